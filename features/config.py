@@ -1,0 +1,277 @@
+"""The TOML, checked and frozen.
+
+Paths are relative to the TOML. A string may read the environment: `${NAME}` or `${NAME:-default}`. An unknown key is refused with the nearest
+known one. Every default lives here and is listed in docs/configuration.md.
+"""
+
+import os
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt, ValidationError, field_validator, model_validator
+
+from features.errors import ConfigError, did_you_mean
+from features.timeline import instant
+
+Kind = Literal["churn", "propensity", "cltv", "next_action"]
+
+
+def _one_or_many(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_one_or_many)]
+
+
+class Section(BaseModel):
+    """A frozen table of the TOML that refuses unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class LogConfig(Section):
+    """Where the event log is and which source column is what."""
+
+    source: Names = ()
+    customer: str = "customer_id"
+    time: str = "timestamp"
+    event: str = "event_type"
+    value: str | None = None
+    order: str | None = None
+    known: str | None = None
+    id: str | None = None
+    text: str | None = None
+    categories: tuple[str, ...] = ()
+    numbers: tuple[str, ...] = ()
+    drop_duplicates: bool = False
+    timezone: str = "UTC"
+    complete_until: str | None = None
+
+    @field_validator("complete_until", mode="before")
+    @classmethod
+    def _date_as_text(cls, value: Any) -> Any:
+        return value.isoformat() if hasattr(value, "isoformat") else value
+
+    @property
+    def complete_until_us(self) -> int | None:
+        """The instant up to which the log misses nothing, µs UTC."""
+        return None if self.complete_until is None else instant(self.complete_until, self.timezone)
+
+
+class ProfileConfig(Section):
+    """Optional attributes of customers; every other column of the source is an attribute."""
+
+    source: Names = ()
+    customer: str = "customer_id"
+    known: str | None = None
+
+
+class TaskConfig(Section):
+    """A named question. Which keys a kind reads is in `KEYS`; an empty `active_event` means every event."""
+
+    name: str
+    kind: Kind
+    event: Names = ()
+    churn_event: Names = ()
+    where: dict[str, str] = {}
+    horizons_days: tuple[PositiveInt, ...] = ()
+    active_event: Names = ()
+    active_days: PositiveInt = 365
+    ended_by: Names = ()
+    never: Names = ()
+    action: str | None = None
+    nothing: str | None = None
+    probability: str | None = None
+    reward: Names = ()
+    reward_unit: Literal["value", "count"] = "value"
+    costs: dict[str, float] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _resolve_defaults(cls, given: dict[str, Any]) -> dict[str, Any]:
+        given = dict(given)
+        _refuse_foreign_keys(given)
+        if "horizon_days" in given:
+            if "horizons_days" in given:
+                raise ValueError("expected horizon_days or horizons_days, found both")
+            given["horizons_days"] = (given.pop("horizon_days"),)
+        if given.get("kind") in ("churn", "cltv"):
+            given.setdefault("active_event", given.get("event", ()))
+        if "churn_event" in given:
+            given.setdefault("ended_by", given["churn_event"])
+        return given
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        needs = {
+            "churn": bool(self.event) != bool(self.churn_event),
+            "propensity": bool(self.event),
+            "cltv": bool(self.event),
+            "next_action": bool(self.event and self.action and self.nothing and self.reward),
+        }
+        wanted = {
+            "churn": "either `event` or `churn_event`",
+            "next_action": "`event`, `action`, `nothing` and `reward`",
+        }
+        if not needs[self.kind]:
+            raise ValueError(f"a {self.kind} task needs {wanted.get(self.kind, '`event`')}")
+        if self.churn_event and not self.active_event:
+            raise ValueError("a churn task with `churn_event` needs `active_event`: the events that make a contract live")
+        if not self.horizons_days:
+            raise ValueError("a task needs `horizon_days` (or `horizons_days`), in days")
+        if len(set(self.horizons_days)) < len(self.horizons_days):
+            raise ValueError(f"horizons_days holds a horizon twice: {list(self.horizons_days)}")
+        if self.kind == "next_action" and len(self.horizons_days) > 1:
+            raise ValueError("a next_action task takes one horizon: the window its reward is counted in")
+        return self
+
+
+_COMMON = {"name", "kind", "event", "horizon_days", "horizons_days"}
+_POPULATION = {"active_event", "active_days", "ended_by", "never"}
+KEYS: dict[str, set[str]] = {
+    "churn": _COMMON | _POPULATION | {"churn_event", "where"},
+    "propensity": _COMMON | _POPULATION | {"where"},
+    "cltv": _COMMON | _POPULATION | {"where"},
+    "next_action": _COMMON | _POPULATION | {"action", "nothing", "probability", "reward", "reward_unit", "costs"},
+}
+
+
+def _refuse_foreign_keys(given: dict[str, Any]) -> None:
+    kind = given.get("kind")
+    if kind not in KEYS:
+        raise ValueError(f"unknown kind {kind!r}; {did_you_mean(str(kind), KEYS)}")
+    for key in given:
+        if key not in KEYS[kind]:
+            raise ValueError(f"unknown key '{key}' for kind {kind}; {did_you_mean(key, KEYS[kind] - {'name'})}")
+
+
+class FeaturesConfig(Section):
+    """What the default feature set is derived with."""
+
+    windows_days: tuple[PositiveInt, ...] = (7, 30, 90, 365)
+    max_columns: PositiveInt = 300
+
+
+class TrainConfig(Section):
+    """How much work training may do; none of it changes what is predicted, only how well."""
+
+    trials: Annotated[int, Field(ge=0)] = 15
+    max_rows: PositiveInt = 400_000
+    threads: PositiveInt = 2
+
+
+class ServeConfig(Section):
+    """Where the HTTP service listens."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65535)] = 3000
+
+
+class Config(Section):
+    """The whole TOML; `folder` is where it lies and what its paths are relative to."""
+
+    folder: Path
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")] = "shop"
+    workspace: str = "workspace"
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 7
+    log: LogConfig = LogConfig()
+    profile: ProfileConfig = ProfileConfig()
+    features: FeaturesConfig = FeaturesConfig()
+    train: TrainConfig = TrainConfig()
+    serve: ServeConfig = ServeConfig()
+    tasks: dict[str, TaskConfig] = {}
+
+    @property
+    def workspace_path(self) -> Path:
+        """The folder that holds everything that is written."""
+        return (self.folder / self.workspace).resolve()
+
+    @property
+    def stored_categories(self) -> tuple[str, ...]:
+        """Category columns of the store: the log's own, then what tasks filter by or name actions with."""
+        asked = [name for task in self.tasks.values() for name in (*task.where, *([task.action] if task.action else []))]
+        return tuple(dict.fromkeys([*self.log.categories, *(name for name in asked if name != self.log.event)]))
+
+    @property
+    def stored_numbers(self) -> tuple[str, ...]:
+        """Number columns of the store: the log's own, then logged probabilities, which are never features."""
+        asked = [task.probability for task in self.tasks.values() if task.probability]
+        return tuple(dict.fromkeys([*self.log.numbers, *asked]))
+
+    def task(self, name: str) -> TaskConfig:
+        """The task of that name; ConfigError names the nearest one."""
+        if name not in self.tasks:
+            raise ConfigError(f"no task '{name}' in the configuration; {did_you_mean(name, self.tasks)}")
+        return self.tasks[name]
+
+
+def load(path: Path) -> Config:
+    """Read and check a TOML; raises ConfigError with the key, what was expected and what was found."""
+    try:
+        given = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"expected a configuration at {path}, found none; name one with `-c FILE`") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise ConfigError(f"{path} cannot be read as TOML: {error}") from None
+    return parse(given, folder=path.parent.resolve(), source=str(path))
+
+
+def parse(given: dict[str, Any], *, folder: Path, source: str = "configuration") -> Config:
+    """Check a table as `load` reads it from a TOML."""
+    given = _with_environment(given, source)
+    tasks = given.get("tasks", {})
+    if not isinstance(tasks, dict) or not all(isinstance(task, dict) for task in tasks.values()):
+        raise ConfigError(f"{source}: expected tables [tasks.NAME], found {tasks!r}")
+    for name in tasks:
+        if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
+            raise ConfigError(f"{source}: a task's name may hold letters, digits, '_' and '-', got '{name}'")
+    named = {name: {**task, "name": name} for name, task in tasks.items()}
+    try:
+        config = Config.model_validate({**given, "tasks": named, "folder": folder})
+        config.log.complete_until_us  # noqa: B018  a wrong date or zone is told here, not hours later
+        instant("1970-01-01", config.log.timezone)
+    except ValidationError as error:
+        raise ConfigError(f"{source}: {_first_mistake(error)}") from None
+    return config
+
+
+def _first_mistake(error: ValidationError) -> str:
+    mistake = error.errors()[0]
+    where = ".".join(str(part) for part in mistake["loc"])
+    if mistake["type"] == "extra_forbidden":
+        section = _section_at(mistake["loc"][:-1])
+        known = [name for name in section.model_fields if name not in ("folder", "name") or section is Config and name != "folder"]
+        return f"unknown key '{where}'; {did_you_mean(str(mistake['loc'][-1]), known)}"
+    message = mistake["msg"].removeprefix("Value error, ")
+    found = "" if isinstance(mistake["input"], dict) else f", got {mistake['input']!r}"
+    return f"{where}: {message}{found}" if where else f"{message}{found}"
+
+
+def _section_at(location: tuple[int | str, ...]) -> type[Section]:
+    section: type[Section] = Config
+    for part in location:
+        section = TaskConfig if section is Config and part == "tasks" else section
+        field = section.model_fields.get(str(part))
+        if field is not None and isinstance(field.annotation, type) and issubclass(field.annotation, Section):
+            section = field.annotation
+    return section
+
+
+def _with_environment(value: Any, source: str) -> Any:
+    if isinstance(value, dict):
+        return {key: _with_environment(item, source) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_with_environment(item, source) for item in value]
+    if isinstance(value, str):
+        return re.sub(r"\$\{(\w+)(?::-([^}]*))?\}", lambda match: _variable(match, source), value)
+    return value
+
+
+def _variable(match: re.Match[str], source: str) -> str:
+    name, default = match.group(1), match.group(2)
+    found = os.environ.get(name, default)
+    if found is None:
+        raise ConfigError(f"{source}: ${{{name}}} is not set; export {name} or write ${{{name}:-default}}")
+    return found

@@ -1,0 +1,68 @@
+"""The one exception tree; each class carries its exit code and HTTP status.
+
+JourneycastError            1 / 500   a failure that we foresaw and can explain
+├── InputError              2 / 422   what was given cannot be used
+│   ├── ConfigError                   the TOML or a command-line value
+│   ├── LogError                      a file of the event log or the profile
+│   └── RequestError                  a request over HTTP or through Python
+├── StoreError              1 / 503   the store is missing, torn or of another format
+└── BundleError             1 / 503   a bundle is missing, changed or does not fit the store
+
+A message says what was expected, what was found and what to do.
+"""
+
+import difflib
+from collections.abc import Iterable
+
+
+class JourneycastError(Exception):
+    """A failure that we foresaw; its message is all a person needs to go on."""
+
+    exit_code = 1
+    http_status = 500
+
+
+class InputError(JourneycastError):
+    """What was given cannot be used."""
+
+    exit_code = 2
+    http_status = 422
+
+
+class ConfigError(InputError):
+    """The TOML or a command-line value is wrong."""
+
+
+class LogError(InputError):
+    """A file of the event log or of the profile cannot be used."""
+
+
+class RequestError(InputError):
+    """A scoring request cannot be answered as it stands."""
+
+
+class StoreError(JourneycastError):
+    """The store is missing, torn or of another format."""
+
+    http_status = 503
+
+
+class BundleError(JourneycastError):
+    """A bundle is missing, was changed, or does not fit the store."""
+
+    http_status = 503
+
+
+def did_you_mean(found: str, expected: Iterable[str]) -> str:
+    """A closing sentence that names the nearest expected word, or all of them.
+
+    >>> did_you_mean("purchse", ["purchase", "view"])
+    "did you mean 'purchase'?"
+    >>> did_you_mean("x", ["purchase", "view"])
+    'expected one of: purchase, view'
+    """
+    names = sorted(expected)
+    near = difflib.get_close_matches(found, names, n=1)
+    if near:
+        return f"did you mean '{near[0]}'?"
+    return f"expected one of: {', '.join(names)}" if names else "nothing is expected here"

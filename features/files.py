@@ -1,0 +1,110 @@
+"""Files that appear whole or not at all, and manifests of digests.
+
+Everything that is published goes through `atomic_write` or `atomic_folder`: temporary name, fsync, rename, fsync of the folder. A reader
+never lists a folder; it reads a manifest and checks what the manifest names.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from features.errors import JourneycastError
+
+TEMPORARY = ".tmp-"  # every unfinished file or folder starts with this, so that a sweep finds it
+
+
+@contextmanager
+def atomic_write(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; when the block ends well the file takes its name, durable and whole.
+
+    When the block raises, the temporary file is removed and `path` is as it was.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{TEMPORARY}{os.getpid()}-{path.name}")
+    try:
+        yield temporary
+        _sync(temporary)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    _sync(path.parent)
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Yield a temporary folder beside `path`; when the block ends well it takes the name `path`, which must not exist."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{TEMPORARY}{os.getpid()}-{path.name}")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir()
+    try:
+        yield temporary
+        for item in sorted(temporary.rglob("*")):
+            _sync(item)
+        _sync(temporary)
+        temporary.rename(path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    _sync(path.parent)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text, whole or not at all."""
+    with atomic_write(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def sweep(folder: Path, keep: Callable[[Path], bool] = lambda _: False) -> None:
+    """Remove what a killed process left unfinished in `folder`, except what `keep` claims."""
+    for item in folder.glob(f"{TEMPORARY}*") if folder.is_dir() else ():
+        if keep(item):
+            continue
+        if item.is_dir():
+            shutil.rmtree(item, ignore_errors=True)
+        else:
+            item.unlink(missing_ok=True)
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file's bytes, hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def text_digest(text: str) -> str:
+    """SHA-256 of UTF-8 text, hexadecimal."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def canonical_json(value: Any) -> str:
+    """JSON with sorted keys and no spaces, the same bytes for equal values; NaN and infinities are refused."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def digests(folder: Path, names: list[str]) -> dict[str, str]:
+    """The digest of each named file of a folder."""
+    return {name: digest(folder / name) for name in sorted(names)}
+
+
+def check_digests(folder: Path, expected: dict[str, str], error: type[JourneycastError]) -> None:
+    """Raise `error` when a named file is missing or its bytes are not those of the manifest."""
+    for name, wanted in expected.items():
+        path = folder / name
+        if Path(name).name != name or path.is_symlink() or not path.is_file():
+            raise error(f"expected the plain file '{name}' in {folder}, found none; it was moved or deleted")
+        found = digest(path)
+        if found != wanted:
+            raise error(f"{path} was changed: expected SHA-256 {wanted[:12]}…, found {found[:12]}…; restore or rebuild it")
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

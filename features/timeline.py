@@ -1,0 +1,84 @@
+"""The one file that compares times with cutoffs (law 1).
+
+All times are int64 microseconds since 1970-01-01 UTC. Every function here works on scalars, on NumPy arrays and inside compiled code alike, so
+batch, online and labels share the very same comparison. Nothing else in the project compares a time with a cutoff.
+"""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from features.errors import ConfigError
+
+SECOND_US = 1_000_000
+DAY_US = 86_400 * SECOND_US
+EVER_DAYS = 0  # the window without a beginning
+BEGINNING = -(2**62)  # earlier than any event; also when undated facts were known
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def visible(time: Any, known: Any, cutoff: Any) -> Any:
+    """What happened and was known at the cutoff; an event exactly on the cutoff is known."""
+    return (time <= cutoff) & (known <= cutoff)
+
+
+def in_window(time: Any, cutoff: Any, window_us: Any) -> Any:
+    """Inside `(cutoff - window, cutoff]`, for a time that is already `visible`."""
+    return time > cutoff - window_us
+
+
+def censored(cutoff: Any, horizon_us: Any, end: Any) -> Any:
+    """The label window `(cutoff, cutoff + horizon]` runs past the end of what the log can tell."""
+    return cutoff + horizon_us > end
+
+
+def before(cutoff: int) -> int:
+    """The last instant before `cutoff`: where a decision taken at that very instant looks at the world from."""
+    return cutoff - 1
+
+
+def instant(text: str | datetime, timezone: str = "UTC") -> int:
+    """Microseconds of an ISO date or date-time; a date means its first instant in `timezone`, as does a naive time.
+
+    A local time that does not exist, or exists twice, takes the later offset.
+
+    >>> instant("1970-01-02")
+    86400000000
+    >>> instant("1970-01-01T01:00:00", "Europe/Paris")
+    0
+    """
+    try:
+        moment = text if isinstance(text, datetime) else datetime.fromisoformat(text)
+        zone = ZoneInfo(timezone)
+    except (ValueError, KeyError) as error:
+        raise ConfigError(f"expected an ISO date or time and an IANA time zone, got '{text}' in '{timezone}': {error}") from None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=zone, fold=1)
+    return (moment - EPOCH) // timedelta(microseconds=1)
+
+
+def moment(time_us: int) -> datetime:
+    """The instant as an aware UTC datetime."""
+    return EPOCH + timedelta(microseconds=int(time_us))
+
+
+def iso(time_us: int) -> str:
+    """The instant as ISO 8601 text in UTC.
+
+    >>> iso(86400000000)
+    '1970-01-02T00:00:00Z'
+    """
+    return moment(time_us).isoformat().replace("+00:00", "Z")
+
+
+def days(duration_days: float) -> int:
+    """Microseconds of a number of days; a day is 86,400 s."""
+    return round(duration_days * DAY_US)
+
+
+def as_us(values: np.ndarray[Any, np.dtype[Any]]) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Any NumPy datetime64 array as int64 microseconds."""
+    return values.astype("datetime64[us]").astype(np.int64)

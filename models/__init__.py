@@ -1,0 +1,1 @@
+"""What a model is: questions, rungs, bundles and the registry."""

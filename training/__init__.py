@@ -1,0 +1,1 @@
+"""How a model is made: labels, splits, tuning, honest evaluation, tracking."""
