@@ -10,7 +10,16 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PositiveInt,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from features.errors import ConfigError, did_you_mean
 from features.timeline import instant
@@ -118,7 +127,9 @@ class TaskConfig(Section):
         if not needs[self.kind]:
             raise ValueError(f"a {self.kind} task needs {wanted.get(self.kind, '`event`')}")
         if self.churn_event and not self.active_event:
-            raise ValueError("a churn task with `churn_event` needs `active_event`: the events that make a contract live")
+            raise ValueError(
+                "a churn task with `churn_event` needs `active_event`: the events that make a contract live"
+            )
         if not self.horizons_days:
             raise ValueError("a task needs `horizon_days` (or `horizons_days`), in days")
         if len(set(self.horizons_days)) < len(self.horizons_days):
@@ -191,7 +202,9 @@ class Config(Section):
     @property
     def stored_categories(self) -> tuple[str, ...]:
         """Category columns of the store: the log's own, then what tasks filter by or name actions with."""
-        asked = [name for task in self.tasks.values() for name in (*task.where, *([task.action] if task.action else []))]
+        asked = [
+            name for task in self.tasks.values() for name in (*task.where, *([task.action] if task.action else []))
+        ]
         return tuple(dict.fromkeys([*self.log.categories, *(name for name in asked if name != self.log.event)]))
 
     @property
@@ -242,7 +255,11 @@ def _first_mistake(error: ValidationError) -> str:
     where = ".".join(str(part) for part in mistake["loc"])
     if mistake["type"] == "extra_forbidden":
         section = _section_at(mistake["loc"][:-1])
-        known = [name for name in section.model_fields if name not in ("folder", "name") or section is Config and name != "folder"]
+        known = [
+            name
+            for name in section.model_fields
+            if name not in ("folder", "name") or section is Config and name != "folder"
+        ]
         return f"unknown key '{where}'; {did_you_mean(str(mistake['loc'][-1]), known)}"
     message = mistake["msg"].removeprefix("Value error, ")
     found = "" if isinstance(mistake["input"], dict) else f", got {mistake['input']!r}"

@@ -99,7 +99,9 @@ def check_digests(folder: Path, expected: dict[str, str], error: type[Journeycas
             raise error(f"expected the plain file '{name}' in {folder}, found none; it was moved or deleted")
         found = digest(path)
         if found != wanted:
-            raise error(f"{path} was changed: expected SHA-256 {wanted[:12]}…, found {found[:12]}…; restore or rebuild it")
+            raise error(
+                f"{path} was changed: expected SHA-256 {wanted[:12]}…, found {found[:12]}…; restore or rebuild it"
+            )
 
 
 def _sync(path: Path) -> None:

@@ -54,7 +54,9 @@ def instant(text: str | datetime, timezone: str = "UTC") -> int:
         moment = text if isinstance(text, datetime) else datetime.fromisoformat(text)
         zone = ZoneInfo(timezone)
     except (ValueError, KeyError) as error:
-        raise ConfigError(f"expected an ISO date or time and an IANA time zone, got '{text}' in '{timezone}': {error}") from None
+        raise ConfigError(
+            f"expected an ISO date or time and an IANA time zone, got '{text}' in '{timezone}': {error}"
+        ) from None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=zone, fold=1)
     return (moment - EPOCH) // timedelta(microseconds=1)

@@ -1,0 +1,162 @@
+"""The feature language: what a feature is, declared as a value.
+
+A feature reads a *stream* (the rows of a journey with certain events and category values) and says *what* it takes from it (`WHATS`) over
+which *window*. Its name is `<stream>[_<column>]_<what>[_<window>]`. To add one, append a `Feature` to a `FeatureSet`; the compiled pass in
+`features.kernel` fills it on every host.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+from features.errors import ConfigError, did_you_mean
+from features.files import canonical_json, text_digest
+from features.timeline import EVER_DAYS
+
+KERNEL_VERSION = 1  # raise it when the same declaration gives other numbers
+
+What = Literal[
+    "count",
+    "refunds",
+    "sum",
+    "mean",
+    "max",
+    "distinct",
+    "recency",
+    "tenure",
+    "gap_mean",
+    "gap_std",
+    "attribute",
+    "attribute_is",
+]
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What one `What` says: its unit, what stands when nothing was seen, and the sentence reasons are made from."""
+
+    unit: str
+    nothing: float
+    text: str
+    windowed: bool = False
+
+
+NAN = float("nan")
+WHATS: Mapping[str, Meaning] = {
+    "count": Meaning("occurrences", 0.0, "number of {stream} {window}", windowed=True),
+    "refunds": Meaning("occurrences", 0.0, "number of refunded {stream} {window}", windowed=True),
+    "sum": Meaning("of column", 0.0, "total {column} of {stream} {window}, refunds deducted", windowed=True),
+    "mean": Meaning("of column", NAN, "average {column} of {stream} {window}", windowed=True),
+    "max": Meaning("of column", NAN, "largest {column} of {stream} {window}", windowed=True),
+    "distinct": Meaning("values", 0.0, "number of different {column} in {stream} {window}", windowed=True),
+    "recency": Meaning("days", NAN, "days since the last {stream}"),
+    "tenure": Meaning("days", NAN, "days since the first {stream}"),
+    "gap_mean": Meaning("days", NAN, "average days between {stream}"),
+    "gap_std": Meaning("days", NAN, "spread of the days between {stream}"),
+    "attribute": Meaning("of column", NAN, "{column} of the profile"),
+    "attribute_is": Meaning("0 or 1", NAN, "{column} of the profile is {level}"),
+}
+
+
+@dataclass(frozen=True)
+class Stream:
+    """The rows of a journey with one of `events` (empty: any) and, for every (category, level) of `where`, that level."""
+
+    events: tuple[str, ...] = ()
+    where: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def name(self) -> str:
+        """How the stream is called in feature names: `event`, `purchase`, `purchase+return`, `purchase[channel=web]`."""
+        stem = "+".join(self.events) if self.events else "event"
+        return stem + "".join(f"[{column}={level}]" for column, level in self.where)
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One number about a customer at a cutoff.
+
+    `column` is a number column (`sum`, `mean`, `max`; None is the money of the log, netted per occurrence), a category (`distinct`) or an
+    attribute of the profile. `window_days` = 0 reads everything before the cutoff.
+    """
+
+    what: What
+    stream: Stream = Stream()
+    column: str | None = None
+    window_days: int = EVER_DAYS
+    level: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The feature's name: `<stream>[_<column>]_<what>[_<window>]`."""
+        if self.what == "attribute":
+            return f"profile_{self.column}"
+        if self.what == "attribute_is":
+            return f"profile_{self.column}={self.level}"
+        column = self.column or ("value" if self.what in ("sum", "mean", "max") else None)
+        window = (f"{self.window_days}d" if self.window_days else "ever") if WHATS[self.what].windowed else None
+        return "_".join(part for part in (self.stream.name, column, self.what, window) if part)
+
+    @property
+    def text(self) -> str:
+        """A plain-English description, from which reasons are made."""
+        window = f"in the last {self.window_days} days" if self.window_days else "ever"
+        stream = self.stream.name.replace("_", " ") + ("" if self.stream.name.endswith("s") else "s")
+        return WHATS[self.what].text.format(
+            stream=stream, column=self.column or "value", window=window, level=self.level
+        )
+
+
+@dataclass(frozen=True)
+class FeatureSet:
+    """An ordered choice of features: the columns of a panel. Names are unique."""
+
+    features: tuple[Feature, ...]
+
+    def __post_init__(self) -> None:
+        seen: set[str] = set()
+        for feature in self.features:
+            if feature.what not in WHATS:
+                raise ConfigError(f"unknown feature kind '{feature.what}'; {did_you_mean(feature.what, WHATS)}")
+            if feature.name in seen:
+                raise ConfigError(f"expected every feature once, found '{feature.name}' twice; remove one")
+            seen.add(feature.name)
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Column names, in order."""
+        return tuple(feature.name for feature in self.features)
+
+    @cached_property
+    def position(self) -> Mapping[str, int]:
+        """Column of each feature, by name."""
+        return {name: column for column, name in enumerate(self.names)}
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over the declarations and the kernel's version: equal fingerprints give equal numbers."""
+        return text_digest(canonical_json({"kernel": KERNEL_VERSION, "features": self.to_json()}))
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """Plain data from which `from_json` makes the same set."""
+        return [asdict(feature) for feature in self.features]
+
+    @staticmethod
+    def from_json(data: Iterable[Mapping[str, Any]]) -> "FeatureSet":
+        """The set that `to_json` wrote."""
+        return FeatureSet(tuple(_feature(item) for item in data))
+
+    def union(self, *others: "FeatureSet") -> "FeatureSet":
+        """This set and what the others add to it, each feature once."""
+        every = dict.fromkeys([*self.features, *(feature for other in others for feature in other.features)])
+        return FeatureSet(tuple(every))
+
+
+def _feature(item: Mapping[str, Any]) -> Feature:
+    where = tuple((column, level) for column, level in item["stream"]["where"])
+    stream = Stream(tuple(item["stream"]["events"]), where)
+    return Feature(item["what"], stream, item["column"], item["window_days"], item["level"])

@@ -1,0 +1,166 @@
+"""What a bundle says about one horizon: a rung, the named baseline beside it, and what turns a prediction into a score.
+
+`Answer.say` is the heart of the scoring path: the same code for one customer over HTTP and for the whole base.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from features.journeys import Floats
+from models.rungs import Packed, Position, Prediction, Rung, unpack
+
+BANDS = ("low", "medium", "high", "very high")
+BAND_EDGES = (50.0, 80.0, 95.0)  # of the percentile
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How far the truth lies from a prediction, learnt out of time in groups of like predictions.
+
+    Group `i` holds `edges[i-1] < mean <= edges[i]`. kind "probability": the interval of the rate is `mean + low[i], mean + high[i]`, cut to [0, 1]. kind
+    "money": `quantiles[i]` are quantiles at `levels` of outcome / max(mean, floor); the interval is `low[i], high[i]` times the same.
+    """
+
+    kind: str
+    edges: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    levels: tuple[float, ...] = ()
+    quantiles: tuple[tuple[float, ...], ...] = ()
+    floor: float = 0.0
+
+    def interval(self, mean: Floats) -> tuple[Floats, Floats]:
+        """The 90 % interval around every prediction."""
+        group = np.searchsorted(np.asarray(self.edges), mean, side="left")
+        low, high = np.asarray(self.low)[group], np.asarray(self.high)[group]
+        if self.kind == "probability":
+            return np.clip(mean + low, 0.0, 1.0), np.clip(mean + high, 0.0, 1.0)
+        unit = np.maximum(mean, self.floor)
+        return unit * low, unit * high
+
+    def quantile(self, mean: Floats) -> Floats:
+        """Quantiles of the outcome at `levels`, shape (n, n_levels); money only."""
+        group = np.searchsorted(np.asarray(self.edges), mean, side="left")
+        return (
+            np.maximum(mean, self.floor)[:, None]
+            * np.asarray(self.quantiles, np.float64).reshape(-1, len(self.levels))[group]
+        )
+
+
+@dataclass(frozen=True)
+class Said:
+    """One column per field of the score record that depends on the row."""
+
+    score: Floats
+    low: Floats
+    high: Floats
+    percentile: Floats
+    baseline: Floats
+    parts: Mapping[str, Floats]
+    quantiles: Floats | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """One horizon of a task.
+
+    `fitted_days` is the horizon the rung was fitted on; when it is shorter than `horizon_days`, probabilities are carried over by hazard and sums by
+    rate (law 5). `outcome` says which way the probability points: "event" (something happens) or "silence" (churn by inactivity).
+    `base` are ascending scores of the base at training at evenly spaced percentiles 0..100. `metrics` and `baseline_metrics` are
+    out-of-time figures, each `{name: [value, low, high]}`; `notes` are sentences for a person.
+    """
+
+    horizon_days: int
+    fitted_days: int
+    kind: str
+    outcome: str
+    rung: Rung
+    baseline: Rung
+    spread: Spread
+    base: tuple[float, ...]
+    grade: str
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    baseline_metrics: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
+
+    def say(self, values: Floats, position: Position) -> Said:
+        """Score every row of a panel: `values` (n, n_features) with feature columns at `position`."""
+        prediction = self.carried(self.rung.predict(values, position))
+        baseline = self.carried(self.baseline.predict(values, position))
+        low, high = self.spread.interval(prediction.mean)
+        quantiles = self.spread.quantile(prediction.mean) if self.spread.levels else None
+        return Said(
+            prediction.mean, low, high, self.percentile(prediction.mean), baseline.mean, prediction.parts, quantiles
+        )
+
+    def carried(self, prediction: Prediction) -> Prediction:
+        """A prediction for `fitted_days` carried over to `horizon_days`."""
+        ratio = self.horizon_days / self.fitted_days
+        if ratio == 1:
+            return prediction
+        parts = {name: part**ratio if name == "p_none" else part for name, part in prediction.parts.items()}
+        if self.kind == "cltv":
+            return Prediction(prediction.mean * ratio, parts)
+        if self.outcome == "silence":
+            return Prediction(prediction.mean**ratio, parts)
+        return Prediction(1.0 - (1.0 - prediction.mean) ** ratio, parts)
+
+    def percentile(self, score: Floats) -> Floats:
+        """Share of the base at training with a lower score, ties counted half, 0-100."""
+        below = np.searchsorted(np.asarray(self.base), score, side="left")
+        upto = np.searchsorted(np.asarray(self.base), score, side="right")
+        return np.clip((below + upto) / 2 / max(len(self.base), 1) * 100.0, 0.0, 100.0)
+
+    def pack(self) -> Packed:
+        """Plain JSON and named texts from which `unpack_answer` makes the same answer."""
+        plain, texts = self.rung.pack()
+        baseline, baseline_texts = self.baseline.pack()
+        rest = {key: getattr(self, key) for key in _PLAIN} | {"spread": asdict(self.spread)}
+        named = {f"rung-{name}": text for name, text in texts.items()} | {
+            f"baseline-{n}": t for n, t in baseline_texts.items()
+        }
+        return {**rest, "rung": plain, "baseline": baseline}, named
+
+
+_PLAIN = (
+    "horizon_days",
+    "fitted_days",
+    "kind",
+    "outcome",
+    "base",
+    "grade",
+    "metrics",
+    "baseline_metrics",
+    "notes",
+    "flags",
+)
+
+
+def unpack_answer(plain: Mapping[str, Any], texts: Mapping[str, str]) -> Answer:
+    """The answer that `pack` wrote."""
+    given = {key: tuple(value) if isinstance(value, list) else value for key, value in plain.items()}
+    own = {name.removeprefix("rung-"): text for name, text in texts.items() if name.startswith("rung-")}
+    other = {name.removeprefix("baseline-"): text for name, text in texts.items() if name.startswith("baseline-")}
+    spread = {
+        key: tuple(tuple(v) if isinstance(v, list) else v for v in value) if isinstance(value, list) else value
+        for key, value in plain["spread"].items()
+    }
+    return Answer(
+        **(
+            given
+            | {
+                "rung": unpack(plain["rung"], own),
+                "baseline": unpack(plain["baseline"], other),
+                "spread": Spread(**spread),
+            }
+        )
+    )
+
+
+def bands(percentile: Floats) -> list[str]:
+    """The band of every percentile: low, medium, high or very high."""
+    return [BANDS[index] for index in np.searchsorted(BAND_EDGES, percentile, side="right")]

@@ -1,0 +1,75 @@
+"""The questions and their populations. Training and scoring share this file, so the population is the same by construction.
+
+Membership is read from features like everything else, so it obeys the one time comparison and can not see past the cutoff.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.config import TaskConfig
+from features.journeys import Journeys
+from features.panel import Panel, Rows, build
+from features.windows import Feature, FeatureSet, Stream
+
+
+def outcome_stream(task: TaskConfig) -> Stream:
+    """The rows that decide the label: the task's event (with its filter), the churn event, or the reward."""
+    events = tuple(sorted(task.reward or task.churn_event or task.event))
+    return Stream(events, tuple(sorted(task.where.items())))
+
+
+def population(task: TaskConfig, journeys: Journeys, rows: Rows) -> NDArray[np.bool_]:
+    """Which rows the task asks about: active within `active_days`, not ended since, and never one who did a `never` event."""
+    features = _membership(task)
+    if not features:
+        return np.ones(len(rows), np.bool_)
+    return _is_member(task, build(journeys, rows, features))
+
+
+def _is_member(task: TaskConfig, panel: Panel) -> NDArray[np.bool_]:
+    member = np.ones(len(panel), np.bool_)
+    if _asks_for_activity(task):
+        member &= panel.column(_active(task).name) > 0
+    if task.ended_by:
+        ended, active = panel.column(_recency(task.ended_by).name), panel.column(_recency(task.active_event).name)
+        member &= ~(ended <= active)  # an end at the same instant wins; NaN (never ended) compares false
+    if task.never:
+        member &= panel.column(_ever(task).name) == 0
+    return member
+
+
+def _membership(task: TaskConfig) -> FeatureSet:
+    wanted = [
+        *([_active(task)] if _asks_for_activity(task) else []),
+        *([_recency(task.ended_by), _recency(task.active_event)] if task.ended_by else []),
+        *([_ever(task)] if task.never else []),
+    ]
+    return FeatureSet(tuple(dict.fromkeys(wanted)))
+
+
+def _asks_for_activity(task: TaskConfig) -> bool:
+    """Next best action ranks everybody of log or profile unless the TOML says who counts as active."""
+    return task.kind != "next_action" or bool(task.model_fields_set & {"active_event", "active_days"})
+
+
+def _active(task: TaskConfig) -> Feature:
+    return Feature("count", _stream(task.active_event), None, task.active_days)
+
+
+def _ever(task: TaskConfig) -> Feature:
+    return Feature("count", _stream(task.never))
+
+
+def _recency(events: tuple[str, ...]) -> Feature:
+    return Feature("recency", _stream(events))
+
+
+def _stream(events: tuple[str, ...]) -> Stream:
+    return Stream(tuple(sorted(events)))
+
+
+def describe(task: TaskConfig, horizon_days: int) -> dict[str, Any]:
+    """What a bundle writes down about its question."""
+    return {**task.model_dump(mode="json"), "horizon_days": horizon_days}
