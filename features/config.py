@@ -1,7 +1,7 @@
 """The TOML, checked and frozen.
 
-Paths are relative to the TOML. A string may read the environment: `${NAME}` or `${NAME:-default}`. An unknown key is refused with the nearest
-known one. Every default lives here and is listed in docs/configuration.md.
+Paths are relative to the TOML. A string may read the environment: `${NAME}` or `${NAME:-default}`. An unknown key is
+refused with the nearest known one. Every default lives here and is listed in docs/configuration.md.
 """
 
 import os
@@ -255,11 +255,7 @@ def _first_mistake(error: ValidationError) -> str:
     where = ".".join(str(part) for part in mistake["loc"])
     if mistake["type"] == "extra_forbidden":
         section = _section_at(mistake["loc"][:-1])
-        known = [
-            name
-            for name in section.model_fields
-            if name not in ("folder", "name") or section is Config and name != "folder"
-        ]
+        known = [name for name in section.model_fields if name != "folder"]
         return f"unknown key '{where}'; {did_you_mean(str(mistake['loc'][-1]), known)}"
     message = mistake["msg"].removeprefix("Value error, ")
     found = "" if isinstance(mistake["input"], dict) else f", got {mistake['input']!r}"

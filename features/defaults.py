@@ -18,11 +18,11 @@ WHOLE: tuple[What, ...] = ("recency", "tenure", "gap_mean", "gap_std")
 def derive(survey: Survey, config: Config, horizons_days: Iterable[int] = ()) -> FeatureSet:
     """At most `[features] max_columns` features, the most telling first.
 
-    First what the tasks ask about (with windows as long as `horizons_days`), then all events, the profile, every common event, numbers and
-    categories.
+    First what the tasks ask about (with windows as long as `horizons_days`), then all events, the profile, every
+    common event, numbers and categories.
     """
     windows = (*config.features.windows_days, EVER_DAYS)
-    own_windows = tuple(sorted({*config.features.windows_days, *horizons_days})) + (EVER_DAYS,)
+    own_windows = (*sorted({*config.features.windows_days, *horizons_days}), EVER_DAYS)
     # a null probability or action says how a decision was taken, not what the customer did
     secret = {task.probability for task in config.tasks.values()}
     numbers = [name for name in config.log.numbers if survey.numbers.get(name) and name not in secret]

@@ -1,7 +1,7 @@
 """Files that appear whole or not at all, and manifests of digests.
 
-Everything that is published goes through `atomic_write` or `atomic_folder`: temporary name, fsync, rename, fsync of the folder. A reader
-never lists a folder; it reads a manifest and checks what the manifest names.
+Everything that is published goes through `atomic_write` or `atomic_folder`: temporary name, fsync, rename, fsync of
+the folder. A reader never lists a folder; it reads a manifest and checks what the manifest names.
 """
 
 import hashlib
@@ -37,7 +37,10 @@ def atomic_write(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """Yield a temporary folder beside `path`; when the block ends well it takes the name `path`, which must not exist."""
+    """Yield a temporary folder beside `path`; when the block ends well it takes the name `path`.
+
+    Raises OSError when `path` exists already: a published folder never changes.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{TEMPORARY}{os.getpid()}-{path.name}")
     shutil.rmtree(temporary, ignore_errors=True)

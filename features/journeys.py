@@ -1,7 +1,8 @@
 """Journeys in memory: every customer's events in time order, column by column.
 
-One `Journeys` holds a bucket of the store or a single customer; everything downstream reads only this. Customers stand in UTF-8 order. Row
-`i` of customer `c` lies in `starts[c] <= i < starts[c + 1]`; rows of a customer are ordered by time and, at equal times, by all columns.
+One `Journeys` holds a bucket of the store or a single customer; everything downstream reads only this. Customers
+stand in UTF-8 order. Row `i` of customer `c` lies in `starts[c] <= i < starts[c + 1]`; rows of a customer are ordered
+by time and, at equal times, by all columns.
 """
 
 from collections.abc import Mapping
@@ -20,7 +21,7 @@ Strings = NDArray[np.object_]
 
 @dataclass(frozen=True)
 class Category:
-    """A dictionary-coded column: `codes` (int32, -1 is null) into `names`, which are sorted and local to these journeys."""
+    """A dictionary-coded column: `codes` (int32, -1 is null) into `names`, sorted and local to these journeys."""
 
     codes: NDArray[np.int32]
     names: Strings
@@ -36,7 +37,7 @@ class Category:
 
 @dataclass(frozen=True)
 class Profile:
-    """Attributes of customers over time: row `i` of customer `c` (`starts[c] <= i < starts[c + 1]`) holds from `known[i]` on."""
+    """Attributes over time: row `i` of customer `c` (`starts[c] <= i < starts[c + 1]`) holds from `known[i]` on."""
 
     starts: Ints
     known: Ints
@@ -53,9 +54,9 @@ class Profile:
 class Journeys:
     """Customers and their events.
 
-    `value` is NaN where the log has none. `occurrence` numbers the occurrences of a customer from 0 (rows of one order share a number); None
-    means that every row is an occurrence of its own. `order` is a 64-bit key of the order (None without an order column); `arrival` is the
-    number of the ingest that brought the row.
+    `value` is NaN where the log has none. `occurrence` numbers the occurrences of a customer from 0 (rows of one
+    order share a number); None means that every row is an occurrence of its own. `order` is a 64-bit key of the order
+    (None without an order column); `arrival` is the number of the ingest that brought the row.
     """
 
     customers: Strings
@@ -128,8 +129,8 @@ class Journeys:
 def number_occurrences(owner: Ints, event: NDArray[np.int32], order: NDArray[np.int64]) -> NDArray[np.int32]:
     """Number the occurrences of each customer from 0 in order of first appearance.
 
-    Rows of one customer, event and order key are one occurrence; a row with order key `NO_ORDER` is one of its own. Rows must be grouped by
-    customer (`owner` non-decreasing).
+    Rows of one customer, event and order key are one occurrence; a row with order key `NO_ORDER` is one of its own.
+    Rows must be grouped by customer (`owner` non-decreasing).
     """
     count = len(owner)
     unique = np.where(order == NO_ORDER, np.arange(count), -1)

@@ -1,8 +1,8 @@
 """The compiled pass over (customer, cutoff): the numba door.
 
-`fill` walks the visible rows of each customer backward from the cutoff, once per block. A block is one stream with one column; while the
-walk crosses from one window into the next wider one, the running figures are written down for the narrower. Sums run from the newest row to
-the oldest on every host, so batch and online agree to the bit.
+`fill` walks the visible rows of each customer backward from the cutoff, once per block. A block is one stream with
+one column; while the walk crosses from one window into the next wider one, the running figures are written down for
+the narrower. Sums run from the newest row to the oldest on every host, so batch and online agree to the bit.
 """
 
 import math
@@ -21,9 +21,8 @@ from features.timeline import DAY_US
 # numba's cache does not see a change in an imported function, so the cache folder carries the digest of both sources.
 _HERE = Path(__file__)
 _SOURCES = text_digest(digest(_HERE) + digest(Path(timeline.__file__)))[:16]
-numba.config.CACHE_DIR = str(
-    Path(os.environ.get("NUMBA_CACHE_DIR", _HERE.parent / "__pycache__")) / f"kernel-{_SOURCES}"
-)
+_CACHE = Path(os.environ.get("NUMBA_CACHE_DIR", _HERE.parent / "__pycache__")) / f"kernel-{_SOURCES}"
+numba.config.CACHE_DIR = str(_CACHE)  # type: ignore[attr-defined]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -42,7 +41,7 @@ def _tuple(*kinds: tuple[str, int]) -> Any:
     return numba.types.Tuple(tuple(_reads(kind, dimensions) for kind, dimensions in kinds))
 
 
-_OPTIONS = {"nogil": True, "cache": True, "error_model": "numpy"}
+_OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}
 _compiler = numba.njit(**_OPTIONS)
 _INT, _FLOAT = ("int64", 1), ("float64", 1)
 _ROWS = _tuple(_INT, _INT)
@@ -61,7 +60,7 @@ OCCURRENCES, NUMBERS, CATEGORIES = range(3)  # what a block reads
 
 
 @compiled
-def _sizes(row_customer, starts, occurrence, categories):  # type: ignore[no-untyped-def]
+def _sizes(row_customer, starts, occurrence, categories):
     longest, occurrences, codes = 0, 0, 0
     for row in range(len(row_customer)):
         first, end = starts[row_customer[row]], starts[row_customer[row] + 1]
@@ -77,7 +76,7 @@ def _sizes(row_customer, starts, occurrence, categories):  # type: ignore[no-unt
 
 
 @compiled
-def _pick(first, end, event, categories, streams, stream, picked):  # type: ignore[no-untyped-def]
+def _pick(first, end, event, categories, streams, stream, picked):
     events, column, code = streams
     found = 0
     for position in range(first, end):
@@ -92,7 +91,7 @@ def _pick(first, end, event, categories, streams, stream, picked):  # type: igno
 
 
 @compiled
-def _collapse(picked, found, time, known, value, occurrence, cutoff, stamp, last_seen, place, times, values):  # type: ignore[no-untyped-def]
+def _collapse(picked, found, time, known, value, occurrence, cutoff, stamp, last_seen, place, times, values):
     """Visible rows as occurrences: first time, summed value. Returns how many."""
     count = 0
     for index in range(found):
@@ -117,7 +116,7 @@ def _collapse(picked, found, time, known, value, occurrence, cutoff, stamp, last
 
 
 @compiled
-def _present(picked, found, time, known, number, cutoff, times, values):  # type: ignore[no-untyped-def]
+def _present(picked, found, time, known, number, cutoff, times, values):
     """Visible rows that hold the number. Returns how many."""
     count = 0
     for index in range(found):
@@ -130,7 +129,7 @@ def _present(picked, found, time, known, number, cutoff, times, values):  # type
 
 
 @compiled
-def _walk(times, values, count, cutoff, windows, refunds_apart, slots, out):  # type: ignore[no-untyped-def]
+def _walk(times, values, count, cutoff, windows, refunds_apart, slots, out):
     """Count, refunds, sum, mean and max over every window; a negative value is a refund where `refunds_apart`."""
     seen, refunds, valued, total, gross, largest = 0, 0, 0, 0.0, 0.0, -math.inf
     window = 0
@@ -155,7 +154,7 @@ def _walk(times, values, count, cutoff, windows, refunds_apart, slots, out):  # 
 
 
 @compiled
-def _write(seen, refunds, valued, total, gross, largest, slots, out):  # type: ignore[no-untyped-def]
+def _write(seen, refunds, valued, total, gross, largest, slots, out):
     if slots[COUNT] >= 0:
         out[slots[COUNT]] = seen
     if slots[REFUNDS] >= 0:
@@ -169,8 +168,8 @@ def _write(seen, refunds, valued, total, gross, largest, slots, out):  # type: i
 
 
 @compiled
-def _whole(times, values, count, cutoff, whole, out):  # type: ignore[no-untyped-def]
-    """Recency, tenure and gaps in days over the occurrences that are no refunds; spread is the sample standard deviation (Welford)."""
+def _whole(times, values, count, cutoff, whole, out):
+    """Recency, tenure and gaps in days over the occurrences that are no refunds; spread is Welford's, n - 1."""
     gaps, mean, squares = 0, 0.0, 0.0
     newest, previous = 0, 0
     seen = 0
@@ -198,7 +197,7 @@ def _whole(times, values, count, cutoff, whole, out):  # type: ignore[no-untyped
 
 
 @compiled
-def _distinct(picked, found, time, known, codes, cutoff, windows, stamp, last_seen, slots, out):  # type: ignore[no-untyped-def]
+def _distinct(picked, found, time, known, codes, cutoff, windows, stamp, last_seen, slots, out):
     """Number of different values of a category over every window."""
     different = 0
     window = 0
@@ -221,12 +220,13 @@ def _distinct(picked, found, time, known, codes, cutoff, windows, stamp, last_se
 
 
 @numba.njit(_FILL, **_OPTIONS)
-def fill(rows, columns, streams, blocks, windows, out):  # type: ignore[no-untyped-def]
+def fill(rows, columns, streams, blocks, windows, out):
     """Fill `out` (n_rows × n_features, float64) for panel rows grouped by customer.
 
-    rows: (customer, cutoff) int64. columns: (starts, time, known, event, value, occurrence, numbers[k, n], categories[k, n]); an empty
-    `occurrence` means every row is one. streams: (events[s, e] bool, column[s, k], code[s, k]); column -1 is no filter. blocks: (stream, source,
-    column, slots[b, w, 6], whole[b, 4]); -1 is not wanted. windows: int64 µs, ascending, the last one wider than any history.
+    rows: (customer, cutoff) int64. columns: (starts, time, known, event, value, occurrence, numbers[k, n],
+    categories[k, n]); an empty `occurrence` means every row is one. streams: (events[s, e] bool, column[s, k],
+    code[s, k]); column -1 is no filter. blocks: (stream, source, column, slots[b, w, 6], whole[b, 4]); -1 is not
+    wanted. windows: int64 µs, ascending, the last one wider than any history.
     """
     row_customer, row_cutoff = rows
     starts, time, known, event, value, occurrence, numbers, categories = columns
@@ -267,7 +267,7 @@ def fill(rows, columns, streams, blocks, windows, out):  # type: ignore[no-untyp
 
 
 @numba.njit(_LATEST, **_OPTIONS)
-def latest(starts, known, row_customer, row_cutoff):  # type: ignore[no-untyped-def]
+def latest(starts, known, row_customer, row_cutoff):
     """For every panel row the newest profile row known at its cutoff, or -1 (int64, n_rows)."""
     found = np.full(len(row_customer), -1, np.int64)
     for row in range(len(row_customer)):

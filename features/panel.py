@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Rows:
-    """Which (customer, cutoff) a panel has: indices into the journeys, cutoffs in µs UTC. Grouped by customer it is fastest."""
+    """Which (customer, cutoff) a panel has: indices into the journeys, cutoffs in µs UTC; grouped by customer."""
 
     customer: Ints
     cutoff: Ints
@@ -186,10 +186,11 @@ def _attributes(journeys: Journeys, rows: Rows, features: FeatureSet, values: Fl
     newest = kernel.latest(profile.starts, profile.known, rows.customer, rows.cutoff)
     has = newest >= 0
     for column, feature in wanted:
-        if feature.what == "attribute" and feature.column in profile.numbers:
-            values[has, column] = profile.numbers[feature.column][newest[has]]
-        elif feature.what == "attribute_is" and feature.column in profile.categories:
-            values[has, column] = _is_level(profile.categories[feature.column], newest[has], feature.level or "")
+        name = feature.column or ""
+        if feature.what == "attribute" and name in profile.numbers:
+            values[has, column] = profile.numbers[name][newest[has]]
+        elif feature.what == "attribute_is" and name in profile.categories:
+            values[has, column] = _is_level(profile.categories[name], newest[has], feature.level or "")
 
 
 def _is_level(category: Category, positions: Ints, level: str) -> Floats:

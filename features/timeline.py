@@ -1,7 +1,8 @@
 """The one file that compares times with cutoffs (law 1).
 
-All times are int64 microseconds since 1970-01-01 UTC. Every function here works on scalars, on NumPy arrays and inside compiled code alike, so
-batch, online and labels share the very same comparison. Nothing else in the project compares a time with a cutoff.
+All times are int64 microseconds since 1970-01-01 UTC. Every function here works on scalars, on NumPy arrays and
+inside compiled code alike, so batch, online and labels share the very same comparison. Nothing else in the project
+compares a time with a cutoff.
 """
 
 from datetime import UTC, datetime, timedelta

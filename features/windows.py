@@ -1,8 +1,8 @@
 """The feature language: what a feature is, declared as a value.
 
-A feature reads a *stream* (the rows of a journey with certain events and category values) and says *what* it takes from it (`WHATS`) over
-which *window*. Its name is `<stream>[_<column>]_<what>[_<window>]`. To add one, append a `Feature` to a `FeatureSet`; the compiled pass in
-`features.kernel` fills it on every host.
+A feature reads a *stream* (the rows of a journey with certain events and category values) and says *what* it takes
+from it (`WHATS`) over which *window*. Its name is `<stream>[_<column>]_<what>[_<window>]`. To add one, append a
+`Feature` to a `FeatureSet`; the compiled pass in `features.kernel` fills it on every host.
 """
 
 from collections.abc import Iterable, Mapping
@@ -61,14 +61,14 @@ WHATS: Mapping[str, Meaning] = {
 
 @dataclass(frozen=True)
 class Stream:
-    """The rows of a journey with one of `events` (empty: any) and, for every (category, level) of `where`, that level."""
+    """The rows of a journey with one of `events` (empty: any) and every (category, level) of `where`."""
 
     events: tuple[str, ...] = ()
     where: tuple[tuple[str, str], ...] = ()
 
     @property
     def name(self) -> str:
-        """How the stream is called in feature names: `event`, `purchase`, `purchase+return`, `purchase[channel=web]`."""
+        """Its part of a feature's name: `event`, `purchase`, `purchase+return`, `purchase[channel=web]`."""
         stem = "+".join(self.events) if self.events else "event"
         return stem + "".join(f"[{column}={level}]" for column, level in self.where)
 
@@ -77,8 +77,8 @@ class Stream:
 class Feature:
     """One number about a customer at a cutoff.
 
-    `column` is a number column (`sum`, `mean`, `max`; None is the money of the log, netted per occurrence), a category (`distinct`) or an
-    attribute of the profile. `window_days` = 0 reads everything before the cutoff.
+    `column` is a number column (`sum`, `mean`, `max`; None is the money of the log, netted per occurrence), a
+    category (`distinct`) or an attribute of the profile. `window_days` = 0 reads everything before the cutoff.
     """
 
     what: What

@@ -1,6 +1,7 @@
-"""The questions and their populations. Training and scoring share this file, so the population is the same by construction.
+"""The questions and their populations, shared by training and scoring, so the same by construction.
 
-Membership is read from features like everything else, so it obeys the one time comparison and can not see past the cutoff.
+Membership is read from features like everything else, so it obeys the one time comparison and can not see past the
+cutoff.
 """
 
 from typing import Any
@@ -21,7 +22,7 @@ def outcome_stream(task: TaskConfig) -> Stream:
 
 
 def population(task: TaskConfig, journeys: Journeys, rows: Rows) -> NDArray[np.bool_]:
-    """Which rows the task asks about: active within `active_days`, not ended since, and never one who did a `never` event."""
+    """Which rows the task asks about: active within `active_days`, not ended since, never did a `never` event."""
     features = _membership(task)
     if not features:
         return np.ones(len(rows), np.bool_)
