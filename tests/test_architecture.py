@@ -1,0 +1,250 @@
+"""The house stays as it was drawn: import order, doors, no clock, no pickle, one time comparison.
+
+Each rule reads the syntax tree of one module and yields a sentence for each break of it.
+"""
+
+import ast
+import graphlib
+import re
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+# A module imports only from those before it. `training` and `serving` never import each other.
+ORDER = {
+    "features": "errors settings timeline files config journeys duck log store survey windows defaults kernel panel "
+    "simulate_people simulate_life simulate_log simulate_truth simulate_toml simulate",
+    "models": "boosted rungs answer tasks ladder bundle registry",
+}
+MAY_IMPORT = {
+    "features": {"features"},
+    "models": {"features", "models"},
+    "training": {"features", "models", "training"},
+    "serving": {"features", "models", "serving"},
+    "journeycast": {"features", "models", "training", "serving"},
+}
+DOORS = {
+    "bentoml": "serving.service",
+    "duckdb": "features.duck",
+    "lightgbm": "models.boosted",
+    "matplotlib": "training.plots",
+    "mlflow": "models.registry",
+    "numba": "features.kernel",
+    "optuna": "training.tune",
+    "pyspark": None,
+    "sqlalchemy": None,
+}
+CODE_IN_DATA = {"cloudpickle", "dill", "joblib", "marshal", "pickle", "shelve"}
+CLOCK = "journeycast"  # the command line injects the time
+COMPARES_TIMES = "features.timeline"
+VAGUE_NAMES = {"base", "common", "helper", "helpers", "manager", "util", "utils"}
+ONE_MACHINE = re.compile(r"(?<![\w.~-])/(?:work|opt|root|home)/")  # absolute, not a part of a longer path or address
+
+
+@dataclass(frozen=True)
+class Module:
+    """One parsed file under its dotted name."""
+
+    name: str
+    tree: ast.Module
+
+    @property
+    def package(self) -> str:
+        return self.name.partition(".")[0]
+
+
+Rule = Callable[[Module], Iterator[str]]
+
+
+@cache
+def modules() -> tuple[Module, ...]:
+    files = [
+        ROOT / "journeycast.py",
+        *(file for package in sorted(MAY_IMPORT) for file in (ROOT / package).rglob("*.py")),
+    ]
+    return tuple(
+        Module(
+            ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"),
+            ast.parse(file.read_bytes()),
+        )
+        for file in files
+        if file.exists()
+    )
+
+
+def imports(module: Module) -> Iterator[str]:
+    """Dotted names of what is imported, anywhere in the file: `from features import kernel` gives `features.kernel`."""
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            yield from (f"{base}.{alias.name}" if base in MAY_IMPORT else base for alias in node.names)
+
+
+def import_order(module: Module) -> Iterator[str]:
+    for name in imports(module):
+        package, _, rest = name.partition(".")
+        if package not in MAY_IMPORT:
+            continue
+        if package not in MAY_IMPORT[module.package]:
+            yield f"{module.name} imports {name}: {module.package} may import {sorted(MAY_IMPORT[module.package])}"
+        elif package == module.package and package in ORDER:
+            if _place(package, rest) >= _place(package, module.name.partition(".")[2]):
+                yield f"{module.name} imports {name}, which comes after it in ORDER"
+
+
+def _place(package: str, name: str) -> int:
+    order = ORDER[package].split()
+    return order.index(name) if name in order else len(order)
+
+
+def doors(module: Module) -> Iterator[str]:
+    for name in imports(module):
+        library = name.partition(".")[0]
+        if library in DOORS and module.name != DOORS[library]:
+            yield f"{module.name} imports {library}, whose one door is {DOORS[library]}"
+
+
+def no_code_in_data(module: Module) -> Iterator[str]:
+    for name in imports(module):
+        if name.partition(".")[0] in CODE_IN_DATA:
+            yield f"{module.name} imports {name}, which runs what it reads"
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.keyword) and node.arg == "allow_pickle" and ast.unparse(node.value) != "False":
+            yield f"{module.name}:{node.value.lineno} allows pickle"
+
+
+def no_clock(module: Module) -> Iterator[str]:
+    if module.name == CLOCK:
+        return
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Attribute):
+            found = ast.unparse(node)
+            if node.attr in {"now", "today", "utcnow"} or found in {"time.time", "time.time_ns"}:
+                yield f"{module.name}:{node.lineno} reads the clock by {found}: take the time as an argument"
+        elif isinstance(node, ast.ImportFrom) and node.module == "time":
+            for alias in node.names:
+                if alias.name in {"time", "time_ns"}:
+                    yield f"{module.name}:{node.lineno} imports the clock: take the time as an argument"
+
+
+def one_time_comparison(module: Module) -> Iterator[str]:
+    if module.name == COMPARES_TIMES:
+        return
+    for node in ast.walk(module.tree):
+        operands = _compared(node)
+        if any(_speaks_of(operand, {"cutoff", "cutoffs"}) for operand in operands) and any(
+            _speaks_of(operand, {"time", "times", "known"}) for operand in operands
+        ):
+            yield f"{module.name}:{node.lineno} compares times with cutoffs: that is {COMPARES_TIMES}'s"  # type: ignore[attr-defined]
+
+
+def _compared(node: ast.AST) -> list[ast.expr]:
+    """What a node holds against each other: the sides of a comparison, or the array and needle of a binary search."""
+    if isinstance(node, ast.Compare):
+        return [node.left, *node.comparators]
+    if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("searchsorted"):
+        return [node.func, *node.args]
+    return []
+
+
+def _speaks_of(operand: ast.AST, words: set[str]) -> bool:
+    """Whether a name in the operand has one of the words in it; lengths and shapes say nothing of times."""
+    if isinstance(operand, ast.Call) and ast.unparse(operand.func) == "len":
+        return False
+    if isinstance(operand, ast.Attribute):
+        if operand.attr in {"dtype", "ndim", "shape", "size"}:
+            return False
+        if words & set(operand.attr.split("_")):
+            return True
+    if isinstance(operand, ast.Name):
+        return bool(words & set(operand.id.split("_")))
+    return any(_speaks_of(child, words) for child in ast.iter_child_nodes(operand))
+
+
+RULES: list[Rule] = [import_order, doors, no_code_in_data, no_clock, one_time_comparison]
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+def test_every_module_keeps_the_rule(rule: Rule) -> None:
+    assert [broken for module in modules() for broken in rule(module)] == []
+
+
+@pytest.mark.parametrize("package", ORDER)
+def test_every_module_has_its_place_in_the_order(package: str) -> None:
+    found = {module.name.partition(".")[2] for module in modules() if module.package == package}
+    assert found - {""} - set(ORDER[package].split()) == set()
+
+
+def test_nothing_imports_in_a_circle() -> None:
+    graphlib.TopologicalSorter({module.name: set(imports(module)) for module in modules()}).prepare()
+
+
+def test_every_file_is_named_for_its_job() -> None:
+    assert [module.name for module in modules() if VAGUE_NAMES & set(re.split(r"[._]", module.name))] == []
+
+
+def test_no_tracked_file_knows_one_machine() -> None:
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False).stdout
+    texts = {name: (ROOT / name).read_bytes() for name in listed.split("\0") if name and (ROOT / name).is_file()}
+    assert [name for name, text in texts.items() if ONE_MACHINE.search(text.decode(errors="replace"))] == []
+
+
+def test_the_lock_is_hashed_and_without_addresses() -> None:
+    lock = (ROOT / "requirements.lock").read_text()
+    assert re.findall(r"://|file:|--index-url|--find-links| @ ", lock) == []
+    pins = lock.replace("\\\n", "").splitlines()
+    assert [pin for pin in pins if "==" not in pin or "--hash=sha256:" not in pin] == []
+
+
+@pytest.mark.parametrize(
+    ("rule", "name", "source"),
+    [
+        (import_order, "serving.score", "from training.labels import labels"),
+        (import_order, "training.run", "import serving.score"),
+        (import_order, "features.panel", "from models.tasks import Task"),
+        (import_order, "features.files", "from features import journeys"),
+        (import_order, "features.timeline", "def late():\n    from features.windows import Feature"),
+        (doors, "training.run", "import mlflow.tracking"),
+        (doors, "features.panel", "from numba import njit"),
+        (doors, "models.registry", "import sqlalchemy"),
+        (no_code_in_data, "models.bundle", "import pickle"),
+        (no_code_in_data, "models.bundle", "from joblib import load"),
+        (no_code_in_data, "models.bundle", "np.load(file, allow_pickle=True)"),
+        (no_clock, "training.run", "started = datetime.now(UTC)"),
+        (no_clock, "serving.score", "as_of = time.time()"),
+        (no_clock, "serving.score", "from time import time"),
+        (no_clock, "features.log", "limit = pd.Timestamp.utcnow()"),
+        (one_time_comparison, "features.kernel", "seen = time[row] <= cutoff"),
+        (one_time_comparison, "training.labels", "cutoff < journeys.time_us <= cutoff + horizon"),
+        (one_time_comparison, "features.panel", "late = events.known > row.cutoff_us"),
+        (one_time_comparison, "features.panel", "np.searchsorted(times, cutoffs, side='right')"),
+    ],
+)
+def test_a_break_of_the_rule_is_seen(rule: Rule, name: str, source: str) -> None:
+    assert len(list(rule(Module(name, ast.parse(source))))) == 1
+
+
+@pytest.mark.parametrize(
+    ("rule", "name", "source"),
+    [
+        (import_order, "features.panel", "from features import kernel\nfrom features.windows import Feature"),
+        (import_order, "journeycast", "from training.run import train\nfrom serving.score import score"),
+        (doors, "models.boosted", "import lightgbm"),
+        (no_code_in_data, "models.bundle", "np.load(file, allow_pickle=False)"),
+        (no_clock, "journeycast", "datetime.now(UTC)"),
+        (no_clock, "training.run", "time.perf_counter()"),
+        (one_time_comparison, "features.timeline", "time <= cutoff"),
+        (one_time_comparison, "features.panel", "len(cutoffs) == len(times)"),
+        (one_time_comparison, "features.config", "timezone == row.cutoff"),
+    ],
+)
+def test_what_keeps_the_rule_passes(rule: Rule, name: str, source: str) -> None:
+    assert list(rule(Module(name, ast.parse(source)))) == []
