@@ -5,6 +5,7 @@ Each rule reads the syntax tree of one module and yields a sentence for each bre
 
 import ast
 import graphlib
+import itertools
 import re
 import subprocess
 from collections.abc import Callable, Iterator
@@ -90,19 +91,20 @@ def imports(module: Module) -> Iterator[str]:
 
 def import_order(module: Module) -> Iterator[str]:
     for name in imports(module):
-        package, _, rest = name.partition(".")
+        package = name.partition(".")[0]
         if package not in MAY_IMPORT:
             continue
         if package not in MAY_IMPORT[module.package]:
             yield f"{module.name} imports {name}: {module.package} may import {sorted(MAY_IMPORT[module.package])}"
-        elif package == module.package and package in ORDER:
-            if _place(package, rest) >= _place(package, module.name.partition(".")[2]):
-                yield f"{module.name} imports {name}, which comes after it in ORDER"
+        elif package == module.package and not _comes_before(name, module.name):
+            yield f"{module.name} imports {name}, which does not come before it in ORDER"
 
 
-def _place(package: str, name: str) -> int:
-    order = ORDER[package].split()
-    return order.index(name) if name in order else len(order)
+def _comes_before(name: str, other: str) -> bool:
+    """Within one package. Where no order is given any module may import any other, though not in a circle."""
+    (package, _, first), (_, _, second) = name.partition("."), other.partition(".")
+    order = ORDER.get(package, "").split()
+    return not order or first in itertools.takewhile(lambda place: place != second, order)
 
 
 def doors(module: Module) -> Iterator[str]:
@@ -125,10 +127,11 @@ def no_clock(module: Module) -> Iterator[str]:
     if module.name == CLOCK:
         return
     for node in ast.walk(module.tree):
-        if isinstance(node, ast.Attribute):
-            found = ast.unparse(node)
-            if node.attr in {"now", "today", "utcnow"} or found in {"time.time", "time.time_ns"}:
-                yield f"{module.name}:{node.lineno} reads the clock by {found}: take the time as an argument"
+        if isinstance(node, ast.Attribute) and (
+            node.attr in {"now", "today", "utcnow"}
+            or (node.attr in {"time", "time_ns"} and ast.unparse(node.value) == "time")
+        ):
+            yield f"{module.name}:{node.lineno} reads the clock by {ast.unparse(node)}: take the time as an argument"
         elif isinstance(node, ast.ImportFrom) and node.module == "time":
             for alias in node.names:
                 if alias.name in {"time", "time_ns"}:
@@ -150,7 +153,7 @@ def _compared(node: ast.AST) -> list[ast.expr]:
     """What a node holds against each other: the sides of a comparison, or the array and needle of a binary search."""
     if isinstance(node, ast.Compare):
         return [node.left, *node.comparators]
-    if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("searchsorted"):
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "searchsorted":
         return [node.func, *node.args]
     return []
 
