@@ -5,6 +5,7 @@ stand in UTF-8 order. Row `i` of customer `c` lies in `starts[c] <= i < starts[c
 by time and, at equal times, by all columns.
 """
 
+from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -28,7 +29,7 @@ class Category:
 
     def code(self, name: str) -> int:
         """The code of a name, or -2 when no row here has it (so that it equals no row, not even a null)."""
-        position = int(np.searchsorted(self.names, name))
+        position = bisect_left(self.names, name)
         return position if position < len(self.names) and self.names[position] == name else -2
 
     def __getitem__(self, rows: Any) -> "Category":
@@ -56,7 +57,8 @@ class Journeys:
 
     `value` is NaN where the log has none. `occurrence` numbers the occurrences of a customer from 0 (rows of one
     order share a number); None means that every row is an occurrence of its own. `order` is a 64-bit key of the order
-    (None without an order column); `arrival` is the number of the ingest that brought the row.
+    (None without an order column); `arrival` is the number of the ingest that brought the row; `identity` is a 64-bit
+    key of the event's id, or of its text where it has no id (None where the log has neither column).
     """
 
     customers: Strings
@@ -71,6 +73,7 @@ class Journeys:
     categories: Mapping[str, Category]
     numbers: Mapping[str, Floats]
     profile: Profile
+    identity: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.customers)
@@ -88,7 +91,7 @@ class Journeys:
     def as_of(self, instant: int) -> "Journeys":
         """The same customers, with only what was visible at `instant`: as if that instant were now."""
         seen = visible(self.time, self.known, instant)
-        kept = self if seen.all() else self._keep(seen)
+        kept = self if seen.all() else self.keep(seen)
         return replace(kept, profile=_profile_as_of(self.profile, instant))
 
     def hindsight(self) -> "Journeys":
@@ -100,18 +103,32 @@ class Journeys:
         rows, starts = _rows_of(self.starts, customers)
         profile_rows, profile_starts = _rows_of(self.profile.starts, customers)
         profile = replace(_profile_rows(self.profile, profile_rows), starts=profile_starts)
-        return replace(self._rows(rows), customers=self.customers[customers], starts=starts, profile=profile)
+        return replace(self.reordered(rows), customers=self.customers[customers], starts=starts, profile=profile)
 
     def find(self, customer: str) -> int | None:
         """The index of a customer, or None."""
-        position = int(np.searchsorted(self.customers, customer))
+        position = bisect_left(self.customers, customer)
         return position if position < len(self) and self.customers[position] == customer else None
 
-    def _keep(self, mask: NDArray[np.bool_]) -> "Journeys":
-        kept_before = np.concatenate([[0], np.cumsum(mask)])
-        return replace(self._rows(np.flatnonzero(mask)), starts=kept_before[self.starts])
+    def one(self, index: int) -> "Journeys":
+        """Only the customer at this index, without copying a row."""
+        start, end = int(self.starts[index]), int(self.starts[index + 1])
+        first, last = int(self.profile.starts[index]), int(self.profile.starts[index + 1])
+        profile = _profile_rows(self.profile, slice(first, last))
+        return replace(
+            self.reordered(slice(start, end)),
+            customers=self.customers[index : index + 1],
+            starts=np.array([0, end - start], np.int64),
+            profile=replace(profile, starts=np.array([0, last - first], np.int64)),
+        )
 
-    def _rows(self, rows: Any) -> "Journeys":
+    def keep(self, mask: NDArray[np.bool_]) -> "Journeys":
+        """The same customers, with only the rows where `mask` is true."""
+        kept_before = np.concatenate([[0], np.cumsum(mask)])
+        return replace(self.reordered(np.flatnonzero(mask)), starts=kept_before[self.starts])
+
+    def reordered(self, rows: Any) -> "Journeys":
+        """The rows at these indices, in that order; `starts` stays as it is, for the caller to set right."""
         return replace(
             self,
             time=self.time[rows],
@@ -121,6 +138,7 @@ class Journeys:
             occurrence=None if self.occurrence is None else self.occurrence[rows],
             order=None if self.order is None else self.order[rows],
             arrival=self.arrival[rows],
+            identity=None if self.identity is None else self.identity[rows],
             categories={name: column[rows] for name, column in self.categories.items()},
             numbers={name: column[rows] for name, column in self.numbers.items()},
         )
