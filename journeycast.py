@@ -1,0 +1,113 @@
+"""The command line: one function per verb, no logic.
+
+A verb imports its part of the project when it runs: importing MLflow or BentoML takes seconds that `--help` should not cost.
+"""
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from features import settings
+from features.config import Config, load
+from features.errors import JourneycastError
+from features.timeline import SECOND_US, instant
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
+console = Console()
+complaints = Console(stderr=True)
+
+Tasks = Annotated[list[str] | None, typer.Argument(help="tasks of the TOML; all when none is named", show_default=False)]
+AsOf = Annotated[str | None, typer.Option("--as-of", help="as if this date or time were now", show_default=False)]
+
+
+@app.callback()
+def choose(
+    context: typer.Context,
+    config: Annotated[Path, typer.Option("--config", "-c", help="the TOML of the shop")] = Path("journeycast.toml"),
+) -> None:
+    """Churn risk, purchase propensity, lifetime value and next best action from a shop's event log."""
+    context.obj = config
+
+
+@app.command()
+def demo(out: Annotated[Path, typer.Option(help="folder of the simulated shop")] = Path("demo")) -> None:
+    """Simulate a shop, ingest its log, train every task, score everybody, and show where to look."""
+    simulate(out=out)
+    shop = load(out / "journeycast.toml")
+    _ingest(shop, None)
+    _train(shop, None, None, None, promote=True)
+    _score(shop, None, None, None)
+    _next_steps(shop, out / "journeycast.toml")
+
+
+@app.command()
+def simulate(
+    customers: Annotated[int, typer.Option(help="how many customers", min=1)] = 3000,
+    seed: Annotated[int, typer.Option(help="equal seeds give equal bytes", min=0)] = 7,
+    out: Annotated[Path, typer.Option(help="where to write the log, the profiles and the truth")] = Path("shop"),
+) -> None:
+    """Write the log of a shop with known truth, and a TOML for it."""
+    from features.simulate import Shop, simulate
+
+    shop = simulate(Shop(customers=customers, seed=seed), out)
+    console.print(f"Simulated {shop.customer_count:,} customers with {shop.event_count:,} events in {out}.")
+
+
+@app.command()
+def ingest(
+    context: typer.Context,
+    log: Annotated[list[Path] | None, typer.Argument(help="files; those of the TOML when none is named", show_default=False)] = None,
+) -> None:
+    """Check the log, quarantine bad rows, and sort the good ones into the store."""
+    _ingest(load(context.obj), log)
+
+
+@app.command()
+def train(
+    context: typer.Context,
+    task: Tasks = None,
+    as_of: AsOf = None,
+    trials: Annotated[int | None, typer.Option(help="Optuna trials for each model", min=0, show_default=False)] = None,
+    promote: Annotated[bool, typer.Option(help="let a challenger serve that passes the gate")] = True,
+) -> None:
+    """Fit, tune, evaluate, track and register a model for each task; promote it if it passes the gate."""
+    _train(load(context.obj), task, as_of, trials, promote=promote)
+
+
+@app.command()
+def score(
+    context: typer.Context,
+    task: Tasks = None,
+    as_of: AsOf = None,
+    out: Annotated[Path | None, typer.Option(help="Parquet file; default: scores.parquet in the workspace", show_default=False)] = None,
+    model_from_the_future: Annotated[bool, typer.Option(help="allow a model that was trained after --as-of")] = False,
+) -> None:
+    """Score the whole customer base into one Parquet file."""
+    _score(load(context.obj), task, as_of, out, model_from_the_future=model_from_the_future)
+
+
+@app.command()
+def serve(
+    context: typer.Context,
+    host: Annotated[str | None, typer.Option(help="address; default: [serve] host", show_default=False)] = None,
+    port: Annotated[int | None, typer.Option(help="port; default: [serve] port", show_default=False)] = None,
+) -> None:
+    """Answer score requests over HTTP until interrupted."""
+    from serving.service import serve
+
+    shop = load(context.obj)
+    serve(context.obj, host or shop.serve.host, port or shop.serve.port)
+
+
+def main() -> None:
+    """Run one verb; a failure that we foresaw is one sentence on stderr and its own exit code."""
+    settings.apply()
+    try:
+        app()
+    except JourneycastError as error:
+        complaints.print(f"[bold red]journeycast:[/] {error}", highlight=False, soft_wrap=True)
+        raise SystemExit(error.exit_code) from None
