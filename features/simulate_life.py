@@ -12,7 +12,6 @@ The process of one customer, in days since the shop's start:
 """
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 
@@ -101,22 +100,26 @@ def _purchases(shop: Shop, people: People, until: Floats, rng: np.random.Generat
     kept = np.zeros(len(wave), dtype=np.bool_)
     last_purchase = people.joined.copy()
     offers = []
-    order = np.argsort(wave, kind="stable")
-    edges = np.searchsorted(wave[order], np.arange(-1, sent.shape[1] + 1))
-    for number, (first, stop) in enumerate(pairwise(edges), start=-1):
-        factor = np.ones(stop - first)
-        rows = order[first:stop]
+    for number, rows in enumerate(_by_wave(wave, sent.shape[1]), start=-1):
         owner, day = candidates.owner[rows], candidates.day[rows]
+        factor = np.ones(len(rows))
         if number >= 0:
-            action, probability = _decide(shop, quiet=sent[:, number] - last_purchase > shop.quiet_days, rng=rng)
-            told = sent[:, number] > people.joined
-            offers.append(Offers(Points(np.flatnonzero(told), sent[told, number]), action[told], probability[told]))
-            works = told[owner] & (day <= sent[owner, number] + shop.effect_days)
+            at = sent[:, number]
+            told = at > people.joined
+            action, probability = _decide(shop, quiet=at - last_purchase > shop.quiet_days, rng=rng)
+            offers.append(Offers(Points(np.flatnonzero(told), at[told]), action[told], probability[told]))
+            works = told[owner] & (day <= at[owner] + shop.effect_days)
             factor = np.where(works, people.factors[owner, action[owner]], 1.0)
         kept[rows] = needed[rows] < factor
         np.maximum.at(last_purchase, owner[kept[rows]], day[kept[rows]])
     first_purchases = Points(np.arange(len(until)), people.joined)
     return _join(first_purchases, Points(candidates.owner[kept], candidates.day[kept])).sorted(), _all(offers)
+
+
+def _by_wave(wave: Ints, waves: int) -> list[Ints]:
+    """Positions of the points before any wave, after the first, after the second, …: waves + 1 arrays."""
+    order = np.argsort(wave, kind="stable")
+    return np.split(order, np.searchsorted(wave[order], np.arange(waves)))
 
 
 def _wave_days(shop: Shop, count: int, rng: np.random.Generator) -> Floats:

@@ -16,6 +16,8 @@ from features.timeline import DAY_US
 EVENTS = ("view", "cart", "purchase", "return", "support", "email")
 LOG_CHANNELS = (*CHANNELS, "email")
 MINUTE = 1 / 1440
+ABANDONED_CARTS = 0.3  # share of sessions without a purchase that still reach the cart
+STRAY_VIEWS = 0.4  # share of views that are not of what the session is about
 MICROSECONDS: pa.DataType = pa.timestamp("us", tz="UTC")
 
 # A column that a kind of event does not have holds this, and is null in the log.
@@ -116,10 +118,10 @@ def _sessions(shop: Shop, people: People, lives: Lives, orders: Orders, rng: np.
     sought = np.concatenate([orders.product, draw(rng, people.tastes[browsing.owner])])
     bought = np.arange(len(owner)) < len(orders.number)
     viewed = np.repeat(np.arange(len(owner)), 1 + rng.poisson(shop.views_per_session - 1, len(owner)))
-    carted = np.flatnonzero(bought | (rng.random(len(owner)) < 0.3))
+    carted = np.flatnonzero(bought | (rng.random(len(owner)) < ABANDONED_CARTS))
     views = Points(owner[viewed], end[viewed] - MINUTE * rng.uniform(3, 45, len(viewed)))
     carts = Points(owner[carted], end[carted] - MINUTE * rng.uniform(0.5, 3, len(carted)))
-    strays = rng.random(len(viewed)) < 0.4
+    strays = rng.random(len(viewed)) < STRAY_VIEWS
     seen = np.where(strays, draw(rng, people.tastes[views.owner]), sought[viewed])
     return (
         _rows(views, "view", known=_known(shop, views.day, rng), channel=channel[viewed], product=seen),

@@ -139,7 +139,7 @@ def draw_people(shop: Shop, count: int, rng: np.random.Generator) -> People:
     hazard = _gamma(rng, shop.lapse_hazard, shop.lapse_hazard_shape, count) * np.take(ACQUISITION_HAZARD, acquisition)
     spread = rng.lognormal(-(shop.order_value_spread**2) / 2, shop.order_value_spread, count)
     return People(
-        joined=shop.history_days * rng.uniform(0.002, 1, count),
+        joined=rng.uniform(0.04, shop.history_days, count),  # an hour for the views before the first purchase
         one_time=rng.random(count) < shop.one_time_share,
         purchase_rate=rate,
         lapse_hazard=hazard,
