@@ -18,6 +18,9 @@ ENVIRONMENT = MappingProxyType(
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # the defaults try for minutes before they say what is wrong
         "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
         "MLFLOW_HTTP_REQUEST_TIMEOUT": "3",
+        "MLFLOW_LOGGING_LEVEL": "WARNING",
+        "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+        "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
         "GIT_PYTHON_REFRESH": "quiet",  # MLflow looks for git; a machine without it is no reason to warn
     }
 )
