@@ -19,9 +19,11 @@ ROOT = Path(__file__).parents[1]
 
 # A module imports only from those before it. `training` and `serving` never import each other.
 ORDER = {
-    "features": "errors settings timeline files config journeys duck log store survey windows defaults kernel panel "
+    "features": "errors settings timeline files config "
+    "duck zones rules log journeys arrange bucket taken manifest tally store build "
+    "survey windows defaults kernel panel "
     "simulate_people simulate_life simulate_log simulate_truth simulate_toml simulate",
-    "models": "boosted rungs answer tasks ladder bundle registry",
+    "models": "tasks boosted rungs action answer process ladder bundle registry",
 }
 MAY_IMPORT = {
     "features": {"features"},
@@ -72,15 +74,19 @@ def modules() -> tuple[Module, ...]:
     return tuple(
         Module(
             ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"),
-            ast.parse(file.read_bytes()),
+            ast.parse(file.read_bytes(), filename=str(file)),
         )
         for file in files
         if file.exists()
     )
 
 
-def imports(module: Module) -> Iterator[str]:
+def imports(module: Module) -> list[str]:
     """Dotted names of what is imported, anywhere in the file: `from features import kernel` gives `features.kernel`."""
+    return sorted(set(_imports(module)))
+
+
+def _imports(module: Module) -> Iterator[str]:
     for node in ast.walk(module.tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
