@@ -5,6 +5,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -34,20 +35,22 @@ class Spread:
 
     def interval(self, mean: Floats) -> tuple[Floats, Floats]:
         """The 90 % interval around every prediction."""
-        group = np.searchsorted(np.asarray(self.edges), mean, side="left")
-        low, high = np.asarray(self.low)[group], np.asarray(self.high)[group]
+        edges, low, high, _ = self._arrays
+        group = edges.searchsorted(mean, side="left")
         if self.kind == "probability":
-            return np.clip(mean + low, 0.0, 1.0), np.clip(mean + high, 0.0, 1.0)
+            return _clip(mean + low[group], 1.0), _clip(mean + high[group], 1.0)
         unit = np.maximum(mean, self.floor)
-        return unit * low, unit * high
+        return unit * low[group], unit * high[group]
 
     def quantile(self, mean: Floats) -> Floats:
         """Quantiles of the outcome at `levels`, shape (n, n_levels); money only."""
-        group = np.searchsorted(np.asarray(self.edges), mean, side="left")
-        return (
-            np.maximum(mean, self.floor)[:, None]
-            * np.asarray(self.quantiles, np.float64).reshape(-1, len(self.levels))[group]
-        )
+        edges, _, _, quantiles = self._arrays
+        return np.maximum(mean, self.floor)[:, None] * quantiles[edges.searchsorted(mean, side="left")]
+
+    @cached_property
+    def _arrays(self) -> tuple[Floats, Floats, Floats, Floats]:
+        edges, low, high = (np.asarray(one, np.float64) for one in (self.edges, self.low, self.high))
+        return edges, low, high, np.asarray(self.quantiles, np.float64).reshape(len(low), len(self.levels))
 
 
 @dataclass(frozen=True)
@@ -111,9 +114,12 @@ class Answer:
 
     def percentile(self, score: Floats) -> Floats:
         """Share of the base at training with a lower score, ties counted half, 0-100."""
-        below = np.searchsorted(np.asarray(self.base), score, side="left")
-        upto = np.searchsorted(np.asarray(self.base), score, side="right")
-        return np.clip((below + upto) / 2 / max(len(self.base), 1) * 100.0, 0.0, 100.0)
+        below, upto = self._base.searchsorted(score, side="left"), self._base.searchsorted(score, side="right")
+        return _clip((below + upto) / 2 / max(len(self._base), 1) * 100.0, 100.0)
+
+    @cached_property
+    def _base(self) -> Floats:
+        return np.asarray(self.base, np.float64)
 
     def pack(self) -> Packed:
         """Plain JSON and named texts from which `unpack_answer` makes the same answer."""
@@ -124,6 +130,10 @@ class Answer:
             f"baseline-{n}": t for n, t in baseline_texts.items()
         }
         return {**rest, "rung": plain, "baseline": baseline}, named
+
+
+def _clip(values: Floats, highest: float) -> Floats:
+    return np.minimum(np.maximum(values, 0.0), highest)
 
 
 _PLAIN = (

@@ -23,13 +23,14 @@ def outcome_stream(task: TaskConfig) -> Stream:
 
 def population(task: TaskConfig, journeys: Journeys, rows: Rows) -> NDArray[np.bool_]:
     """Which rows the task asks about: active within `active_days`, not ended since, never did a `never` event."""
-    features = _membership(task)
+    features = membership(task)
     if not features:
         return np.ones(len(rows), np.bool_)
-    return _is_member(task, build(journeys, rows, features))
+    return is_member(task, build(journeys, rows, features))
 
 
-def _is_member(task: TaskConfig, panel: Panel) -> NDArray[np.bool_]:
+def is_member(task: TaskConfig, panel: Panel) -> NDArray[np.bool_]:
+    """Which rows of a panel, that holds at least the columns of `membership`, the task asks about."""
     member = np.ones(len(panel), np.bool_)
     if _asks_for_activity(task):
         member &= panel.column(_active(task).name) > 0
@@ -41,7 +42,8 @@ def _is_member(task: TaskConfig, panel: Panel) -> NDArray[np.bool_]:
     return member
 
 
-def _membership(task: TaskConfig) -> FeatureSet:
+def membership(task: TaskConfig) -> FeatureSet:
+    """The features that decide who is in the population."""
     wanted = [
         *([_active(task)] if _asks_for_activity(task) else []),
         *([_recency(task.ended_by), _recency(task.active_event)] if task.ended_by else []),
