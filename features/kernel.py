@@ -1,8 +1,10 @@
 """The compiled pass over (customer, cutoff): the numba door.
 
-`fill` walks the visible rows of each customer backward from the cutoff, once per block. A block is one stream with
-one column; while the walk crosses from one window into the next wider one, the running figures are written down for
-the narrower. Sums run from the newest row to the oldest on every host, so batch and online agree to the bit.
+A block is one stream with one column and the figures wanted of it. For each customer and block `fill` prepares the
+rows (netted into occurrences, or those that hold the number or the category), then walks them for each cutoff from
+the newest visible one backward; where the walk crosses the edge of a window, that window's figures are written.
+Mostly a cutoff sees a prefix of a customer's rows; then one preparation serves all cutoffs. The arithmetic is the same
+either way, and sums run from the newest to the oldest on every host, so batch and online agree to the bit.
 """
 
 import math
@@ -16,263 +18,326 @@ import numpy as np
 
 from features import timeline
 from features.files import digest, text_digest
-from features.timeline import DAY_US
+from features.timeline import DAY_US, FOREVER
 
 # numba's cache does not see a change in an imported function, so the cache folder carries the digest of both sources.
 _HERE = Path(__file__)
 _SOURCES = text_digest(digest(_HERE) + digest(Path(timeline.__file__)))[:16]
 _CACHE = Path(os.environ.get("NUMBA_CACHE_DIR", _HERE.parent / "__pycache__")) / f"kernel-{_SOURCES}"
 numba.config.CACHE_DIR = str(_CACHE)  # type: ignore[attr-defined]
+_OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 def compiled(function: F) -> F:
     """Compile a function once, keep it on disk, and release the interpreter lock while it runs."""
-    return _compiler(function)  # type: ignore[no-any-return]
+    return numba.njit(**_OPTIONS)(function)  # type: ignore[no-any-return]
 
 
-def _reads(kind: str, dimensions: int) -> Any:
+def _reads(kind: str, dimensions: int = 1) -> Any:
     """The type of an input array: read-only, so that mapped files and plain arrays run the same machine code."""
     return numba.types.Array(getattr(numba.types, kind), dimensions, "C", readonly=True)
 
 
-def _tuple(*kinds: tuple[str, int]) -> Any:
-    return numba.types.Tuple(tuple(_reads(kind, dimensions) for kind, dimensions in kinds))
+def _all(*kinds: Any) -> Any:
+    return numba.types.Tuple(kinds)
 
 
-_OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}
-_compiler = numba.njit(**_OPTIONS)
-_INT, _FLOAT = ("int64", 1), ("float64", 1)
-_ROWS = _tuple(_INT, _INT)
-_COLUMNS = _tuple(_INT, _INT, _INT, ("int32", 1), _FLOAT, ("int32", 1), ("float64", 2), ("int32", 2))
-_STREAMS = _tuple(("bool_", 2), ("int64", 2), ("int64", 2))
-_BLOCKS = _tuple(_INT, _INT, _INT, ("int64", 3), ("int64", 2))
-_FILL = numba.types.void(_ROWS, _COLUMNS, _STREAMS, _BLOCKS, _reads(*_INT), numba.types.float64[:, ::1])
-_LATEST = numba.types.int64[::1](*(_reads(*_INT) for _ in range(4)))
+_INT, _CODE, _FLOAT = _reads("int64"), _reads("int32"), _reads("float64")
+_ROWS = _all(_INT, _INT)
+_OUT = numba.types.float64[:, ::1]
+_COLUMNS = _all(_INT, _INT, _INT, _CODE, _FLOAT, _CODE, _reads("float64", 2), _reads("int32", 2))
+_STREAMS = _all(_reads("bool_", 2), _reads("int64", 2), _reads("int64", 2))
+_FILL = numba.types.void(_ROWS, _COLUMNS, _STREAMS, _reads("int64", 2), _reads("int64", 2), _OUT)
+_PROFILE = _all(_INT, _INT, _reads("float64", 2), _reads("int32", 2))
+_ATTRIBUTES = numba.types.void(_ROWS, _PROFILE, _reads("int64", 2), _OUT)
 
 visible = compiled(timeline.visible)
 in_window = compiled(timeline.in_window)
 
-COUNT, REFUNDS, SUM, MEAN, MAX, DISTINCT = range(6)  # columns of `slots`: figures per window
-RECENCY, TENURE, GAP_MEAN, GAP_STD = range(4)  # columns of `whole`: figures of the whole stream
 OCCURRENCES, NUMBERS, CATEGORIES = range(3)  # what a block reads
+COUNT, REFUNDS, SUM, MEAN, MAX, DISTINCT = range(6)  # figures of a window
+RECENCY, TENURE, GAP_MEAN, GAP_STD = range(6, 10)  # figures of the whole stream
+NUMBER, LEVEL = range(2)  # kinds of attribute
 
 
 @compiled
-def _sizes(row_customer, starts, occurrence, categories):
-    longest, occurrences, codes = 0, 0, 0
-    for row in range(len(row_customer)):
-        first, end = starts[row_customer[row]], starts[row_customer[row] + 1]
-        if row > 0 and row_customer[row] == row_customer[row - 1]:
-            continue
-        longest = max(longest, end - first)
-        for position in range(first, end):
-            if len(occurrence):
-                occurrences = max(occurrences, occurrence[position] + 1)
-            for column in range(len(categories)):
-                codes = max(codes, categories[column, position] + 1)
-    return longest, occurrences, codes
+def _held(place, members, count, key):
+    """Where a sparse set holds a key, else -1; `place` may hold anything at all (Briggs and Torczon, 1993)."""
+    held = place[key]
+    return held if 0 <= held < count and members[held] == key else -1
+
+
+@compiled
+def _steady(first, end, time, known, occurrence, place, members, times):
+    """Whether what a cutoff sees of these rows is always a prefix of them, and all rows of an order or none."""
+    count = 0
+    for row in range(first, end):
+        if not visible(time[row], known[row], time[row]):
+            return False  # learnt of late
+        if len(occurrence):
+            held = _held(place, members, count, occurrence[row])
+            if held < 0:
+                place[occurrence[row]], members[count], times[count] = count, occurrence[row], time[row]
+                count += 1
+            elif times[held] != time[row]:
+                return False
+    return True
 
 
 @compiled
 def _pick(first, end, event, categories, streams, stream, picked):
+    """Rows of the stream. Returns how many."""
     events, column, code = streams
     found = 0
-    for position in range(first, end):
-        wanted = events[stream, event[position]]
+    for row in range(first, end):
+        wanted = events[stream, event[row]]
         for condition in range(column.shape[1]):
             if wanted and column[stream, condition] >= 0:
-                wanted = categories[column[stream, condition], position] == code[stream, condition]
+                wanted = categories[column[stream, condition], row] == code[stream, condition]
         if wanted:
-            picked[found] = position
+            picked[found] = row
             found += 1
     return found
 
 
 @compiled
-def _collapse(picked, found, time, known, value, occurrence, cutoff, stamp, last_seen, place, times, values):
+def _net(picked, time, known, value, occurrence, cutoff, place, members, times, values):
     """Visible rows as occurrences: first time, summed value. Returns how many."""
     count = 0
-    for index in range(found):
-        position = picked[index]
-        if not visible(time[position], known[position], cutoff):
+    for row in picked:
+        if not visible(time[row], known[row], cutoff):
             continue
         if len(occurrence):
-            number = occurrence[position]
-            if last_seen[number] == stamp:
-                held = place[number]
+            held = _held(place, members, count, occurrence[row])
+            if held >= 0:
                 if math.isnan(values[held]):
-                    values[held] = value[position]
-                elif not math.isnan(value[position]):
-                    values[held] += value[position]
+                    values[held] = value[row]
+                elif not math.isnan(value[row]):
+                    values[held] += value[row]
                 continue
-            last_seen[number] = stamp
-            place[number] = count
-        times[count] = time[position]
-        values[count] = value[position]
+            place[occurrence[row]], members[count] = count, occurrence[row]
+        times[count], values[count] = time[row], value[row]
         count += 1
     return count
 
 
 @compiled
-def _present(picked, found, time, known, number, cutoff, times, values):
+def _present(picked, time, known, number, cutoff, times, values):
     """Visible rows that hold the number. Returns how many."""
     count = 0
-    for index in range(found):
-        position = picked[index]
-        if visible(time[position], known[position], cutoff) and not math.isnan(number[position]):
-            times[count] = time[position]
-            values[count] = number[position]
+    for row in picked:
+        if visible(time[row], known[row], cutoff) and not math.isnan(number[row]):
+            times[count], values[count] = time[row], number[row]
             count += 1
     return count
 
 
 @compiled
-def _walk(times, values, count, cutoff, windows, refunds_apart, slots, out):
-    """Count, refunds, sum, mean and max over every window; a negative value is a refund where `refunds_apart`."""
+def _labelled(picked, time, known, code, cutoff, place, members, times, newer):
+    """Visible rows that hold the category, and for each the next one with the same value. Returns how many."""
+    count = 0
+    for row in picked:
+        if visible(time[row], known[row], cutoff) and code[row] >= 0:
+            held = _held(place, members, count, code[row])
+            if held >= 0:
+                newer[held] = count
+            place[code[row]], members[count] = count, code[row]
+            times[count], newer[count] = time[row], len(newer)
+            count += 1
+    return count
+
+
+@compiled
+def _amounts(times, values, cutoff, figures, refunds_apart, out):
+    """Count, refunds, sum, mean and max; where `refunds_apart`, a negative value is a refund and enters only sums."""
     seen, refunds, valued, total, gross, largest = 0, 0, 0, 0.0, 0.0, -math.inf
-    window = 0
-    for index in range(count - 1, -1, -1):
-        while not in_window(times[index], cutoff, windows[window]):
-            _write(seen, refunds, valued, total, gross, largest, slots[window], out)
-            window += 1
-        amount = values[index]
-        if refunds_apart and amount < 0:
-            refunds += 1
-            total += amount
-            continue
-        seen += 1
-        if not math.isnan(amount):
-            valued += 1
-            total += amount
-            gross += amount
-            largest = max(largest, amount)
-    while window < len(windows):
-        _write(seen, refunds, valued, total, gross, largest, slots[window], out)
-        window += 1
+    index = len(times) - 1
+    for figure in range(len(figures)):
+        what, window, column = figures[figure, 0], figures[figure, 1], figures[figure, 2]
+        while index >= 0 and in_window(times[index], cutoff, window):
+            amount = values[index]
+            index -= 1
+            if refunds_apart and amount < 0:
+                refunds += 1
+                total += amount
+                continue
+            seen += 1
+            if not math.isnan(amount):
+                valued += 1
+                total += amount
+                gross += amount
+                largest = max(largest, amount)
+        if what == COUNT:
+            out[column] = seen
+        elif what == REFUNDS:
+            out[column] = refunds
+        elif what == SUM:
+            out[column] = total
+        elif what == MEAN:
+            out[column] = gross / valued if valued else math.nan
+        elif what == MAX:
+            out[column] = largest if valued else math.nan
 
 
 @compiled
-def _write(seen, refunds, valued, total, gross, largest, slots, out):
-    if slots[COUNT] >= 0:
-        out[slots[COUNT]] = seen
-    if slots[REFUNDS] >= 0:
-        out[slots[REFUNDS]] = refunds
-    if slots[SUM] >= 0:
-        out[slots[SUM]] = total
-    if slots[MEAN] >= 0:
-        out[slots[MEAN]] = gross / valued if valued else math.nan
-    if slots[MAX] >= 0:
-        out[slots[MAX]] = largest if valued else math.nan
-
-
-@compiled
-def _whole(times, values, count, cutoff, whole, out):
-    """Recency, tenure and gaps in days over the occurrences that are no refunds; spread is Welford's, n - 1."""
-    gaps, mean, squares = 0, 0.0, 0.0
-    newest, previous = 0, 0
-    seen = 0
-    for index in range(count - 1, -1, -1):
-        if values[index] < 0:
-            continue
-        if seen == 0:
-            newest = times[index]
-        else:
-            gap = (previous - times[index]) / DAY_US
-            gaps += 1
-            step = gap - mean
-            mean += step / gaps
-            squares += step * (gap - mean)
-        previous = times[index]
-        seen += 1
-    if whole[RECENCY] >= 0:
-        out[whole[RECENCY]] = (cutoff - newest) / DAY_US if seen else math.nan
-    if whole[TENURE] >= 0:
-        out[whole[TENURE]] = (cutoff - previous) / DAY_US if seen else math.nan
-    if whole[GAP_MEAN] >= 0:
-        out[whole[GAP_MEAN]] = mean if gaps else math.nan
-    if whole[GAP_STD] >= 0:
-        out[whole[GAP_STD]] = math.sqrt(squares / (gaps - 1)) if gaps > 1 else math.nan
-
-
-@compiled
-def _distinct(picked, found, time, known, codes, cutoff, windows, stamp, last_seen, slots, out):
-    """Number of different values of a category over every window."""
+def _distinct(times, newer, cutoff, figures, out):
+    """Number of different values: a row counts when no visible row after it has the same."""
     different = 0
-    window = 0
-    for index in range(found - 1, -1, -1):
-        position = picked[index]
-        if not visible(time[position], known[position], cutoff):
+    index = len(times) - 1
+    for figure in range(len(figures)):
+        window, column = figures[figure, 1], figures[figure, 2]
+        while index >= 0 and in_window(times[index], cutoff, window):
+            different += newer[index] >= len(times)
+            index -= 1
+        out[column] = different
+
+
+@compiled
+def _whole(times, values, cutoff, figures, out):
+    """Recency, tenure and gaps in days over the occurrences that are no refunds; the spread is over n - 1."""
+    newest, oldest = len(times) - 1, 0
+    while newest >= 0 and values[newest] < 0:
+        newest -= 1
+    while oldest < newest and values[oldest] < 0:
+        oldest += 1
+    for figure in range(len(figures)):
+        what, column = figures[figure, 0], figures[figure, 2]
+        out[column] = math.nan
+        if newest < 0:
             continue
-        while not in_window(time[position], cutoff, windows[window]):
-            if slots[window, DISTINCT] >= 0:
-                out[slots[window, DISTINCT]] = different
-            window += 1
-        code = codes[position]
-        if code >= 0 and last_seen[code] != stamp:
-            last_seen[code] = stamp
-            different += 1
-    while window < len(windows):
-        if slots[window, DISTINCT] >= 0:
-            out[slots[window, DISTINCT]] = different
-        window += 1
+        if what == RECENCY:
+            out[column] = (cutoff - times[newest]) / DAY_US
+        elif what == TENURE:
+            out[column] = (cutoff - times[oldest]) / DAY_US
+        elif what == GAP_MEAN:
+            gaps = _gaps(values[oldest : newest + 1])
+            out[column] = (times[newest] - times[oldest]) / (gaps * DAY_US)  # 0 / 0 is NaN
+        else:
+            out[column] = _spread(times[oldest : newest + 1], values[oldest : newest + 1])
+
+
+@compiled
+def _gaps(values):
+    gaps = -1
+    for value in values:
+        gaps += not value < 0
+    return gaps
+
+
+@compiled
+def _spread(times, values):
+    gaps = _gaps(values)
+    if gaps < 2:
+        return math.nan
+    mean = (times[-1] - times[0]) / gaps
+    squares, later = 0.0, times[-1]
+    for index in range(len(times) - 2, -1, -1):
+        if not values[index] < 0:
+            squares += (later - times[index] - mean) ** 2
+            later = times[index]
+    return math.sqrt(squares / (gaps - 1)) / DAY_US
+
+
+@compiled
+def _sizes(row_customer, starts, occurrence, categories):
+    """Most rows of a customer, and one more than the largest occurrence number or category code."""
+    longest, keys = 0, 0
+    for row in range(len(row_customer)):
+        if row > 0 and row_customer[row] == row_customer[row - 1]:
+            continue
+        first, end = starts[row_customer[row]], starts[row_customer[row] + 1]
+        longest = max(longest, end - first)
+        for position in range(first, end):
+            if len(occurrence):
+                keys = max(keys, occurrence[position] + 1)
+            for column in range(len(categories)):
+                keys = max(keys, categories[column, position] + 1)
+    return longest, keys
 
 
 @numba.njit(_FILL, **_OPTIONS)
-def fill(rows, columns, streams, blocks, windows, out):
+def fill(rows, columns, streams, blocks, figures, out):
     """Fill `out` (n_rows × n_features, float64) for panel rows grouped by customer.
 
     rows: (customer, cutoff) int64. columns: (starts, time, known, event, value, occurrence, numbers[k, n],
     categories[k, n]); an empty `occurrence` means every row is one. streams: (events[s, e] bool, column[s, k],
-    code[s, k]); column -1 is no filter. blocks: (stream, source, column, slots[b, w, 6], whole[b, 4]); -1 is not
-    wanted. windows: int64 µs, ascending, the last one wider than any history.
+    code[s, k]); column -1 is no filter. blocks: int64 [b, 6], each (stream, source, column, first figure, first whole
+    figure, end of figures), those of a stream side by side. figures: int64 [f, 3], each (what, window in µs, column of
+    `out`), windows ascending within a block.
     """
     row_customer, row_cutoff = rows
     starts, time, known, event, value, occurrence, numbers, categories = columns
-    block_stream, block_source, block_column, slots, whole = blocks
-    longest, occurrences, codes = _sizes(row_customer, starts, occurrence, categories)
-    picked = np.empty(longest, np.int64)  # rows of the current customer in the current stream
-    times = np.empty(longest, np.int64)
-    values = np.empty(longest, np.float64)
-    last_seen = np.full(
-        max(occurrences, codes), -1, np.int64
-    )  # stamp of the walk that met an occurrence or a code last
-    place = np.empty(occurrences, np.int64)
-    stamp = -1
-    for block in range(len(block_stream)):
-        customer, found = -1, 0
-        for row in range(len(row_customer)):
-            if row_customer[row] != customer:
-                customer = row_customer[row]
-                found = _pick(
-                    starts[customer], starts[customer + 1], event, categories, streams, block_stream[block], picked
-                )
-            cutoff = row_cutoff[row]
-            stamp += 1
-            if block_source[block] == OCCURRENCES:
-                count = _collapse(
-                    picked, found, time, known, value, occurrence, cutoff, stamp, last_seen, place, times, values
-                )
-                _walk(times, values, count, cutoff, windows, True, slots[block], out[row])
-                _whole(times, values, count, cutoff, whole[block], out[row])
-            elif block_source[block] == NUMBERS:
-                count = _present(picked, found, time, known, numbers[block_column[block]], cutoff, times, values)
-                _walk(times, values, count, cutoff, windows, False, slots[block], out[row])
-            else:
-                codes_of = categories[block_column[block]]
-                _distinct(
-                    picked, found, time, known, codes_of, cutoff, windows, stamp, last_seen, slots[block], out[row]
-                )
+    longest, keys = _sizes(row_customer, starts, occurrence, categories)
+    picked = np.empty(longest, np.int64)  # rows of the customer in the stream
+    times = np.empty(longest, np.int64)  # of what is prepared: its times, …
+    values = np.empty(longest, np.float64)  # … amounts (negative: a refund), …
+    newer = np.empty(longest, np.int64)  # … and the next one with the same category
+    place, members = np.empty(keys, np.int64), np.empty(longest, np.int64)
+    first_row = 0
+    while first_row < len(row_customer):
+        customer = row_customer[first_row]
+        end_row = first_row + 1
+        while end_row < len(row_customer) and row_customer[end_row] == customer:
+            end_row += 1
+        first, end = starts[customer], starts[customer + 1]
+        steady = _steady(first, end, time, known, occurrence, place, members, times)
+        stream, found = -1, 0
+        for block in range(len(blocks)):
+            if blocks[block, 0] != stream:
+                stream = blocks[block, 0]
+                found = _pick(first, end, event, categories, streams, stream, picked)
+            source, column = blocks[block, 1], blocks[block, 2]
+            windowed = figures[blocks[block, 3] : blocks[block, 4]]
+            whole = figures[blocks[block, 4] : blocks[block, 5]]
+            prepared, seen = 0, 0
+            for row in range(first_row, end_row):
+                cutoff = row_cutoff[row]
+                if row == first_row or not steady:
+                    until = FOREVER if steady else cutoff
+                    if source == OCCURRENCES:
+                        prepared = _net(
+                            picked[:found], time, known, value, occurrence, until, place, members, times, values
+                        )
+                    elif source == NUMBERS:
+                        prepared = _present(picked[:found], time, known, numbers[column], until, times, values)
+                    else:
+                        prepared = _labelled(
+                            picked[:found], time, known, categories[column], until, place, members, times, newer
+                        )
+                    seen = 0
+                elif cutoff < row_cutoff[row - 1]:
+                    seen = 0
+                while seen < prepared and visible(times[seen], times[seen], cutoff):
+                    seen += 1
+                if source == CATEGORIES:
+                    _distinct(times[:seen], newer[:seen], cutoff, windowed, out[row])
+                else:
+                    _amounts(times[:seen], values[:seen], cutoff, windowed, source == OCCURRENCES, out[row])
+                    _whole(times[:seen], values[:seen], cutoff, whole, out[row])
+        first_row = end_row
 
 
-@numba.njit(_LATEST, **_OPTIONS)
-def latest(starts, known, row_customer, row_cutoff):
-    """For every panel row the newest profile row known at its cutoff, or -1 (int64, n_rows)."""
-    found = np.full(len(row_customer), -1, np.int64)
+@numba.njit(_ATTRIBUTES, **_OPTIONS)
+def attributes(rows, profile, wanted, out):
+    """Fill attributes of `out` from the newest profile row known at each cutoff.
+
+    profile: (starts, known, numbers[k, n], categories[k, n]). wanted: int64 [a, 4], each (kind, column, code, column of
+    `out`); column -1 is not in this profile.
+    """
+    row_customer, row_cutoff = rows
+    starts, known, numbers, categories = profile
     for row in range(len(row_customer)):
-        customer = row_customer[row]
-        for position in range(starts[customer], starts[customer + 1]):
+        newest = -1
+        for position in range(starts[row_customer[row]], starts[row_customer[row] + 1]):
             if visible(known[position], known[position], row_cutoff[row]):
-                found[row] = position
-    return found
+                newest = position
+        for attribute in range(len(wanted)):
+            kind, column, code, place = wanted[attribute]
+            out[row, place] = math.nan
+            if newest >= 0 and column >= 0:
+                if kind == NUMBER:
+                    out[row, place] = numbers[column, newest]
+                elif categories[column, newest] >= 0:
+                    out[row, place] = categories[column, newest] == code

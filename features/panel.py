@@ -1,6 +1,6 @@
 """`build(journeys, rows, features) -> Panel`: the numbers of every (customer, cutoff)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TypeVar
@@ -10,26 +10,31 @@ from numpy.typing import NDArray
 
 from features import kernel
 from features.errors import ConfigError
-from features.journeys import Category, Floats, Ints, Journeys
-from features.timeline import BEGINNING, days
+from features.journeys import Floats, Ints, Journeys, Profile
+from features.timeline import EVER_US, days
 from features.windows import Feature, FeatureSet, Stream
 
-WINDOWED = {
+WHAT = {
     "count": kernel.COUNT,
     "refunds": kernel.REFUNDS,
     "sum": kernel.SUM,
     "mean": kernel.MEAN,
     "max": kernel.MAX,
     "distinct": kernel.DISTINCT,
+    "recency": kernel.RECENCY,
+    "tenure": kernel.TENURE,
+    "gap_mean": kernel.GAP_MEAN,
+    "gap_std": kernel.GAP_STD,
 }
-WHOLE = {"recency": kernel.RECENCY, "tenure": kernel.TENURE, "gap_mean": kernel.GAP_MEAN, "gap_std": kernel.GAP_STD}
-EVER_US = -BEGINNING
+ATTRIBUTES = ("attribute", "attribute_is")
+NO_OCCURRENCE = np.zeros(0, np.int32)
 T = TypeVar("T")
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Which (customer, cutoff) a panel has: indices into the journeys, cutoffs in µs UTC; grouped by customer."""
+    """Which (customer, cutoff) a panel has: indices into journeys, cutoffs in µs UTC; fastest grouped by customer."""
 
     customer: Ints
     cutoff: Ints
@@ -73,82 +78,84 @@ def build(journeys: Journeys, rows: Rows, features: FeatureSet) -> Panel:
     """The panel of these rows: every feature as it was known at the row's cutoff."""
     values = np.full((len(rows), len(features)), np.nan)
     plan = _plan(features)
-    if len(rows):
-        kernel.fill(
-            (rows.customer, rows.cutoff),
-            _columns(journeys, plan),
-            _streams(journeys, plan),
-            plan.blocks,
-            plan.windows,
-            values,
-        )
-        _attributes(journeys, rows, features, values)
+    where = (rows.customer, rows.cutoff)
+    if len(rows) and len(plan.blocks):
+        kernel.fill(where, _columns(journeys, plan), _streams(journeys, plan), plan.blocks, plan.figures, values)
+    if len(rows) and plan.attributes:
+        kernel.attributes(where, *_attributes(journeys.profile, plan), values)
     return Panel(rows, values, features)
 
 
 @dataclass(frozen=True)
 class _Plan:
-    """A feature set in the form the kernel reads; the same for all journeys."""
+    """A feature set in the form the kernel reads (`blocks` and `figures` are explained there), for all journeys."""
 
     streams: tuple[Stream, ...]
     numbers: tuple[str, ...]
     categories: tuple[str, ...]
-    windows: Ints
-    blocks: tuple[Ints, Ints, Ints, Ints, Ints]
+    blocks: Ints
+    figures: Ints
+    attributes: tuple[tuple[int, Feature], ...]  # each with its place in the panel
 
 
 @lru_cache(maxsize=64)
 def _plan(features: FeatureSet) -> _Plan:
-    wanted = [
-        (column, feature)
-        for column, feature in enumerate(features.features)
-        if feature.what in WINDOWED or feature.what in WHOLE
-    ]
-    streams = tuple(dict.fromkeys(feature.stream for _, feature in wanted))
+    read = [(place, feature) for place, feature in enumerate(features.features) if feature.what in WHAT]
+    streams = _once(feature.stream for _, feature in read)
+    numbers = _once(feature.column for _, feature in read if _source(feature) == kernel.NUMBERS)
+    counted = _once(feature.column for _, feature in read if _source(feature) == kernel.CATEGORIES)
     filters = [column for stream in streams for column, _ in stream.where]
-    numbers = tuple(dict.fromkeys(f.column for _, f in wanted if f.column and f.what != "distinct"))
-    categories = tuple(dict.fromkeys([*(f.column for _, f in wanted if f.column and f.what == "distinct"), *filters]))
-    windows = sorted({feature.window_days for _, feature in wanted if feature.window_days})
-    keys = list(dict.fromkeys(_block_key(feature) for _, feature in wanted))
-    slots = np.full((len(keys), len(windows) + 1, len(WINDOWED)), -1, np.int64)
-    whole = np.full((len(keys), len(WHOLE)), -1, np.int64)
-    for column, feature in wanted:
-        block = keys.index(_block_key(feature))
-        if feature.what in WHOLE:
-            whole[block, WHOLE[feature.what]] = column
-        else:
-            window = windows.index(feature.window_days) if feature.window_days else len(windows)
-            slots[block, window, WINDOWED[feature.what]] = column
-    places = {kernel.OCCURRENCES: ("",), kernel.NUMBERS: numbers, kernel.CATEGORIES: categories}
-    blocks = (
-        np.array([streams.index(stream) for stream, _, _ in keys], np.int64),
-        np.array([source for _, source, _ in keys], np.int64),
-        np.array([places[source].index(column or "") for _, source, column in keys], np.int64),
-        slots,
-        whole,
+    columns = {kernel.OCCURRENCES: ("",), kernel.NUMBERS: numbers, kernel.CATEGORIES: counted}
+    wanted: dict[tuple[int, int, int], list[tuple[int, int, int]]] = {}
+    for place, feature in read:
+        source = _source(feature)
+        block = streams.index(feature.stream), source, columns[source].index(feature.column or "")
+        window_us = days(feature.window_days) if feature.window_days else EVER_US
+        wanted.setdefault(block, []).append((WHAT[feature.what], window_us, place))
+    return _Plan(
+        streams,
+        numbers,
+        _once([*counted, *filters]),
+        *_walks(wanted),
+        tuple((place, feature) for place, feature in enumerate(features.features) if feature.what in ATTRIBUTES),
     )
-    return _Plan(streams, numbers, categories, np.array([*(days(w) for w in windows), EVER_US], np.int64), blocks)
 
 
-def _block_key(feature: Feature) -> tuple[Stream, int, str | None]:
-    if feature.column is None:
-        return feature.stream, kernel.OCCURRENCES, None
-    return feature.stream, kernel.CATEGORIES if feature.what == "distinct" else kernel.NUMBERS, feature.column
+def _walks(wanted: Mapping[tuple[int, int, int], list[tuple[int, int, int]]]) -> tuple[Ints, Ints]:
+    """Blocks and their figures as the kernel walks them: by stream; windows ascending, then the whole stream."""
+    blocks: list[tuple[int, ...]] = []
+    figures: list[tuple[int, int, int]] = []
+    for block in sorted(wanted):
+        windowed = sorted((figure for figure in wanted[block] if figure[0] < kernel.RECENCY), key=lambda f: f[1])
+        whole = [figure for figure in wanted[block] if figure[0] >= kernel.RECENCY]
+        first, middle = len(figures), len(figures) + len(windowed)
+        figures += windowed + whole
+        blocks.append((*block, first, middle, len(figures)))
+    return np.array(blocks, np.int64).reshape(-1, 6), np.array(figures, np.int64).reshape(-1, 3)
+
+
+def _source(feature: Feature) -> int:
+    if feature.what == "distinct":
+        return kernel.CATEGORIES
+    return kernel.NUMBERS if feature.column else kernel.OCCURRENCES
+
+
+def _once(items: Iterable[T | None]) -> tuple[T, ...]:
+    return tuple(dict.fromkeys(item for item in items if item is not None))
 
 
 def _columns(journeys: Journeys, plan: _Plan) -> tuple[NDArray[np.generic], ...]:
     numbers = [_column(journeys.numbers, name, "number") for name in plan.numbers]
     categories = [_column(journeys.categories, name, "category").codes for name in plan.categories]
-    occurrence = np.zeros(0, np.int32) if journeys.occurrence is None else journeys.occurrence
     return (
         journeys.starts,
         journeys.time,
         journeys.known,
         journeys.event.codes,
         journeys.value,
-        occurrence,
-        np.stack(numbers) if numbers else np.zeros((0, journeys.rows)),
-        np.stack(categories) if categories else np.zeros((0, journeys.rows), np.int32),
+        NO_OCCURRENCE if journeys.occurrence is None else journeys.occurrence,
+        _stacked(numbers, np.float64),
+        _stacked(categories, np.int32),
     )
 
 
@@ -158,11 +165,42 @@ def _streams(journeys: Journeys, plan: _Plan) -> tuple[NDArray[np.generic], ...]
     column = np.full((len(plan.streams), conditions), -1, np.int64)
     code = np.full((len(plan.streams), conditions), -1, np.int64)
     for index, stream in enumerate(plan.streams):
-        events[index] = True if not stream.events else np.isin(journeys.event.names, np.array(stream.events, object))
+        events[index] = not stream.events
+        for event in map(journeys.event.code, stream.events):
+            if event >= 0:
+                events[index, event] = True
         for condition, (name, level) in enumerate(stream.where):
             column[index, condition] = plan.categories.index(name)
             code[index, condition] = journeys.categories[name].code(level)
     return events, column, code
+
+
+def _attributes(profile: Profile, plan: _Plan) -> tuple[tuple[NDArray[np.generic], ...], Ints]:
+    numbers, categories = list(profile.numbers), list(profile.categories)
+    wanted = np.full((len(plan.attributes), 4), -1, np.int64)
+    for index, (place, feature) in enumerate(plan.attributes):
+        name = feature.column or ""
+        if feature.what == "attribute":
+            wanted[index] = kernel.NUMBER, numbers.index(name) if name in numbers else -1, -1, place
+        elif name in categories:
+            code = profile.categories[name].code(feature.level or "")
+            wanted[index] = kernel.LEVEL, categories.index(name), code, place
+        else:
+            wanted[index] = kernel.LEVEL, -1, -1, place
+    columns = (
+        profile.starts,
+        profile.known,
+        _stacked(list(profile.numbers.values()), np.float64),
+        _stacked([category.codes for category in profile.categories.values()], np.int32),
+    )
+    return columns, wanted
+
+
+def _stacked(columns: list[NDArray[Scalar]], kind: type[Scalar]) -> NDArray[Scalar]:
+    """The columns as rows of one array; a single one is not copied."""
+    if len(columns) == 1:
+        return columns[0].reshape(1, -1)
+    return np.stack(columns) if columns else np.zeros((0, 0), kind)
 
 
 def _column(columns: Mapping[str, T], name: str, kind: str) -> T:
@@ -172,27 +210,3 @@ def _column(columns: Mapping[str, T], name: str, kind: str) -> T:
         raise ConfigError(
             f"expected the {kind} column '{name}' in the store, found none; add it to [log] and ingest again"
         ) from None
-
-
-def _attributes(journeys: Journeys, rows: Rows, features: FeatureSet, values: Floats) -> None:
-    wanted = [
-        (column, feature)
-        for column, feature in enumerate(features.features)
-        if feature.what in ("attribute", "attribute_is")
-    ]
-    if not wanted:
-        return
-    profile = journeys.profile
-    newest = kernel.latest(profile.starts, profile.known, rows.customer, rows.cutoff)
-    has = newest >= 0
-    for column, feature in wanted:
-        name = feature.column or ""
-        if feature.what == "attribute" and name in profile.numbers:
-            values[has, column] = profile.numbers[name][newest[has]]
-        elif feature.what == "attribute_is" and name in profile.categories:
-            values[has, column] = _is_level(profile.categories[name], newest[has], feature.level or "")
-
-
-def _is_level(category: Category, positions: Ints, level: str) -> Floats:
-    codes = category.codes[positions]
-    return np.where(codes < 0, np.nan, codes == category.code(level))

@@ -17,6 +17,8 @@ SECOND_US = 1_000_000
 DAY_US = 86_400 * SECOND_US
 EVER_DAYS = 0  # the window without a beginning
 BEGINNING = -(2**62)  # earlier than any event; also when undated facts were known
+FOREVER = 2**62  # later than any event
+EVER_US = FOREVER  # longer than any history
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -1,0 +1,226 @@
+"""Small worlds for all tests: a log written as plain events, the `Journeys` made of it, and Hypothesis strategies.
+
+Times stand on cutoffs and window edges and one µs beside them, because with random times an off-by-one survives.
+Money and quantities are quarters, so that every sum is exact and the order of adding changes no bit.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+
+from features.journeys import NO_ORDER, Category, Floats, Ints, Journeys, Profile, number_occurrences
+from features.timeline import DAY_US, instant
+from features.windows import Feature, FeatureSet, Stream
+
+NAN = math.nan
+START = instant("2020-01-01")
+CUTOFFS = tuple(START + day * DAY_US for day in (400, 401, 430))
+WINDOWS = (1, 30, 365, 0)
+EVENTS = ("cancel", "purchase", "view")
+CHANNELS = ("shop", "web", "µ-app")
+PRODUCTS = ("apple", "bread", "coffee", "🍵")
+PLANS = ("free", "paid")
+
+
+@dataclass(frozen=True)
+class Event:
+    """One row of a log; times in µs, `known` defaults to `time`."""
+
+    time: int
+    event: str = "purchase"
+    value: float = NAN
+    customer: str = "anna"
+    known: int | None = None
+    order: str | None = None
+    channel: str | None = None
+    product: str | None = None
+    quantity: float = NAN
+
+    @property
+    def known_at(self) -> int:
+        return self.time if self.known is None else self.known
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One row of a profile, which holds from `known` on."""
+
+    known: int
+    plan: str | None = None
+    age: float = NAN
+    customer: str = "anna"
+
+
+@dataclass(frozen=True)
+class World:
+    """A log, a profile, and customers of whom nothing more is known."""
+
+    events: tuple[Event, ...] = ()
+    facts: tuple[Fact, ...] = ()
+    strangers: tuple[str, ...] = ()
+
+    @property
+    def customers(self) -> list[str]:
+        rows: list[Event | Fact] = [*self.events, *self.facts]
+        names = {*self.strangers, *(row.customer for row in rows)}
+        return sorted(names, key=str.encode)
+
+    def only(self, customer: str) -> "World":
+        return World(
+            tuple(row for row in self.events if row.customer == customer),
+            tuple(row for row in self.facts if row.customer == customer),
+            (customer,),
+        )
+
+    def adding(self, *rows: Event | Fact) -> "World":
+        events = tuple(row for row in rows if isinstance(row, Event))
+        facts = tuple(row for row in rows if isinstance(row, Fact))
+        return replace(self, events=self.events + events, facts=self.facts + facts)
+
+    def journeys(self) -> Journeys:
+        """What the store would give back: customers in UTF-8 order, rows by time and then by all columns."""
+        customers = self.customers
+        index = {customer: position for position, customer in enumerate(customers)}
+        rows = sorted(self.events, key=lambda row: (index[row.customer], row.time, _all_columns(row)))
+        owner = np.array([index[row.customer] for row in rows], np.int64)
+        event = category([row.event for row in rows])
+        order = order_keys(rows)
+        return Journeys(
+            customers=np.array(customers, object),
+            starts=np.searchsorted(owner, np.arange(len(customers) + 1)).astype(np.int64),
+            time=np.array([row.time for row in rows], np.int64),
+            known=np.array([row.known_at for row in rows], np.int64),
+            event=event,
+            value=np.array([row.value for row in rows], np.float64),
+            occurrence=None if order is None else number_occurrences(owner, event.codes, order),
+            order=order,
+            arrival=np.zeros(len(rows), np.int32),
+            categories={
+                "channel": category([row.channel for row in rows]),
+                "product": category([row.product for row in rows]),
+            },
+            numbers={"quantity": np.array([row.quantity for row in rows], np.float64)},
+            profile=_profile(self.facts, customers),
+        )
+
+
+def world(*rows: Event | Fact, strangers: Sequence[str] = ()) -> World:
+    return World(strangers=tuple(strangers)).adding(*rows)
+
+
+def category(values: Sequence[str | None]) -> Category:
+    names = sorted({value for value in values if value is not None}, key=str.encode)
+    codes = [-1 if value is None else names.index(value) for value in values]
+    return Category(np.array(codes, np.int32), np.array(names, object))
+
+
+def order_keys(rows: Sequence[Event]) -> Ints | None:
+    """A number for each order, `NO_ORDER` where there is none; None when no row has one, as in a log without orders."""
+    names = sorted({row.order for row in rows if row.order is not None})
+    keys = [NO_ORDER if row.order is None else names.index(row.order) for row in rows]
+    return np.array(keys, np.int64) if names else None
+
+
+def _profile(facts: Sequence[Fact], customers: Sequence[str]) -> Profile:
+    rows = sorted(facts, key=lambda row: (row.customer.encode(), newest_last(row)))
+    owner = np.array([customers.index(row.customer) for row in rows], np.int64)
+    return Profile(
+        starts=np.searchsorted(owner, np.arange(len(customers) + 1)).astype(np.int64),
+        known=np.array([row.known for row in rows], np.int64),
+        categories={"plan": category([row.plan for row in rows])},
+        numbers={"age": np.array([row.age for row in rows], np.float64)},
+    )
+
+
+def newest_last(fact: Fact) -> tuple[Any, ...]:
+    """How the rows of one profile are ordered: by `known`, then by all columns, nothing before something."""
+    return fact.known, fact.plan or "", -math.inf if math.isnan(fact.age) else fact.age
+
+
+def _all_columns(row: Event) -> tuple[Any, ...]:
+    texts = [row.event, row.order or "", row.channel or "", row.product or ""]
+    numbers = [-math.inf if math.isnan(number) else number for number in (row.value, row.quantity)]
+    return (*texts, *numbers, row.known_at)
+
+
+# Every kind of feature over every window, plain and filtered.
+PURCHASES, EVERYTHING = Stream(("purchase",)), Stream()
+STREAMS = (
+    EVERYTHING,
+    PURCHASES,
+    Stream(("cancel", "view")),
+    Stream(("purchase",), (("channel", "web"),)),
+    Stream((), (("channel", "shop"), ("product", "coffee"))),
+    Stream(("never_seen",)),
+    Stream((), (("channel", "never_seen"),)),
+)
+EVERY_FEATURE = FeatureSet(
+    (
+        *(
+            Feature(what, s, None, w)
+            for s in STREAMS
+            for what in ("count", "refunds", "sum", "mean", "max")
+            for w in WINDOWS
+        ),
+        *(Feature(what, s) for s in STREAMS for what in ("recency", "tenure", "gap_mean", "gap_std")),
+        *(Feature(what, s, "quantity", w) for s in STREAMS for what in ("sum", "mean", "max") for w in WINDOWS),
+        *(Feature("distinct", s, c, w) for s in STREAMS for c in ("channel", "product") for w in WINDOWS),
+        Feature("attribute", column="age"),
+        Feature("attribute", column="not_in_the_profile"),
+        *(Feature("attribute_is", column="plan", level=level) for level in (*PLANS, "never_seen")),
+        Feature("attribute_is", column="not_in_the_profile", level="x"),
+    )
+)
+
+
+def same_bits(one: Floats, other: Floats) -> bool:
+    """Equal to the bit, NaN and the sign of zero included."""
+    return one.shape == other.shape and one.tobytes() == other.tobytes()
+
+
+EDGES = sorted({cutoff - window * DAY_US + beside for cutoff in CUTOFFS for window in WINDOWS for beside in (-1, 0, 1)})
+times = st.one_of(st.sampled_from(EDGES), st.integers(START, CUTOFFS[-1] + 10 * DAY_US))
+quarters = st.integers(-40, 40).map(lambda number: number / 4)
+maybe_quarters = st.one_of(st.just(NAN), quarters)
+
+
+@st.composite
+def events(draw: st.DrawFn, customers: Sequence[str] = ("anna", "bob", "zoë")) -> Event:
+    """One event; a third of them were learnt of late."""
+    time = draw(times)
+    late = draw(st.sampled_from((False, False, True)))
+    return Event(
+        time=time,
+        event=draw(st.sampled_from(EVENTS)),
+        value=draw(maybe_quarters),
+        customer=draw(st.sampled_from(customers)),
+        known=max(time, draw(times)) if late else None,
+        order=draw(st.sampled_from((None, None, "A", "B", "C"))),
+        channel=draw(st.sampled_from((None, *CHANNELS))),
+        product=draw(st.sampled_from((None, *PRODUCTS))),
+        quantity=draw(maybe_quarters),
+    )
+
+
+@st.composite
+def facts(draw: st.DrawFn, customers: Sequence[str] = ("anna", "bob", "zoë")) -> Fact:
+    return Fact(
+        known=draw(times),
+        plan=draw(st.sampled_from((None, *PLANS))),
+        age=draw(maybe_quarters),
+        customer=draw(st.sampled_from(customers)),
+    )
+
+
+@st.composite
+def worlds(draw: st.DrawFn, most: int = 25) -> World:
+    """A log of up to `most` events of three customers, of whom some may have none; every third log has no orders."""
+    rows = draw(st.lists(events(), max_size=most))
+    if draw(st.integers(0, 2)) == 0:
+        rows = [replace(row, order=None) for row in rows]
+    known = draw(st.lists(facts(), max_size=4))
+    return World(tuple(rows), tuple(known), ("anna", "bob", "nobody"))
