@@ -38,7 +38,7 @@ def censored(cutoff: Any, horizon_us: Any, end: Any) -> Any:
     return cutoff + horizon_us > end
 
 
-def before(cutoff: int) -> int:
+def before(cutoff: Any) -> Any:
     """The last instant before `cutoff`: where a decision taken at that very instant looks at the world from."""
     return cutoff - 1
 

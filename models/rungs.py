@@ -140,7 +140,9 @@ def scale(mean: Floats, typical: float) -> Floats:
 
 def unpack(plain: Mapping[str, Any], texts: Mapping[str, str]) -> Rung:
     """The rung that `pack` wrote; BundleError for a rung this version does not know."""
-    given = {key: tuple(value) if isinstance(value, list) else value for key, value in plain.items() if key != "rung"}
+    given: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in plain.items() if key != "rung"
+    }
     trees = {name: Trees.from_text(text) for name, text in texts.items()}
     match plain["rung"]:
         case "binned":

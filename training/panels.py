@@ -1,0 +1,123 @@
+"""Panels with their labels, stacked over the buckets of a store.
+
+Only members of the task's population at a cutoff get a row. When there are more rows than the budget, customers are
+left out by a stable hash of their id, so the same customers stay whatever the order of buckets and whoever else is in
+the log.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.config import TaskConfig
+from features.journeys import Floats, Ints, Journeys, Strings
+from features.panel import Rows, build
+from features.windows import FeatureSet
+from models.tasks import population
+from training.labels import Labels, labels
+
+Parts = Callable[[], Iterable[Journeys]]  # every call walks all buckets again, as of the training's instant
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Rows of a panel with what came of them: `values` is float64 (n_rows, n_features) in the order of the feature
+    set.
+    """
+
+    customer: Strings
+    cutoff: Ints
+    values: Floats
+    labels: Labels
+
+    def __len__(self) -> int:
+        return len(self.cutoff)
+
+    def __getitem__(self, rows: NDArray[np.bool_] | Ints) -> "Examples":
+        return Examples(self.customer[rows], self.cutoff[rows], self.values[rows], self.labels[rows])
+
+    def at(self, cutoffs: Iterable[int]) -> "Examples":
+        """Only the rows of these cutoffs."""
+        return self[np.isin(self.cutoff, np.fromiter(cutoffs, np.int64))]
+
+    @property
+    def outcome(self) -> Floats:
+        """The label of every row."""
+        return self.labels.outcome
+
+
+def examples(
+    parts: Parts, task: TaskConfig, features: FeatureSet, cutoffs: Iterable[int], horizon_days: int, max_rows: int
+) -> Examples:
+    """Members of the task's population at these cutoffs, with features and labels; about `max_rows` of them at most."""
+    instants = np.fromiter(cutoffs, np.int64)
+    members = sum(len(_members(task, part, instants)) for part in parts())
+    share = min(1.0, max_rows / max(members, 1))
+    stacked = [_examples(task, part, features, instants, horizon_days, share) for part in parts()]
+    return _stack(stacked, features)
+
+
+def base_values(parts: Parts, task: TaskConfig, features: FeatureSet, as_of: int, max_rows: int) -> Floats:
+    """Feature values of the population at `as_of`: whom the task is about now. At most about `max_rows` of them."""
+    now = np.array([as_of], np.int64)
+    members = sum(len(_members(task, part, now)) for part in parts())
+    share = min(1.0, max_rows / max(members, 1))
+    blocks = [build(part, _sampled(part, _members(task, part, now), share), features).values for part in parts()]
+    return np.concatenate([np.zeros((0, len(features))), *blocks])
+
+
+def in_share(customers: Strings, share: float) -> NDArray[np.bool_]:
+    """Whether each customer is among this share of all possible ids.
+
+    >>> in_share(np.array(["ada", "bob", "🙂"], object), 1.0).tolist()
+    [True, True, True]
+    """
+    return stable_hash(customers) < share * 2.0**64
+
+
+def stable_hash(customers: Strings) -> NDArray[np.uint64]:
+    """FNV-1a over code points with a finishing mix: the same number for an id on every machine, wherever it stands."""
+    if not len(customers):
+        return np.zeros(0, np.uint64)
+    text = customers.astype(np.str_)
+    points = text.view(np.uint32).reshape(len(text), -1).astype(np.uint64)
+    hashed = np.full(len(text), 0xCBF29CE484222325, np.uint64)
+    for column in points.T:
+        hashed = np.where(column > 0, (hashed ^ column) * np.uint64(0x100000001B3), hashed)
+    hashed ^= hashed >> np.uint64(32)
+    return hashed * np.uint64(0x9E3779B97F4A7C15)
+
+
+def _members(task: TaskConfig, journeys: Journeys, cutoffs: Ints) -> Rows:
+    rows = Rows.grid(len(journeys), cutoffs)
+    return rows[population(task, journeys, rows)]
+
+
+def _sampled(journeys: Journeys, rows: Rows, share: float) -> Rows:
+    return rows if share >= 1 else rows[in_share(journeys.customers, share)[rows.customer]]
+
+
+def _examples(
+    task: TaskConfig, journeys: Journeys, features: FeatureSet, cutoffs: Ints, horizon_days: int, share: float
+) -> Examples:
+    rows = _sampled(journeys, _members(task, journeys, cutoffs), share)
+    came = labels(task, journeys, rows, horizon_days)
+    return Examples(journeys.customers[rows.customer], rows.cutoff, build(journeys, rows, features).values, came)
+
+
+def _stack(parts: list[Examples], features: FeatureSet) -> Examples:
+    """All parts under each other, by cutoff and then customer, so that the number of buckets changes nothing."""
+    if not parts:
+        nothing = np.zeros(0)
+        return Examples(
+            np.zeros(0, object), np.zeros(0, np.int64), np.zeros((0, len(features))), Labels(nothing, nothing)
+        )
+    customer = np.concatenate([part.customer for part in parts])
+    cutoff = np.concatenate([part.cutoff for part in parts])
+    order = np.lexsort((customer.astype(np.str_), cutoff)) if len(customer) else np.zeros(0, np.int64)
+    values = np.concatenate([part.values for part in parts])[order]
+    outcome = np.concatenate([part.labels.outcome for part in parts])[order]
+    count = np.concatenate([part.labels.count for part in parts])[order]
+    return Examples(customer[order], cutoff[order], values, Labels(outcome, count))
