@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[1]
 # A module imports only from those before it. `training` and `serving` never import each other.
 ORDER = {
     "features": "errors settings timeline files config "
-    "duck zones rules log journeys arrange bucket taken manifest tally store build "
+    "duck zones rules log journeys arrange bucket taken manifest tally store build report ingest fresh "
     "survey windows defaults kernel panel "
     "simulate_people simulate_life simulate_log simulate_truth simulate_toml simulate",
     "models": "tasks boosted rungs action answer process ladder bundle registry",

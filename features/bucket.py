@@ -1,0 +1,173 @@
+"""One bucket of the store as two Arrow IPC files, of events and of profile: whole, uncompressed, mapped rather than read.
+
+Text is dictionary-coded with names sorted and local to the bucket. A null is -1 under a cleared validity bit, or NaN, so that NumPy views
+the mapped bytes as they lie. Files are named by their content.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from features.errors import StoreError
+from features.files import atomic_write, check_digests
+from features.journeys import Category, Journeys, Profile, Strings
+
+CATEGORY = "category."
+NUMBER = "number."
+HASH_BITS = 16  # of a customer's hash that buckets are told apart by
+
+
+@dataclass(frozen=True)
+class BucketFiles:
+    """Where one bucket lies and what it holds; names carry the digest's beginning."""
+
+    events: str
+    events_digest: str
+    profile: str
+    profile_digest: str
+    customers: int
+    rows: int
+    profile_rows: int
+
+
+def bucket_of(customer: str, buckets: int) -> int:
+    """The bucket of a customer among `buckets` (a power of two): the first bits of a hash, so that twice as many split each."""
+    low = int.from_bytes(hashlib.md5(customer.encode(), usedforsecurity=False).digest()[8:], "little")
+    return (low >> (64 - HASH_BITS)) * buckets >> HASH_BITS
+
+
+def write(folder: Path, journeys: Journeys) -> BucketFiles:
+    """Write a bucket; a file with the same content is left as it lies."""
+    events, events_digest = _publish(folder, "events", _events_table(journeys))
+    profile, profile_digest = _publish(folder, "profile", _profile_table(journeys))
+    counts = len(journeys), journeys.rows, len(journeys.profile.known)
+    return BucketFiles(events, events_digest, profile, profile_digest, *counts)
+
+
+def read(folder: Path, files: BucketFiles) -> Journeys:
+    """A bucket as views of the mapped files, once their digests were found right; raises StoreError."""
+    check_digests(folder, {files.events: files.events_digest, files.profile: files.profile_digest}, StoreError)
+    events, profile = _map(folder / files.events), _map(folder / files.profile)
+    owner = _category(events, "customer")
+    optional = {
+        name: _view(events, name) if name in events.schema.names else None
+        for name in ("order", "occurrence", "identity")
+    }
+    return Journeys(
+        customers=owner.names,
+        starts=starts_of(owner.codes, len(owner.names)),
+        time=_view(events, "time"),
+        known=_view(events, "known"),
+        event=_category(events, "event"),
+        value=_view(events, "value"),
+        arrival=_view(events, "arrival"),
+        categories={name: _category(events, CATEGORY + name) for name in names_of(events, CATEGORY)},
+        numbers={name: _view(events, NUMBER + name) for name in names_of(events, NUMBER)},
+        profile=_profile(profile, len(owner.names)),
+        **optional,
+    )
+
+
+def names_of(table: pa.RecordBatch | pa.Table, prefix: str) -> list[str]:
+    """The names of the columns that start with a prefix, without it."""
+    return [name.removeprefix(prefix) for name in table.schema.names if name.startswith(prefix)]
+
+
+def starts_of(owner: NDArray[Any], customers: int) -> NDArray[np.int64]:
+    """Where the rows of every customer start, from the sorted index of the customer of every row."""
+    starts = np.zeros(customers + 1, np.int64)
+    np.cumsum(np.bincount(owner, minlength=customers), out=starts[1:])
+    return starts
+
+
+def coded(column: pa.Array) -> Category:
+    """A text column by its sorted names."""
+    encoded = pc.dictionary_encode(column)
+    names: Strings = encoded.dictionary.to_numpy(zero_copy_only=False).astype(object)
+    order = pc.sort_indices(encoded.dictionary).to_numpy().astype(np.int64)
+    ranks = np.full(len(names) + 1, -1, np.int32)  # the last stands for null
+    ranks[order] = np.arange(len(names), dtype=np.int32)
+    return Category(ranks[encoded.indices.fill_null(len(names)).to_numpy()], names[order])
+
+
+def _category(batch: pa.RecordBatch, name: str) -> Category:
+    column = batch.column(name)
+    names: Strings = column.dictionary.to_numpy(zero_copy_only=False).astype(object)
+    return Category(np.frombuffer(column.indices.buffers()[1], np.int32)[: len(column)], names)
+
+
+def _view(batch: pa.RecordBatch, name: str) -> NDArray[Any]:
+    return batch.column(name).to_numpy(zero_copy_only=True)
+
+
+def _profile(table: pa.RecordBatch, customers: int) -> Profile:
+    return Profile(
+        starts=starts_of(_view(table, "customer"), customers),
+        known=_view(table, "known"),
+        categories={name: _category(table, CATEGORY + name) for name in names_of(table, CATEGORY)},
+        numbers={name: _view(table, NUMBER + name) for name in names_of(table, NUMBER)},
+    )
+
+
+def _events_table(journeys: Journeys) -> pa.RecordBatch:
+    columns: dict[str, Any] = {
+        "customer": _encode(Category(journeys.owner.astype(np.int32), journeys.customers)),
+        "time": journeys.time,
+        "known": journeys.known,
+        "event": _encode(journeys.event),
+        "value": journeys.value,
+        "order": journeys.order,
+        "occurrence": journeys.occurrence,
+        "identity": journeys.identity,
+        "arrival": journeys.arrival,
+        **_attributes(journeys.categories, journeys.numbers),
+    }
+    return pa.RecordBatch.from_pydict(
+        {name: pa.array(column) for name, column in columns.items() if column is not None}
+    )
+
+
+def _profile_table(journeys: Journeys) -> pa.RecordBatch:
+    profile = journeys.profile
+    owner = np.repeat(np.arange(len(journeys), dtype=np.int32), np.diff(profile.starts))
+    columns = {"customer": owner, "known": profile.known, **_attributes(profile.categories, profile.numbers)}
+    return pa.RecordBatch.from_pydict({name: pa.array(column) for name, column in columns.items()})
+
+
+def _attributes(categories: Mapping[str, Category], numbers: Mapping[str, NDArray[np.float64]]) -> dict[str, Any]:
+    coded = {CATEGORY + name: _encode(column) for name, column in categories.items()}
+    return {**coded, **{NUMBER + name: column for name, column in numbers.items()}}
+
+
+def _encode(column: Category) -> pa.DictionaryArray:
+    codes = np.ascontiguousarray(column.codes, dtype=np.int32)
+    null = codes < 0
+    bits = pa.py_buffer(np.packbits(~null, bitorder="little")) if null.any() else None
+    indices = pa.Array.from_buffers(pa.int32(), len(codes), [bits, pa.py_buffer(codes)])
+    return pa.DictionaryArray.from_arrays(indices, pa.array(column.names, pa.string()))
+
+
+def _publish(folder: Path, stem: str, batch: pa.RecordBatch) -> tuple[str, str]:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_file(sink, batch.schema) as writer:
+        writer.write_batch(batch)
+    content = sink.getvalue()
+    digest = hashlib.sha256(content).hexdigest()
+    path = folder / f"{stem}-{digest[:24]}.arrow"
+    with atomic_write(path) as temporary:
+        temporary.write_bytes(content)
+    return path.name, digest
+
+
+def _map(path: Path) -> pa.RecordBatch:
+    try:
+        return pa.ipc.open_file(pa.memory_map(str(path))).get_batch(0)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise StoreError(f"{path} cannot be read: {error}; run `ingest` again") from None

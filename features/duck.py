@@ -1,0 +1,117 @@
+"""The door to DuckDB: connections that may touch only what they are told, and quoting.
+
+A connection reads the named files, writes below its workspace, spills there when memory runs out, and installs nothing from the net.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from features.errors import JourneycastError, LogError
+
+Connection = duckdb.DuckDBPyConnection
+
+MEMORY = "4GB"
+THREADS = 2
+SPILL = "spill"  # folder of the workspace
+
+
+@contextmanager
+def connect(
+    workspace: Path, files: Iterable[Path] = (), *, memory: str = MEMORY, threads: int = THREADS
+) -> Iterator[Connection]:
+    """A private in-memory database that may read `files` and use the folder `workspace`, nothing else."""
+    spill = workspace / SPILL
+    spill.mkdir(parents=True, exist_ok=True)
+    settings = {
+        "memory_limit": memory,
+        "threads": threads,
+        "temp_directory": str(spill),
+        "max_temp_directory_size": "200GB",
+        "autoinstall_known_extensions": "false",
+        "autoload_known_extensions": "false",
+    }
+    connection = duckdb.connect(config=settings)
+    try:
+        connection.execute("SET TimeZone = 'UTC'")
+        connection.execute(f"SET allowed_directories = [{text(str(workspace))}]")
+        connection.execute(f"SET allowed_paths = [{', '.join(text(str(file)) for file in files)}]")
+        connection.execute("SET enable_external_access = false")
+        connection.execute("SET lock_configuration = true")
+        yield connection
+    finally:
+        connection.close()
+
+
+@contextmanager
+def telling_of(source: str) -> Iterator[None]:
+    """Translate what DuckDB raises while it reads `source`, so that a person knows which file to look at."""
+    try:
+        yield
+    except duckdb.OutOfMemoryException as error:
+        raise JourneycastError(f"{source}: not enough memory or disk to go on: {_first_lines(error)}") from None
+    except duckdb.Error as error:
+        raise LogError(
+            f"{source} cannot be read: {_first_lines(error)}; repair it or take it out of the source"
+        ) from None
+
+
+def rows(connection: Connection, query: str) -> list[tuple[object, ...]]:
+    """All rows of a query, as Python values."""
+    return list(connection.execute(query).fetchall())
+
+
+def number(connection: Connection, query: str) -> int:
+    """The single whole number that a query gives."""
+    return int(str(rows(connection, query)[0][0]))
+
+
+def table(connection: Connection, query: str) -> pa.Table:
+    """The result of a query in memory."""
+    return connection.sql(query).to_arrow_table()
+
+
+def stream(connection: Connection, query: str, batch_rows: int) -> Iterator[pa.Table]:
+    """The result of a query in its order, in pieces."""
+    for batch in connection.sql(query).to_arrow_reader(batch_rows):
+        yield pa.Table.from_batches([batch])
+
+
+def copy(connection: Connection, query: str, path: Path) -> None:
+    """Write the rows of a query to a Parquet file; `path` must be a temporary one, for a kill leaves it torn."""
+    connection.execute(f"COPY ({query}) TO {text(str(path))} (FORMAT parquet, COMPRESSION lz4_raw)")
+
+
+def name(column: str) -> str:
+    """A quoted identifier.
+
+    >>> name('a"b')
+    '"a""b"'
+    """
+    return '"' + column.replace('"', '""') + '"'
+
+
+def text(value: str) -> str:
+    """A quoted string.
+
+    >>> text("it's")
+    "'it''s'"
+    """
+    return "'" + value.replace("'", "''") + "'"
+
+
+def texts(values: Iterable[str]) -> str:
+    """A list of quoted strings.
+
+    >>> texts(["a", "b"])
+    "['a', 'b']"
+    """
+    return "[" + ", ".join(text(value) for value in values) + "]"
+
+
+def _first_lines(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return " ".join(lines[:1]).removeprefix("Invalid Input Error: ").removeprefix("IO Error: ").rstrip(".")

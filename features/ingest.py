@@ -1,0 +1,260 @@
+"""The verb `ingest`: take new files, rebuild the store, publish it in one step.
+
+A file is known by its content: what was taken before is skipped, and a path with other bytes replaces what it gave
+before. Killed at any instant and run again, it ends as if run once: nothing counts until the manifest names it.
+"""
+
+import fcntl
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from features import duck
+from features.build import Built, Progress, build, no_progress
+from features.config import Config
+from features.errors import ConfigError, LogError, StoreError
+from features.files import digest, sweep
+from features.log import find, given
+from features.manifest import (
+    QUARANTINE,
+    STORE,
+    TAKEN,
+    VERSION,
+    Manifest,
+    SourcePath,
+    TakenFile,
+    mapping_fingerprint,
+    quarantine_name,
+    read_manifest,
+    taken_name,
+    write_manifest,
+)
+from features.report import IngestReport, report
+from features.taken import Kind, Source, take
+
+LOCK = ".lock"
+
+
+@dataclass(frozen=True)
+class Found:
+    """A source file as it lies there now: `name` is its path as the manifest writes it."""
+
+    kind: Kind
+    path: Path
+    name: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What an ingest has to do: `new` are contents to take, each once; `paths` says what every path gives afterwards."""
+
+    new: tuple[Found, ...]
+    paths: tuple[SourcePath, ...]
+    kept: tuple[TakenFile, ...]
+    skipped: tuple[str, ...]
+    replaced: tuple[str, ...]
+
+
+def ingest(
+    config: Config,
+    *,
+    files: Sequence[Path] | None = None,
+    clock: Callable[[], int],
+    progress: Progress = no_progress,
+) -> IngestReport:
+    """Bring the store up to date with the sources of the TOML, or with `files` of the log; `clock` gives µs UTC.
+
+    Raises LogError for a source that cannot be used; the store is then as it was.
+    """
+    workspace, mapping = config.workspace_path, mapping_fingerprint(config)
+    with _alone(workspace):
+        _clean(workspace)
+        before = read_manifest(workspace)
+        plan = _plan(config, files, before, mapping)
+        after = before
+        if before is None or before.mapping != mapping or plan.new or plan.paths != before.paths:
+            after = _bring(config, plan, before, clock(), progress)
+        assert after is not None
+        taken = [found.name for found in plan.new if found.name not in plan.replaced]
+        folder = str(workspace / QUARANTINE)
+        return report(after, folder, taken=taken, skipped=plan.skipped, replaced=plan.replaced)
+
+
+def _plan(config: Config, files: Sequence[Path] | None, before: Manifest | None, mapping: str) -> Plan:
+    found = _found(config, files)
+    remapped = before is not None and before.mapping != mapping
+    if before is not None and remapped:
+        found += _taken_before(config, before, found)
+    former = {(path.kind, path.path): path.digest for path in before.paths} if before is not None else {}
+    known = {(file.kind, file.digest) for file in before.taken} if before is not None and not remapped else set()
+    new = {(each.kind, each.digest): each for each in reversed(found) if (each.kind, each.digest) not in known}
+    paths = former | {(each.kind, each.name): each.digest for each in found}
+    alive = {(kind, content) for (kind, _), content in paths.items()}
+    changed = {each.name for each in found if former.get((each.kind, each.name), each.digest) != each.digest}
+    return Plan(
+        new=tuple(each for each in found if new.get((each.kind, each.digest)) is each),
+        paths=tuple(SourcePath(kind, name, content) for (kind, name), content in sorted(paths.items())),
+        kept=tuple(file for file in before.taken if (file.kind, file.digest) in alive & known)
+        if before is not None
+        else (),
+        skipped=tuple(e.name for e in found if new.get((e.kind, e.digest)) is not e and e.name not in changed),
+        replaced=tuple(sorted(changed)),
+    )
+
+
+def _found(config: Config, files: Sequence[Path] | None) -> list[Found]:
+    """The files of log and profile that lie there now, in order."""
+    if files is None and not config.log.source:
+        raise ConfigError('expected files of the log, found none: set `source` in [log], such as ["events/*.parquet"]')
+    logs = find(config.folder, config.log.source) if files is None else given(files)
+    profiles = find(config.folder, config.profile.source)
+    both: list[tuple[Kind, Path]] = [*(("log", path) for path in logs), *(("profile", path) for path in profiles)]
+    return [Found(kind, path, _name(config, path), digest(path)) for kind, path in both]
+
+
+def _name(config: Config, path: Path) -> str:
+    return path.relative_to(config.folder).as_posix() if path.is_relative_to(config.folder) else path.as_posix()
+
+
+def _taken_before(config: Config, before: Manifest, found: Sequence[Found]) -> list[Found]:
+    """After a change of mapping: the files taken under the former one, which must be read again."""
+    at_hand = {(each.kind, each.digest) for each in found}
+    again, missing = [], []
+    for source in before.paths:
+        path = config.folder / source.path
+        if (source.kind, source.digest) in at_hand or source.path in {each.name for each in found}:
+            continue
+        if path.is_file() and digest(path) == source.digest:
+            again.append(Found(source.kind, path, source.path, source.digest))
+        else:
+            missing.append(source.path)
+    if missing:
+        raise LogError(
+            f"[log], [profile] or the columns that tasks read have changed, so every file must be read again, but these "
+            f"are gone or changed: {', '.join(missing)}; bring them back, or remove {config.workspace_path / STORE} to start over"
+        )
+    return again
+
+
+def _bring(config: Config, plan: Plan, before: Manifest | None, now_us: int, progress: Progress) -> Manifest:
+    """Take what is new, rebuild the buckets and publish."""
+    workspace = config.workspace_path
+    with duck.connect(workspace, [found.path for found in plan.new]) as connection:
+        taken = [*plan.kept, *_take(connection, config, plan.new, before, now_us, progress)]
+        taken.sort(key=lambda file: (file.kind, file.digest))
+        _demand_a_good_row(taken, workspace)
+        folders = {kind: [_staged(config, file) for file in taken if file.kind == kind] for kind in ("log", "profile")}
+        built = build(connection, workspace / STORE, folders["log"], folders["profile"], config, progress)
+    _account(taken, built)
+    manifest = _manifest(config, plan, before, taken, built)
+    write_manifest(workspace, manifest)
+    _remove_unnamed(workspace, manifest)
+    return manifest
+
+
+def _take(
+    connection: duck.Connection,
+    config: Config,
+    new: Sequence[Found],
+    before: Manifest | None,
+    now_us: int,
+    progress: Progress,
+) -> Iterator[TakenFile]:
+    arrived = {(file.kind, file.digest): file.arrival for file in before.taken} if before is not None else {}
+    following = 1 if before is None else before.arrival + 1
+    for done, found in enumerate(new, 1):
+        file = TakenFile(found.kind, found.digest, arrived.get((found.kind, found.digest), following), 0, {})
+        source = Source(found.path, found.kind, file.arrival)
+        quarantine = config.workspace_path / QUARANTINE / quarantine_name(file)
+        counts = take(connection, source, config, _staged(config, file), quarantine, now_us)
+        if digest(found.path) != found.digest:
+            raise LogError(f"{found.path} was changed while it was read; ingest it again when it is whole")
+        yield TakenFile(file.kind, file.digest, file.arrival, counts.rows, counts.quarantined)
+        progress("files", done, len(new))
+
+
+def _staged(config: Config, file: TakenFile) -> Path:
+    return config.workspace_path / STORE / TAKEN / taken_name(file, mapping_fingerprint(config))
+
+
+def _demand_a_good_row(taken: Sequence[TakenFile], workspace: Path) -> None:
+    logs = [file for file in taken if file.kind == "log"]
+    if any(file.good for file in logs):
+        return
+    reasons: Counter[str] = Counter()
+    for file in logs:
+        reasons.update(file.quarantined)
+    if not reasons:
+        raise LogError("the log holds no row at all; check that `source` in [log] names the right files")
+    told = "; ".join(f"{count:,} × {reason}" for reason, count in reasons.most_common(5))
+    raise LogError(
+        f"no good row among the {sum(reasons.values()):,} of the log: {told}. Correct the columns or the timezone in [log]; "
+        f"the rows with their reasons are in {workspace / QUARANTINE}"
+    )
+
+
+def _account(taken: Sequence[TakenFile], built: Built) -> None:
+    """Nothing is lost: every good row is stored or a counted duplicate."""
+    good = sum(file.good for file in taken if file.kind == "log")
+    found = built.statistics
+    stored = found.rows + found.repeated_ids + (found.equal_rows if found.equal_dropped else 0)
+    if good != stored:
+        raise StoreError(
+            f"expected {good:,} good rows in the store, found {stored:,}; this is a defect, please report it"
+        )
+
+
+def _manifest(
+    config: Config, plan: Plan, before: Manifest | None, taken: Sequence[TakenFile], built: Built
+) -> Manifest:
+    named = {name for files in built.buckets for name in (files.events, files.profile)}
+    return Manifest(
+        version=VERSION,
+        mapping=mapping_fingerprint(config),
+        generation=1 if before is None else before.generation + 1,
+        arrival=max([file.arrival for file in taken] + ([] if before is None else [before.arrival])),
+        paths=plan.paths,
+        taken=tuple(taken),
+        buckets=built.buckets,
+        categories=built.categories,
+        numbers=built.numbers,
+        statistics=built.statistics,
+        previous=() if before is None else tuple(sorted(before.files - named)),
+    )
+
+
+def _clean(workspace: Path) -> None:
+    """Remove what a killed ingest left unfinished."""
+    for folder in (workspace / STORE, workspace / STORE / TAKEN, workspace / QUARANTINE):
+        sweep(folder)
+    shutil.rmtree(workspace / duck.SPILL, ignore_errors=True)
+
+
+def _remove_unnamed(workspace: Path, manifest: Manifest) -> None:
+    """Remove files that neither this generation nor the one before it names."""
+    kept = {
+        workspace / STORE: manifest.files | set(manifest.previous),
+        workspace / STORE / TAKEN: {taken_name(file, manifest.mapping) for file in manifest.taken},
+        workspace / QUARANTINE: {quarantine_name(file) for file in manifest.taken if file.quarantined},
+    }
+    for folder, names in kept.items():
+        for path in folder.glob("*-*.*"):
+            if path.name not in names and not path.name.startswith("."):
+                path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _alone(workspace: Path) -> Iterator[None]:
+    """Hold the workspace's lock; it falls with the process, however that ends."""
+    folder = workspace / STORE
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / LOCK).open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StoreError(f"another ingest is at work in {workspace}; wait until it has ended") from None
+        yield

@@ -1,0 +1,178 @@
+"""The files a log comes in: finding them, and reading Parquet, CSV and JSON Lines as one kind of relation.
+
+A file's format is told by its name: `.parquet`; `.csv`, `.tsv`; `.jsonl`, `.ndjson`, `.json` (one object a line); the last two also with
+`.gz`. CSV has a header line, is UTF-8, and every value is read as text: nothing is sniffed but the delimiter, which the header tells.
+"""
+
+import csv
+import glob
+import gzip
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from features import duck
+from features.errors import ConfigError, LogError, did_you_mean
+from features.rules import Cell
+
+ROW = '"#row"'  # the 1-based number of a row in its source
+MAX_LINE = 64 * 1024 * 1024
+FORMATS = {
+    ".parquet": "parquet",
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".jsonl": "json",
+    ".ndjson": "json",
+    ".json": "json",
+}
+KEEP_BROKEN = ", store_rejects=true, rejects_limit=0"
+PASS_BROKEN = ", ignore_errors=true"
+
+
+@dataclass(frozen=True)
+class Relation:
+    """A source file as SQL: `query` gives `ROW` and what `cells` (by source column) read; `raw` is a whole row as JSON text."""
+
+    query: str
+    cells: Mapping[str, Cell]
+    raw: str
+    checks: tuple[tuple[str, str], ...] = ()
+
+    def again(self) -> str:
+        """The same rows with the same numbers, for a second reading."""
+        return self.query.replace(KEEP_BROKEN, PASS_BROKEN)
+
+
+def find(folder: Path, patterns: Iterable[str]) -> list[Path]:
+    """The files that globs relative to `folder` match, each once, in order; raises LogError for a glob that matches none."""
+    found: dict[Path, None] = {}
+    for pattern in patterns:
+        matches = sorted(glob.glob(pattern, root_dir=folder, recursive=True))
+        files = [folder / match for match in matches if (folder / match).is_file()]
+        if not files:
+            raise LogError(
+                f"no file matches source '{pattern}' (looked in {folder}); correct the pattern or bring the files"
+            )
+        found.update(dict.fromkeys(file.resolve() for file in files))
+    return list(found)
+
+
+def given(files: Iterable[Path]) -> list[Path]:
+    """Files named one by one; raises LogError for one that is not there."""
+    for file in files:
+        if not file.is_file():
+            raise LogError(
+                f"expected a file at {file}, found {'a folder' if file.is_dir() else 'nothing'}; name files of the log"
+            )
+    return list(dict.fromkeys(file.resolve() for file in files))
+
+
+def relation(connection: duck.Connection, path: Path, wanted: Mapping[str, str], section: str) -> Relation:
+    """A file as a relation in which every column of `wanted` (key of the TOML → source column) is there; raises LogError."""
+    read = {"parquet": _parquet, "csv": _csv, "json": _json}[format_of(path)]
+    if path.stat().st_size == 0:
+        raise LogError(f"{path} is empty (0 bytes); write it again or take it out of the source")
+    with duck.telling_of(str(path)):
+        opened = read(connection, path, list(wanted.values()))
+    for key, column in wanted.items():
+        if column not in opened.cells:
+            listed = ", ".join(opened.cells) or "none"
+            hint = did_you_mean(column, opened.cells)
+            told = hint if hint.startswith("did") else f"set `{key}` in [{section}]"
+            raise LogError(
+                f"{path}: no column '{column}', which [{section}] names as `{key}`; {told} Columns found: {listed}"
+            )
+    return opened
+
+
+def format_of(path: Path) -> str:
+    """`parquet`, `csv` or `json`; raises ConfigError for another extension."""
+    suffix = Path(path.stem).suffix if path.suffix.lower() == ".gz" else path.suffix
+    kind = FORMATS.get(suffix.lower())
+    if kind is None or (kind == "parquet" and suffix != path.suffix):
+        raise ConfigError(
+            f"{path}: expected a name ending in {', '.join(FORMATS)} (or .csv.gz, .jsonl.gz), got '{path.name}'"
+        )
+    return kind
+
+
+def _parquet(connection: duck.Connection, path: Path, _: list[str]) -> Relation:
+    source = f"read_parquet({_literal(path)}, file_row_number=true, binary_as_string=true)"
+    columns = [(str(name), str(kind)) for name, kind, *_ in duck.rows(connection, f"DESCRIBE FROM {source}")]
+    cells = {name: _cell(duck.name(name), kind) for name, kind in columns if name != "file_row_number"}
+    query = f"SELECT file_row_number + 1 AS {ROW}, * FROM {source}"
+    return Relation(query, cells, _object({name: f"{cell.sql}::VARCHAR" for name, cell in cells.items()}))
+
+
+def _cell(sql: str, kind: str) -> Cell:
+    return Cell(f"{sql}::VARCHAR", "VARCHAR") if kind.startswith("ENUM") else Cell(sql, kind)
+
+
+def _csv(_: duck.Connection, path: Path, wanted: list[str]) -> Relation:
+    header, delimiter = _header(path, wanted)
+    columns = ", ".join(f"'c{i}': 'VARCHAR'" for i in range(len(header)))
+    source = (
+        f"read_csv({_literal(path)}, auto_detect=false, header=true, delim={duck.text(delimiter)}, quote='\"', escape='\"', "
+        f"max_line_size={MAX_LINE}, columns={{{columns}}}{KEEP_BROKEN})"
+    )
+    cells = {name: Cell(f"c{i}", "VARCHAR") for i, name in enumerate(header)}
+    query = f"SELECT row_number() OVER () AS {ROW}, * FROM {source}"
+    return Relation(query, cells, _object({name: cell.sql for name, cell in cells.items()}))
+
+
+def _header(path: Path, wanted: list[str]) -> tuple[list[str], str]:
+    """The names in the first line, repeated ones numbered, and the delimiter that yields most of the wanted ones."""
+    try:
+        with gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb") as file:
+            line = file.readline(MAX_LINE).decode("utf-8-sig")
+    except (OSError, EOFError, zlib.error) as error:
+        raise LogError(f"{path} cannot be read: {error}; repair it or take it out of the source") from None
+    except UnicodeDecodeError:
+        raise LogError(f"{path} cannot be read: its first line is not UTF-8; convert the file to UTF-8") from None
+    split = {delimiter: next(csv.reader([line], delimiter=delimiter), []) for delimiter in (",", ";", "\t", "|")}
+    delimiter = max(split, key=lambda each: (len(set(wanted) & set(split[each])), len(split[each])))
+    seen: Counter[str] = Counter()
+    names = []
+    for name in split[delimiter]:
+        seen[name] += 1
+        names.append(name if seen[name] == 1 else f"{name}_{seen[name]}")
+    if not names:
+        raise LogError(f"{path}: expected a header line with column names, found none")
+    return names, delimiter
+
+
+def _json(connection: duck.Connection, path: Path, wanted: list[str]) -> Relation:
+    source = (
+        f"read_csv({_literal(path)}, auto_detect=false, header=false, delim='\x01', quote='', escape='', strict_mode=false, "
+        f"max_line_size={MAX_LINE}, columns={{'line': 'VARCHAR'}}{KEEP_BROKEN})"
+    )
+    lines = f"SELECT row_number() OVER () AS {ROW}, line FROM {source}"
+    keys = _keys(connection, lines.replace(KEEP_BROKEN, PASS_BROKEN), wanted)
+    pointers = duck.texts("/" + key.replace("~", "~0").replace("/", "~1") for key in keys)
+    parts = ", ".join(f"v[{i}] AS c{i}, t[{i}] AS t{i}" for i in range(1, len(keys) + 1))
+    opened = f"SELECT {ROW}, line, try(json_extract_string(line, {pointers})) AS v, try(json_type(line, {pointers})) AS t FROM ({lines})"
+    query = f"SELECT {ROW}, line{', ' + parts if parts else ''} FROM ({opened}) WHERE trim(line) <> ''"
+    cells = {key: Cell(f"c{i}", "VARCHAR", f"t{i}") for i, key in enumerate(keys, 1)}
+    broken = ("coalesce(try(json_type(line)), '') <> 'OBJECT'", "not a JSON object")
+    return Relation(query, cells, "CASE WHEN json_valid(line) THEN line ELSE to_json(line)::VARCHAR END", (broken,))
+
+
+def _keys(connection: duck.Connection, lines: str, wanted: list[str]) -> list[str]:
+    """The keys of the objects in a file, of the first 1,000 when these already hold all that is wanted."""
+    for part in (f"({lines}) LIMIT 1000", f"({lines})"):
+        query = f"SELECT DISTINCT unnest(try(json_keys(line))) AS key FROM (FROM {part}) ORDER BY key"
+        keys = [str(key) for (key,) in duck.rows(connection, query)]
+        if set(wanted) <= set(keys):
+            break
+    return keys
+
+
+def _object(values: Mapping[str, str]) -> str:
+    pairs = ", ".join(f"{duck.text(name)}, {value}" for name, value in values.items())
+    return f"json_object({pairs})::VARCHAR"
+
+
+def _literal(path: Path) -> str:
+    return duck.text(glob.escape(str(path)))

@@ -1,0 +1,279 @@
+"""One source file taken into the workspace: every row checked, good and bad kept apart, nothing lost.
+
+A taken file holds the checked rows as Parquet: `reason` is NULL for a good row, else it names the column and what is wrong with it. What a
+bad row held lies in the quarantine file as JSON text, beside file, row number and reason. Times are µs UTC; `order` and `identity` are
+63-bit keys: of the order, and of what makes two rows one event (the id, else the text).
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from features import duck
+from features.config import Config
+from features.files import atomic_write
+from features.log import ROW, Relation, relation
+from features.rules import (
+    AHEAD_US,
+    EARLY,
+    EMPTY,
+    LATE,
+    NESTED,
+    NOT_NUMBER,
+    NOT_TIME,
+    Cell,
+    sql_bad_customer,
+    sql_given,
+    sql_is_local,
+    sql_nested,
+    sql_number,
+    sql_text,
+    sql_time,
+    sql_numeric,
+)
+from features.timeline import BEGINNING, DAY_US
+from features.zones import BEFORE_DAYS, UTC_NAMES, local_days
+
+Kind = Literal["log", "profile"]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file to take: where it lies, whether it is log or profile, and the number of the ingest that brings its rows."""
+
+    path: Path
+    kind: Kind
+    arrival: int
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Rows of a source file, and how many of them were quarantined, by reason."""
+
+    rows: int
+    quarantined: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a column comes to be: `parsed` is SQL over the source by alias, `checks` pairs conditions on the aliases with reasons."""
+
+    parsed: Mapping[str, str]
+    checks: tuple[tuple[str, str], ...] = ()
+
+
+def take(
+    connection: duck.Connection, source: Source, config: Config, staged: Path, quarantine: Path, now_us: int
+) -> Counts:
+    """Check every row of a file into `staged`, and write those that fail to `quarantine` unless there are none."""
+    wanted = log_columns(config) if source.kind == "log" else profile_columns(config)
+    opened = relation(connection, source.path, wanted, source.kind)
+    _prepare(connection, config.log.timezone, now_us)
+    with duck.telling_of(str(source.path)):
+        readings = (
+            _log_readings(opened, config, now_us)
+            if source.kind == "log"
+            else _profile_readings(connection, opened, config, now_us)
+        )
+        with atomic_write(staged) as temporary:
+            duck.copy(connection, _checked(opened, readings, source.arrival, config), temporary)
+    connection.execute(f"CREATE TEMP VIEW taken AS FROM read_parquet({duck.text(str(staged))})")
+    _tell_broken_lines(connection)
+    counts = _counts(connection)
+    if counts.quarantined:
+        with duck.telling_of(str(source.path)), atomic_write(quarantine) as temporary:
+            duck.copy(connection, _quarantined(opened, source.path), temporary)
+    return counts
+
+
+def log_columns(config: Config) -> dict[str, str]:
+    """Key of the TOML → source column, of all that is read from the log."""
+    log = config.log
+    single = {"customer": log.customer, "time": log.time, "event": log.event, "value": log.value, "order": log.order}
+    more = {"known": log.known, "id": log.id, "text": log.text}
+    named = {key: column for key, column in {**single, **more}.items() if column is not None}
+    categories = {f"category {column}": column for column in config.stored_categories}
+    return {**named, **categories, **{f"number {column}": column for column in config.stored_numbers}}
+
+
+def profile_columns(config: Config) -> dict[str, str]:
+    """Key of the TOML → source column, of what must be in a profile."""
+    profile = config.profile
+    return {"customer": profile.customer} | ({"known": profile.known} if profile.known else {})
+
+
+def _log_readings(opened: Relation, config: Config, now_us: int) -> list[Reading]:
+    log, cells = config.log, opened.cells
+    readings = [
+        _customer(log.customer, cells[log.customer]),
+        _time("time", log.time, cells[log.time], now_us, required=True),
+        _text("event", log.event, cells[log.event], required=True),
+    ]
+    readings += [_number("value", log.value, cells[log.value])] if log.value else []
+    readings += [
+        _text(key, column, cells[column])
+        for key, column in (("order", log.order), ("id", log.id), ("text", log.text))
+        if column
+    ]
+    readings += [_time("known", log.known, cells[log.known], now_us)] if log.known else []
+    readings += [_text(f"category.{column}", column, cells[column]) for column in config.stored_categories]
+    readings += [_number(f"number.{column}", column, cells[column]) for column in config.stored_numbers]
+    return readings
+
+
+def _profile_readings(connection: duck.Connection, opened: Relation, config: Config, now_us: int) -> list[Reading]:
+    profile, cells = config.profile, opened.cells
+    readings = [_customer(profile.customer, cells[profile.customer])]
+    readings += [_time("known", profile.known, cells[profile.known], now_us)] if profile.known else []
+    attributes = [column for column in cells if column not in (profile.customer, profile.known)]
+    kinds = _attribute_kinds(connection, opened, attributes)
+    for column, kind in kinds.items():
+        cell = cells[column]
+        if kind == "time":
+            readings.append(Reading({f"number.{column}": f"({sql_time(cell)}) / {DAY_US}.0"}))
+        else:
+            readings.append((_number if kind == "number" else _text)(f"{kind}.{column}", column, cell))
+    return readings
+
+
+def _attribute_kinds(connection: duck.Connection, opened: Relation, columns: list[str]) -> dict[str, str]:
+    """Attribute → `number`, `time` (as days since 1970) or `category`; attributes that are null throughout are left out."""
+    given = {column: sql_given(opened.cells[column]) for column in columns}
+    asked = [f"bool_or({given[c]}), bool_and({sql_numeric(opened.cells[c])}) FILTER ({given[c]})" for c in columns]
+    if not asked:
+        return {}
+    found = duck.rows(connection, f"SELECT {', '.join(asked)} FROM ({opened.again()})")[0]
+    kinds = {}
+    for column, used, numeric in zip(columns, found[::2], found[1::2], strict=True):
+        kind = opened.cells[column].type
+        timed = kind == "DATE" or kind.startswith("TIMESTAMP")
+        if used:
+            kinds[column] = "time" if timed else "number" if numeric else "category"
+    return kinds
+
+
+def _customer(column: str, cell: Cell) -> Reading:
+    text = _text("customer", column, cell)
+    return Reading(
+        text.parsed, (*text.checks, *((c, f"{column}: {reason}") for c, reason in sql_bad_customer("customer")))
+    )
+
+
+def _text(alias: str, column: str, cell: Cell, *, required: bool = False) -> Reading:
+    nested, name = sql_nested(cell), duck.name(alias)
+    parsed = {alias: sql_text(cell)} | ({} if nested == "false" else {f"{alias} nested": nested})
+    checks = [] if nested == "false" else [(duck.name(f"{alias} nested"), f"{column}: {NESTED}")]
+    return Reading(parsed, (*checks, *([(f"{name} IS NULL", f"{column}: {EMPTY}")] if required else [])))
+
+
+def _number(alias: str, column: str, cell: Cell) -> Reading:
+    name, given = duck.name(alias), duck.name(f"{alias} given")
+    bad = f"{given} AND ({name} IS NULL OR NOT isfinite({name}))"
+    return Reading({alias: sql_number(cell), f"{alias} given": sql_given(cell)}, ((bad, f"{column}: {NOT_NUMBER}"),))
+
+
+def _time(alias: str, column: str, cell: Cell, now_us: int, *, required: bool = False) -> Reading:
+    given = duck.name(f"{alias} given")
+    parsed = {alias: sql_time(cell), f"{alias} local": sql_is_local(cell), f"{alias} given": sql_given(cell)}
+    checks = [(f"{given} AND {alias} IS NULL", NOT_TIME), (f"{alias} > {now_us + AHEAD_US}", LATE)]
+    if required:
+        checks = [(f"NOT {given}", EMPTY), *checks, (f"{alias} < 0", EARLY)]
+    return Reading(parsed, tuple((condition, f"{column}: {reason}") for condition, reason in checks))
+
+
+def _checked(opened: Relation, readings: Iterable[Reading], arrival: int, config: Config) -> str:
+    """The query that gives the taken file."""
+    parsed = {alias: sql for reading in readings for alias, sql in reading.parsed.items()}
+    parsed |= {f"broken {i}": condition for i, (condition, _) in enumerate(opened.checks)}
+    checks = [(duck.name(f"broken {i}"), reason) for i, (_, reason) in enumerate(opened.checks)]
+    checks += [check for reading in readings for check in reading.checks]
+    columns = ", ".join(f"{sql} AS {duck.name(alias)}" for alias, sql in parsed.items())
+    query = f"SELECT {ROW} AS row, {columns} FROM ({opened.query})"
+    for alias in ("time", "known"):
+        query = _placed(query, alias, config.log.timezone) if alias in parsed else query
+    reason = " ".join(f"WHEN {condition} THEN {duck.text(told)}" for condition, told in checks)
+    query = f"SELECT *, CASE {reason} END AS reason FROM ({query})"
+    kept = [
+        alias
+        for alias in parsed
+        if not alias.startswith("broken ") and not alias.endswith((" nested", " given", " local"))
+    ]
+    final = ", ".join(_final(alias) for alias in kept if alias != "known")
+    return f"SELECT {final}, {_known(parsed)}, {_identity(parsed)} {arrival}::INTEGER AS arrival, row, reason FROM ({query})"
+
+
+def _placed(query: str, alias: str, timezone: str) -> str:
+    """The same query with `alias` in UTC where it was local."""
+    if timezone in UTC_NAMES:
+        return query
+    shift, local = BEFORE_DAYS * DAY_US, duck.name(f"{alias} local")
+    inside = f"{local} AND {alias} BETWEEN -{shift} AND (SELECT max(turn) FROM local_days)"
+    day = f"CASE WHEN {inside} THEN ({alias} + {shift}) // {DAY_US} - {BEFORE_DAYS} END"
+    offset = f"coalesce(CASE WHEN {alias} >= turn THEN later ELSE earlier END, 0)"
+    return (
+        f"SELECT q.* REPLACE ({alias} - {offset} AS {alias}) FROM ({query}) q LEFT JOIN local_days d ON d.day = {day}"
+    )
+
+
+def _final(alias: str) -> str:
+    name = duck.name(alias)
+    return f"{_key(name)} AS {name}" if alias == "order" else name
+
+
+def _known(parsed: Mapping[str, str]) -> str:
+    """When we learnt of it: never before it happened; facts without a date were always known."""
+    time = "time" if "time" in parsed else str(BEGINNING)
+    return f"greatest(coalesce(known, {time}), {time}) AS known" if "known" in parsed else f"{time}::BIGINT AS known"
+
+
+def _identity(parsed: Mapping[str, str]) -> str:
+    keys = [_key(f"('{column}' || {column})") for column in ("id", "text") if column in parsed]
+    return f"coalesce({', '.join(keys)}) AS identity," if keys else ""
+
+
+def _key(sql: str) -> str:
+    return f"(md5_number_lower({sql}) >> 1)::BIGINT"
+
+
+def _prepare(connection: duck.Connection, timezone: str, now_us: int) -> None:
+    connection.execute(
+        "DROP VIEW IF EXISTS taken; DROP TABLE IF EXISTS reject_errors; DROP TABLE IF EXISTS reject_scans"
+    )
+    if timezone not in UTC_NAMES:
+        connection.register("local_days", local_days(timezone, (now_us + AHEAD_US) // DAY_US + 3))
+
+
+def _tell_broken_lines(connection: duck.Connection) -> None:
+    """A table of the lines that are no rows at all, `row` counted as if they were."""
+    connection.execute(
+        """CREATE OR REPLACE TEMP TABLE broken_lines (row BIGINT, reason VARCHAR, raw VARCHAR, before BIGINT);
+        CREATE TABLE IF NOT EXISTS reject_errors (line BIGINT, error_type VARCHAR, csv_line VARCHAR, scan_id BIGINT);"""
+    )
+    connection.execute(
+        """INSERT INTO broken_lines SELECT line - 1, reason, raw, line - 1 - row_number() OVER (ORDER BY line) FROM (
+        SELECT line, 'broken line: ' || lower(min(error_type)::VARCHAR) AS reason, to_json(ltrim(min(csv_line), chr(10)))::VARCHAR AS raw
+        FROM reject_errors GROUP BY line)"""
+    )
+
+
+def _counts(connection: duck.Connection) -> Counts:
+    found = duck.rows(
+        connection,
+        """SELECT reason, count(*) FROM (SELECT reason FROM taken UNION ALL SELECT reason FROM broken_lines)
+        GROUP BY reason ORDER BY count(*) DESC, reason""",
+    )
+    return Counts(
+        sum(int(str(n)) for _, n in found), {str(reason): int(str(n)) for reason, n in found if reason is not None}
+    )
+
+
+def _quarantined(opened: Relation, path: Path) -> str:
+    """The query that gives the quarantine file: broken lines push the numbers of later rows on."""
+    pushed = "(SELECT count(*) FROM broken_lines WHERE before < t.row)"
+    return (
+        f"SELECT {duck.text(str(path))} AS file, row, reason, raw FROM ("
+        f"SELECT t.row + {pushed} AS row, t.reason, {opened.raw} AS raw FROM ({opened.again()}) s "
+        f"JOIN taken t ON t.row = s.{ROW} WHERE t.reason IS NOT NULL "
+        "UNION ALL SELECT row, reason, raw FROM broken_lines) ORDER BY row"
+    )
