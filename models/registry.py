@@ -1,0 +1,357 @@
+"""The MLflow door: runs of training, registered versions of bundles, and the champion.
+
+A task has one experiment and one registered model, both called `<shop>.<task>`. A version is a bundle: plain files,
+logged as the run's artifact `bundle/`, with its digest in the tag `bundle_digest`; a version without that tag is not
+ours. The alias `champion` names the version that serves, `challenger` the newest one that wants to.
+
+All goes through a client with explicit addresses and run ids: MLflow's "active run" and its default store in the
+current folder are never used.
+"""
+
+import json
+import logging
+import os
+import re
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import wraps
+from pathlib import Path, PurePosixPath
+from typing import Any, ParamSpec, TypeVar
+
+from features import settings
+from features.config import Config
+from features.errors import BundleError, JourneycastError
+from features.files import atomic_folder, check_digests
+from models import process
+from models.bundle import MANIFEST
+
+settings.apply()  # MLflow reads its switches while it is imported
+
+from mlflow.entities import Metric, Param, RunTag  # noqa: E402
+from mlflow.entities.model_registry import ModelVersion  # noqa: E402
+from mlflow.exceptions import MlflowException  # noqa: E402
+from mlflow.tracking import MlflowClient  # noqa: E402
+
+ADDRESS = "JOURNEYCAST_TRACKING_URI"  # of another store than the workspace's own
+CHAMPION, CHALLENGER = "champion", "challenger"
+DIGEST = "bundle_digest"
+PROCESS = "journeycast.process"
+BATCH = 100  # parameters that MLflow takes at once
+LONGEST = 6000  # characters of a parameter
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _explained(function: Callable[P, T]) -> Callable[P, T]:
+    """MLflow's errors become ours, without the password that an address may hold."""
+
+    @wraps(function)
+    def explained(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return function(*args, **kwargs)
+        except MlflowException as error:
+            what, text = function.__name__.strip("_").replace("_", " "), without_password(str(error.message))
+            raise JourneycastError(f"MLflow could not {what}: {text}") from error
+
+    return explained
+
+
+@dataclass(frozen=True)
+class Version:
+    """A registered bundle; `created_us` is µs UTC by MLflow's clock."""
+
+    name: str
+    version: int
+    digest: str
+    run_id: str
+    created_us: int
+    aliases: tuple[str, ...]
+    tags: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training of one task, under way; `started_ms` stamps its metrics."""
+
+    id: str
+    artifacts: str
+    started_ms: int
+    client: MlflowClient = field(repr=False)
+
+    @_explained
+    def log_params(self, values: Mapping[str, object]) -> None:
+        """What the training was given and chose; long values are cut."""
+        params = [Param(key, str(value)[:LONGEST]) for key, value in values.items()]
+        for start in range(0, len(params), BATCH):
+            self.client.log_batch(self.id, params=params[start : start + BATCH])
+
+    @_explained
+    def log_metrics(self, values: Mapping[str, float], step: int = 0) -> None:
+        """Figures that runs are compared by; a name holds letters, digits and `_-./: `."""
+        self.client.log_batch(self.id, metrics=[Metric(k, float(v), self.started_ms, step) for k, v in values.items()])
+
+    @_explained
+    def log_tags(self, values: Mapping[str, str]) -> None:
+        """Labels that runs are found by."""
+        self.client.log_batch(self.id, tags=[RunTag(key, value) for key, value in values.items()])
+
+    @_explained
+    def log_bytes(self, path: str, data: bytes) -> None:
+        """One artifact; `path` is relative and may name folders."""
+        place = PurePosixPath(path)
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder, place.name)
+            file.write_bytes(data)
+            self.client.log_artifact(self.id, str(file), str(place.parent) if place.parent.name else None)
+
+    def log_text(self, path: str, text: str) -> None:
+        """One artifact of UTF-8 text."""
+        self.log_bytes(path, text.encode())
+
+    def log_json(self, path: str, value: Any) -> None:
+        """One artifact of JSON, for people: indented, in the order given."""
+        self.log_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+    @_explained
+    def log_folder(self, path: str, folder: Path) -> None:
+        """All files of a folder as artifacts under `path`."""
+        self.client.log_artifacts(self.id, str(folder), path)
+
+
+@dataclass(frozen=True)
+class Registry:
+    """The tracked runs and registered versions of one shop; `artifacts` is None where a tracking server decides."""
+
+    shop: str
+    address: str = field(repr=False)
+    artifacts: Path | None
+    client: MlflowClient = field(repr=False)
+
+    @staticmethod
+    def open(config: Config) -> "Registry":
+        """The workspace's registry, made if there is none; runs left by dead processes of this host are closed."""
+        address, artifacts = _place(config)
+        logging.getLogger("alembic").setLevel(logging.WARNING)
+        with process.alone(config.workspace_path / "mlflow.lock"):  # two first uses at once break the tables
+            registry = Registry(config.name, address, artifacts, _connect(address))
+        registry.close_abandoned_runs()
+        return registry
+
+    @property
+    def ui_command(self) -> str:
+        """What to type to look at it."""
+        return f"mlflow ui --backend-store-uri {without_password(self.address)}"
+
+    @contextmanager
+    def run(self, task_name: str, run_name: str, tags: Mapping[str, str] | None = None) -> Iterator[Run]:
+        """A run that ends FINISHED, FAILED when the block raises, or KILLED when it is interrupted."""
+        run = self._start_run(task_name, run_name, tags or {})
+        try:
+            yield run
+        except BaseException as error:
+            self._end_run(run, "FAILED" if isinstance(error, Exception) else "KILLED")
+            raise
+        self._end_run(run, "FINISHED")
+
+    @_explained
+    def _start_run(self, task_name: str, run_name: str, tags: Mapping[str, str]) -> Run:
+        every = {"task": task_name, **tags, PROCESS: process.identity()}
+        info = self.client.create_run(self._experiment(task_name), run_name=run_name, tags=every).info
+        return Run(info.run_id, info.artifact_uri, info.start_time, self.client)
+
+    @_explained
+    def _end_run(self, run: Run, status: str) -> None:
+        self.client.set_terminated(run.id, status)
+
+    def _experiment(self, task_name: str) -> str:
+        """The id of the task's experiment, made at its first run."""
+        name = self._name(task_name)
+        if found := self.client.get_experiment_by_name(name):
+            if found.lifecycle_stage == "deleted":
+                self.client.restore_experiment(found.experiment_id)
+            return str(found.experiment_id)
+        location = None if self.artifacts is None else (self.artifacts / task_name).as_uri()
+        try:
+            return self.client.create_experiment(name, location, {"mlflow.experimentKind": "custom_model_development"})
+        except MlflowException as error:
+            if error.error_code == "RESOURCE_ALREADY_EXISTS":
+                return self._experiment(task_name)  # another process was faster
+            raise
+
+    @_explained
+    def close_abandoned_runs(self) -> list[str]:
+        """Mark as KILLED every RUNNING run of this shop whose process is gone; returns their ids."""
+        experiments = self.client.search_experiments(filter_string=f"name LIKE '{self.shop}.%'")
+        running = self.client.search_runs([e.experiment_id for e in experiments], "attributes.status = 'RUNNING'")
+        gone = [
+            run.info.run_id for run in running if PROCESS in run.data.tags and process.is_gone(run.data.tags[PROCESS])
+        ]
+        for run_id in gone:
+            self.client.set_terminated(run_id, "KILLED")
+        return gone
+
+    @_explained
+    def register(
+        self, task_name: str, run: Run, bundle_folder: Path, digest: str, tags: Mapping[str, str] | None = None
+    ) -> Version:
+        """The bundle, logged into the run and registered as the challenger; a known digest keeps its version."""
+        name = self._name(task_name)
+        self._ensure_model(name)
+        version = next((known for known in self.versions(task_name) if known.digest == digest), None)
+        if version is None:
+            run.log_folder("bundle", bundle_folder)
+            made = self.client.create_model_version(
+                name, f"{run.artifacts}/bundle", run.id, tags={**(tags or {}), DIGEST: digest}
+            )
+            version = _version(made)
+        self.client.set_registered_model_alias(name, CHALLENGER, str(version.version))
+        return self.version(task_name, version.version)
+
+    def _ensure_model(self, name: str) -> None:
+        try:
+            self.client.create_registered_model(name)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+
+    @_explained
+    def versions(self, task_name: str) -> tuple[Version, ...]:
+        """Every version of a task that is a bundle of ours, newest first."""
+        aliases = self._aliases(task_name)
+        found: list[ModelVersion] = []
+        token: str | None = None
+        while token != "":
+            page = self.client.search_model_versions(f"name = '{self._name(task_name)}'", page_token=token)
+            found.extend(page)
+            token = page.token or ""
+        ours = [_version(one, aliases) for one in found if DIGEST in one.tags]
+        return tuple(sorted(ours, key=lambda one: one.version, reverse=True))
+
+    def version(self, task_name: str, number: int) -> Version:
+        """One version by its number; JourneycastError names the ones there are."""
+        every = self.versions(task_name)
+        for one in every:
+            if one.version == number:
+                return one
+        there_are = ", ".join(str(one.version) for one in every) or "none; train first"
+        raise JourneycastError(f"expected version {number} of {self._name(task_name)}; there are: {there_are}")
+
+    def champion(self, task_name: str) -> Version | None:
+        """The version that serves; None before the first promotion."""
+        return self._holder(task_name, CHAMPION)
+
+    def challenger(self, task_name: str) -> Version | None:
+        """The version that wants to serve; None once it was promoted."""
+        return self._holder(task_name, CHALLENGER)
+
+    @_explained
+    def set_champion(self, task_name: str, version: Version) -> Version:
+        """Let a version serve; when it was the challenger, there is none afterwards."""
+        number = str(self.version(task_name, version.version).version)
+        name = self._name(task_name)
+        self.client.set_registered_model_alias(name, CHAMPION, number)
+        if self._aliases(task_name).get(CHALLENGER) == number:
+            self.client.delete_registered_model_alias(name, CHALLENGER)
+        return self.version(task_name, version.version)
+
+    @_explained
+    def _holder(self, task_name: str, alias: str) -> Version | None:
+        """The version behind an alias. MLflow drops the alias of a deleted version silently: that reads as None."""
+        aliases = self._aliases(task_name)
+        return self.version(task_name, int(aliases[alias])) if alias in aliases else None
+
+    def _aliases(self, task_name: str) -> dict[str, str]:
+        try:
+            return {
+                key: str(value)
+                for key, value in self.client.get_registered_model(self._name(task_name)).aliases.items()
+            }
+        except MlflowException as error:
+            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                return {}
+            raise
+
+    @_explained
+    def fetch(self, version: Version, bundles: Path) -> Path:
+        """The folder `bundles/<digest>`, brought from the artifacts and checked if it is missing."""
+        folder = bundles / version.digest
+        if folder.is_dir():
+            return folder
+        try:
+            with atomic_folder(folder) as temporary:
+                self._download(version, temporary)
+        except OSError:
+            if not folder.is_dir():  # else another process was faster
+                raise
+        return folder
+
+    def _download(self, version: Version, folder: Path) -> None:
+        try:
+            source = Path(self.client.download_artifacts(version.run_id, "bundle", str(folder)))
+        except (MlflowException, OSError) as error:
+            raise BundleError(
+                f"expected the bundle {version.digest[:12]}… among the artifacts of run {version.run_id}, found none; "
+                "restore them, promote another version or train again"
+            ) from error
+        _check(source, version)
+        for file in source.iterdir():
+            file.rename(folder / file.name)
+        source.rmdir()
+
+    def _name(self, task_name: str) -> str:
+        return f"{self.shop}.{task_name}"
+
+
+def without_password(text: str) -> str:
+    """The text with what stands between `://` and `@` left out.
+
+    >>> without_password("postgresql://me:secret@db/mlflow")
+    'postgresql://…@db/mlflow'
+    """
+    return re.sub(r"://[^/@\s]*@", "://…@", text)
+
+
+def _place(config: Config) -> tuple[str, Path | None]:
+    """The tracking address, absolute, and the folder of artifacts."""
+    workspace = config.workspace_path
+    address = os.environ.get(ADDRESS) or f"sqlite:///{workspace / 'mlflow.db'}"
+    if relative := re.fullmatch(r"sqlite:///([^/].*)", address):
+        address = f"sqlite:///{config.folder / relative[1]}"
+    return address, None if address.startswith("http") else workspace / "mlartifacts"
+
+
+def _connect(address: str) -> MlflowClient:
+    """A client whose stores are there: asking for anything makes and checks the tables."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # MLflow's own quarrel with SQLAlchemy
+            client = MlflowClient(tracking_uri=address, registry_uri=address)
+            client.search_registered_models(max_results=1)
+    except Exception as error:  # the database's own errors come through bare
+        what = without_password(str(error).partition("\n")[0])
+        raise JourneycastError(f"MLflow could not open {without_password(address)}: {what}") from error
+    return client
+
+
+def _version(found: ModelVersion, aliases: Mapping[str, str] | None = None) -> Version:
+    number = str(found.version)
+    return Version(
+        name=found.name,
+        version=int(number),
+        digest=found.tags[DIGEST],
+        run_id=str(found.run_id),
+        created_us=found.creation_timestamp * 1000,
+        aliases=tuple(sorted(alias for alias, holder in (aliases or {}).items() if holder == number)),
+        tags=dict(found.tags),
+    )
+
+
+def _check(folder: Path, version: Version) -> None:
+    """Every byte is the one that was registered."""
+    check_digests(folder, {MANIFEST: version.digest}, BundleError)
+    files: dict[str, str] = json.loads((folder / MANIFEST).read_bytes())["files"]
+    check_digests(folder, files, BundleError)
