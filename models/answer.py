@@ -152,10 +152,10 @@ _PLAIN = (
 
 def unpack_answer(plain: Mapping[str, Any], texts: Mapping[str, str]) -> Answer:
     """The answer that `pack` wrote."""
-    given = {key: tuple(value) if isinstance(value, list) else value for key, value in plain.items()}
+    given: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in plain.items()}
     own = {name.removeprefix("rung-"): text for name, text in texts.items() if name.startswith("rung-")}
     other = {name.removeprefix("baseline-"): text for name, text in texts.items() if name.startswith("baseline-")}
-    spread = {
+    spread: dict[str, Any] = {
         key: tuple(tuple(v) if isinstance(v, list) else v for v in value) if isinstance(value, list) else value
         for key, value in plain["spread"].items()
     }

@@ -1,0 +1,153 @@
+"""A bundle: a fitted task with all that scoring needs, as plain files in a folder named by its own digest.
+
+`bundle.json` (task, answers, actions, facts), `features.json`, LightGBM texts, and `manifest.json` with the SHA-256 of
+each. The digest of the bundle is the SHA-256 of the manifest's bytes. `load` checks it, then every file, before any
+parser sees a byte; what was hashed is what is parsed.
+"""
+
+import hashlib
+import json
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from features.config import TaskConfig
+from features.errors import BundleError
+from features.files import atomic_folder, canonical_json, text_digest
+from features.windows import FeatureSet
+from models.action import Actions, unpack_actions
+from models.answer import Answer, unpack_answer
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+REMEDY = "restore it or train again"
+LARGEST_FILE = 2**30  # bytes; nothing honest comes near
+
+
+@dataclass(frozen=True, eq=False)
+class Bundle:
+    """One task's fitted model: an answer per horizon (ascending), or the actions of a next_action task.
+
+    `facts` are plain JSON: `trained_as_of_us` (µs UTC), `log_position`, `end_us` (end of the data), `code_version`,
+    `seed`, `survey`, and `prior`: per horizon (as text) the `score`, `low`, `high` and `baseline` of a customer nobody
+    knows. `digest` is empty until the bundle is loaded.
+    """
+
+    task: TaskConfig
+    features: FeatureSet
+    answers: tuple[Answer, ...]
+    actions: Actions | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    digest: str = ""
+
+    @property
+    def trained_as_of_us(self) -> int:
+        """The instant the training looked at the world from, µs UTC."""
+        return int(self.facts["trained_as_of_us"])
+
+
+def save(bundle: Bundle, bundles: Path) -> Path:
+    """Write `bundles/<digest>/`, whole or not at all; the folder's name is the digest.
+
+    Saving the same bundle again changes nothing.
+    """
+    files = _files(bundle)
+    manifest = canonical_json(
+        {
+            "format": FORMAT,
+            "fingerprint": bundle.features.fingerprint,
+            "files": {name: text_digest(text) for name, text in files.items()},
+        }
+    )
+    folder = bundles / text_digest(manifest)
+    if folder.exists():
+        _checked(folder, folder.name)
+        return folder
+    with atomic_folder(folder) as temporary:
+        for name, text in {**files, MANIFEST: manifest}.items():
+            (temporary / name).write_bytes(text.encode())
+    return folder
+
+
+def load(folder: Path, expected_digest: str) -> Bundle:
+    """The bundle in `folder`.
+
+    Raises:
+        BundleError: the folder holds anything but the very bytes that `expected_digest` stands for, or this version
+            computes the features differently.
+    """
+    texts = _checked(folder, expected_digest)
+    plain, features = json.loads(texts["bundle.json"]), FeatureSet.from_json(json.loads(texts["features.json"]))
+    written = json.loads(texts[MANIFEST])["fingerprint"]
+    if features.fingerprint != written:
+        raise BundleError(
+            f"{folder} was trained on features with fingerprint {written[:12]}…, this version computes "
+            f"{features.fingerprint[:12]}…: its scores would be wrong; train again, or use the version that made it"
+        )
+    answers = tuple(
+        unpack_answer(answer, _named(texts, f"answer-{answer['horizon_days']}-")) for answer in plain["answers"]
+    )
+    actions = None if plain["actions"] is None else unpack_actions(plain["actions"], _named(texts, "actions-"))
+    task = TaskConfig.model_validate(plain["task"])
+    return Bundle(task, features, answers, actions, plain["facts"], expected_digest)
+
+
+def _files(bundle: Bundle) -> dict[str, str]:
+    answers: list[dict[str, Any]] = []
+    texts: dict[str, str] = {}
+    for answer in sorted(bundle.answers, key=lambda one: one.horizon_days):
+        plain, named = answer.pack()
+        answers.append(plain)
+        texts |= {f"answer-{answer.horizon_days}-{name}.txt": text for name, text in named.items()}
+    actions, named = (None, {}) if bundle.actions is None else bundle.actions.pack()
+    texts |= {f"actions-{name}.txt": text for name, text in named.items()}
+    plain = {
+        "task": bundle.task.model_dump(mode="json", exclude_unset=True),  # what was not said stays not said
+        "answers": answers,
+        "actions": actions,
+        "facts": bundle.facts,
+    }
+    return {"bundle.json": canonical_json(plain), "features.json": canonical_json(bundle.features.to_json()), **texts}
+
+
+def _named(texts: Mapping[str, str], prefix: str) -> dict[str, str]:
+    return {
+        name.removeprefix(prefix).removesuffix(".txt"): text for name, text in texts.items() if name.startswith(prefix)
+    }
+
+
+def _checked(folder: Path, expected_digest: str) -> dict[str, str]:
+    """Every file's text by name, once all bytes are known to be the right ones."""
+    if folder.is_symlink() or not folder.is_dir():
+        raise BundleError(f"expected the bundle {expected_digest[:12]}… in {folder}, found no folder; train again")
+    found = {entry.name for entry in os.scandir(folder)}
+    manifest = _read(folder, MANIFEST, expected_digest)
+    described = json.loads(manifest)
+    if described.get("format") != FORMAT:
+        raise BundleError(
+            f"{folder} has bundle format {described.get('format')}, this version reads {FORMAT}; train again"
+        )
+    files: dict[str, str] = described["files"]
+    if found != {MANIFEST, *files}:
+        odd = sorted(found ^ {MANIFEST, *files})
+        raise BundleError(
+            f"{folder} was changed: expected exactly the files of its manifest, but {odd} differ; {REMEDY}"
+        )
+    return {name: _read(folder, name, wanted) for name, wanted in files.items()} | {MANIFEST: manifest}
+
+
+def _read(folder: Path, name: str, wanted: str) -> str:
+    path = folder / name
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as error:
+        raise BundleError(f"expected the plain file {path}, found none ({error.strerror}); {REMEDY}") from None
+    with os.fdopen(descriptor, "rb") as file:
+        data = file.read(LARGEST_FILE) if stat.S_ISREG(os.fstat(descriptor).st_mode) else b""
+    found = hashlib.sha256(data).hexdigest()
+    if found != wanted:
+        raise BundleError(f"{path} was changed: expected SHA-256 {wanted[:12]}…, found {found[:12]}…; {REMEDY}")
+    return data.decode()

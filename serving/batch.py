@@ -1,0 +1,129 @@
+"""The whole base to one Parquet file: bucket by bucket, in threads, resumable, published whole.
+
+A run is named by everything that decides its bytes (store, bundles, as-of). Each bucket becomes a part under
+`workspace/scores/<run>/`; a part that is there, with the digest of its note, is not computed again. So a run that was
+killed goes on, and ends with the bytes of one that was not.
+"""
+
+import json
+import os
+import shutil
+from collections import deque
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from features.config import Config
+from features.files import atomic_write, canonical_json, digest, sweep, text_digest, write_text
+from features.store import Store
+from serving.champions import champions
+from serving.contract import SCHEMA
+from serving.judge import Asked, judge_everyone
+from serving.moment import as_of_us
+from serving.served import Served
+from serving.table import CODED_SCHEMA, WORDS, record_batch
+
+Progress = Callable[[int, int], None]  # buckets done, of how many
+REPEATING = [*WORDS, "horizon_days", "as_of", "expires_at", "flags.list.element"]
+FILE = "scores.parquet"
+FOLDER = "scores"
+
+
+@dataclass(frozen=True)
+class Written:
+    """The file that was published and how many records it holds."""
+
+    path: Path
+    rows: int
+    customers: int
+
+
+def score_base(
+    config: Config,
+    tasks: Sequence[str] | None = None,
+    as_of: str | int | None = None,
+    out: Path | None = None,
+    progress: Progress | None = None,
+    *,
+    model_from_the_future: bool = False,
+) -> Written:
+    """Score every customer known at the as-of for the tasks (default: all) with their champions."""
+    store = Store.open(config.workspace_path, config)
+    asked = Asked(as_of_us(config, store, as_of), store.log_position, model_from_the_future=model_from_the_future)
+    run = Run(store, champions(config, tasks), asked, config.workspace_path / FOLDER)
+    return run.publish(out or config.workspace_path / FILE, progress)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One scoring of a store by some bundles; `workspace` is where parts of runs lie."""
+
+    store: Store
+    served: tuple[Served, ...]
+    asked: Asked
+    workspace: Path
+    threads: int = os.cpu_count() or 1
+
+    @property
+    def folder(self) -> Path:
+        """Where the parts lie, named by all that decides their bytes."""
+        decides = {
+            "store": [[files.events_digest, files.profile_digest] for files in self.store.manifest.buckets],
+            "position": self.asked.log_position,
+            "as_of": self.asked.as_of_us,
+            "bundles": [[one.bundle.digest, one.version] for one in self.served],
+            "schema": str(SCHEMA),
+        }
+        return self.workspace / text_digest(canonical_json(decides))[:16]
+
+    def publish(self, out: Path, progress: Progress | None = None) -> Written:
+        """Compute what is missing and write the file, whole or not at all; the parts go once it stands."""
+        sweep(self.folder)
+        rows, customers = 0, 0
+        with atomic_write(out) as temporary, _writer(temporary) as writer, closing(self._parts()) as parts:
+            for done, part in enumerate(parts, start=1):
+                if part.num_rows:
+                    writer.write_batch(part, row_group_size=part.num_rows)
+                rows += part.num_rows
+                customers += len(part.column("customer_id").dictionary)
+                if progress is not None:
+                    progress(done, len(self.store))
+        shutil.rmtree(self.folder, ignore_errors=True)
+        return Written(out, rows, customers)
+
+    def _parts(self) -> Generator[pa.RecordBatch]:
+        """The part of every bucket in order, a few computed ahead: one bucket per thread."""
+        ahead: deque[Future[pa.RecordBatch]] = deque()
+        with ThreadPoolExecutor(self.threads) as pool:
+            try:
+                for index in range(len(self.store)):
+                    ahead.append(pool.submit(self._part, index))
+                    if len(ahead) > self.threads:
+                        yield ahead.popleft().result()
+                while ahead:
+                    yield ahead.popleft().result()
+            finally:
+                for future in ahead:
+                    future.cancel()
+
+    def _part(self, index: int) -> pa.RecordBatch:
+        path = self.folder / f"part-{index:05d}.arrow"
+        note = path.with_suffix(".json")
+        if not (note.exists() and path.exists() and json.loads(note.read_text())["digest"] == digest(path)):
+            batch = record_batch(judge_everyone(self.store.bucket(index), self.served, self.asked))
+            with atomic_write(path) as temporary, pa.ipc.new_file(temporary, batch.schema) as file:
+                file.write_batch(batch)
+            write_text(note, canonical_json({"digest": digest(path), "rows": batch.num_rows}))
+        with pa.memory_map(str(path)) as mapped:
+            return pa.ipc.open_file(mapped).get_batch(0)
+
+
+def _writer(path: Path) -> pq.ParquetWriter:
+    return pq.ParquetWriter(
+        path, CODED_SCHEMA, compression="zstd", compression_level=1, use_dictionary=REPEATING, store_schema=False
+    )

@@ -1,0 +1,232 @@
+"""The one scoring path: batch, HTTP and notebooks all come through `judge`.
+
+It sees the journeys as of one instant, asks who belongs to which population, builds the panel once per set of features,
+and lets every bundle say what it has to say. Nothing here knows how many customers there are or where they came from.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.errors import RequestError
+from features.journeys import Floats, Journeys
+from features.panel import Panel, Rows, build
+from features.timeline import DAY_US, days, iso
+from features.windows import FeatureSet
+from models.action import Actions
+from models.answer import Answer, Said
+from models.tasks import is_member
+from serving.contract import (
+    EXTRAPOLATED,
+    FLAGS,
+    FROM_THE_FUTURE,
+    NEW_CUSTOMER,
+    NOT_IN_POPULATION,
+    THIN_DATA,
+    ScoreId,
+)
+from serving.reasons import why
+from serving.scores import NUMBERS, Head, Judged, Ranked, Scores, Why
+from serving.served import Served
+
+THIN_OCCURRENCES = 2  # fewer than this is thin: there is no gap between occurrences to learn a rhythm from
+LONGEST_VALID_US = 7 * DAY_US
+DETAILS = ("p_none", "amount", "orders", "order_value")  # parts of a prediction that the contract knows
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is asked: as of when, of which state of the log, with reasons or not, and whether later models may answer.
+
+    `own_events` says that the request carried events of its own.
+    """
+
+    as_of_us: int
+    log_position: int
+    own_events: bool = False
+    reasons: bool = False
+    model_from_the_future: bool = False
+
+
+def judge(journeys: Journeys, served: Sequence[Served], asked: Asked) -> Scores:
+    """Scores of all customers of the journeys, in their order, by every bundle.
+
+    Raises:
+        RequestError: a bundle was trained after the as-of and nobody allowed that.
+    """
+    for one in served:
+        _check_trained_before(one, asked)
+    seen = journeys.as_of(asked.as_of_us)
+    rows = Rows.grid(len(seen), np.array([asked.as_of_us], np.int64))
+    unknown = ~known_customers(seen)
+    asking = build(seen, rows, _asking(tuple(served)))
+    members = [np.asarray(is_member(one.bundle.task, asking) & ~unknown) for one in served]
+    anyone = np.flatnonzero(np.logical_or.reduce(members))
+    panels: dict[str, Panel] = {}
+    judged: list[Judged] = []
+    for one, member in zip(served, members, strict=True):
+        features = one.bundle.features
+        if features.fingerprint not in panels:
+            panels[features.fingerprint] = build(seen, rows if len(anyone) == len(rows) else rows[anyone], features)
+        who = _Who(member, unknown, asking.column(one.activity.name) < THIN_OCCURRENCES)
+        judged += _judge(one, _of_members(panels[features.fingerprint], member[anyone]), who, asked)
+    return Scores(journeys.customers, asked.as_of_us, tuple(judged))
+
+
+def judge_everyone(journeys: Journeys, served: Sequence[Served], asked: Asked) -> Scores:
+    """Scores of those customers of a bucket of whom anything is known at the as-of."""
+    seen = journeys.as_of(asked.as_of_us)
+    known = np.flatnonzero(known_customers(seen))
+    return judge(seen if len(known) == len(seen) else seen.select(known), served, asked)
+
+
+def known_customers(seen: Journeys) -> Mask:
+    """Who has an event or a profile in these journeys."""
+    return np.asarray((np.diff(seen.starts) > 0) | (np.diff(seen.profile.starts) > 0))
+
+
+@dataclass(frozen=True, eq=False)
+class _Who:
+    """Which customers a task asks about, which nobody knows, and whose data are thin."""
+
+    member: Mask
+    unknown: Mask
+    thin: Mask
+
+    def scatter(self, values: Floats, prior: float | None = None) -> Floats:
+        """Members' values at their places among all customers, the prior at the unknown ones', NaN elsewhere."""
+        if len(values) == len(self.member):
+            return values
+        everyone = np.full((len(self.member), *values.shape[1:]), np.nan)
+        everyone[self.member] = values
+        if prior is not None:
+            everyone[self.unknown] = prior
+        return everyone
+
+
+def _check_trained_before(served: Served, asked: Asked) -> None:
+    trained = served.bundle.trained_as_of_us
+    if trained > asked.as_of_us and not asked.model_from_the_future:
+        raise RequestError(
+            f"expected a model of '{served.name}' trained at or before {iso(asked.as_of_us)}, found one trained as of "
+            f"{iso(trained)}, which has seen what came after; train with --as-of {iso(asked.as_of_us)}, or allow it "
+            "with model_from_the_future"
+        )
+
+
+@lru_cache(maxsize=64)
+def _asking(served: tuple[Served, ...]) -> FeatureSet:
+    first, *others = (one.asking for one in served)
+    return first.union(*others)
+
+
+def _of_members(panel: Panel, member: Mask) -> Panel:
+    if member.all():
+        return panel
+    return replace(panel, rows=panel.rows[member], values=panel.values[member])
+
+
+def _judge(served: Served, panel: Panel, who: _Who, asked: Asked) -> list[Judged]:
+    answers, actions = served.bundle.answers, served.bundle.actions
+    if actions is not None:
+        return [_acted(served, actions, who, asked)]
+    said = monotone(answers, [answer.say(panel.values, panel.features.position) for answer in answers])
+    return [_judged(served, answer, one, panel, who, asked) for answer, one in zip(answers, said, strict=True)]
+
+
+def monotone(answers: Sequence[Answer], said: Sequence[Said]) -> list[Said]:
+    """The same, with probabilities that never contradict each other over horizons.
+
+    That something happens is never less likely within a longer horizon, that nothing happens never more likely. Money
+    is left alone.
+    """
+    if len(answers) < 2 or answers[0].kind == "cltv":
+        return list(said)
+    accumulate = np.minimum.accumulate if answers[0].outcome == "silence" else np.maximum.accumulate
+    score, low, high = (accumulate(np.stack([getattr(one, name) for one in said])) for name in ("score", "low", "high"))
+    return [
+        replace(one, score=score[i], low=low[i], high=high[i], percentile=answer.percentile(score[i]))
+        for i, (answer, one) in enumerate(zip(answers, said, strict=True))
+    ]
+
+
+def _judged(served: Served, answer: Answer, said: Said, panel: Panel, who: _Who, asked: Asked) -> Judged:
+    prior = prior_of(served, answer) if who.unknown.any() else None
+    parts = {name: who.scatter(values) for name, values in said.parts.items() if name in DETAILS}
+    levels, quantiles = answer.spread.levels, said.quantiles
+    if quantiles is not None and 0.5 in levels:
+        parts["median"] = who.scatter(quantiles[:, levels.index(0.5)])
+    return Judged(
+        head=_head(served, answer.horizon_days, answer.rung.name, answer.grade, asked),
+        numbers={name: who.scatter(getattr(said, name), None if prior is None else prior[name]) for name in NUMBERS},
+        flags=_flags(served, answer.flags, who, asked),
+        parts=parts,
+        levels=levels,
+        quantiles=None if quantiles is None else who.scatter(quantiles),
+        why=_why(answer, panel, who) if asked.reasons else None,
+    )
+
+
+def _acted(served: Served, actions: Actions, who: _Who, asked: Asked) -> Judged:
+    """Actions for everybody the task asks about, and for those nobody knows."""
+    chosen = actions.say(len(who.member))
+    scored = who.member | who.unknown
+    return Judged(
+        head=_head(served, actions.horizon_days, actions.rung, actions.grade, asked),
+        numbers={name: np.where(scored, getattr(chosen, name), np.nan) for name in NUMBERS},
+        flags=_flags(served, actions.flags, who, asked),
+        ranked=Ranked(actions.actions, chosen),
+    )
+
+
+def _why(answer: Answer, panel: Panel, who: _Who) -> Why:
+    reasons = why(answer.rung, panel)
+    feature = np.full((len(who.member), reasons.feature.shape[1]), -1, np.int64)
+    feature[who.member] = reasons.feature
+    raises = np.zeros(feature.shape, np.bool_)
+    raises[who.member] = reasons.raises
+    return replace(reasons, feature=feature, raises=raises, value=who.scatter(reasons.value))
+
+
+def prior_of(served: Served, answer: Answer) -> Mapping[str, float]:
+    """What a customer nobody knows gets: the average of the base at training, by field of the score record."""
+    prior: Mapping[str, float] | None = served.bundle.facts.get("prior", {}).get(str(answer.horizon_days))
+    if prior is None:
+        mean = np.array([np.mean(answer.base) if answer.base else np.nan])
+        low, high = answer.spread.interval(mean)
+        prior = {"score": float(mean[0]), "low": float(low[0]), "high": float(high[0]), "baseline": float(mean[0])}
+    return {**prior, "percentile": float(answer.percentile(np.array([prior["score"]]))[0])}
+
+
+def _head(served: Served, horizon: int, rung: str, grade: str, asked: Asked) -> Head:
+    task = served.bundle.task
+    made_from = ScoreId(task.name, horizon, served.bundle.digest, asked.as_of_us, asked.log_position, asked.own_events)
+    return Head(
+        task=task.name,
+        kind=task.kind,
+        horizon_days=horizon,
+        model_version=served.version,
+        rung=rung,
+        grade=grade,
+        expires_at_us=asked.as_of_us + min(LONGEST_VALID_US, days(horizon)),
+        score_id=str(made_from),
+    )
+
+
+def _flags(served: Served, flags: Sequence[str], who: _Who, asked: Asked) -> Mask:
+    raised = np.zeros((len(who.member), len(FLAGS)), np.bool_)
+    scored = who.member | who.unknown
+    for flag, rows in {
+        NEW_CUSTOMER: who.unknown,
+        NOT_IN_POPULATION: ~scored,
+        THIN_DATA: who.thin & who.member,
+        EXTRAPOLATED: scored & (EXTRAPOLATED in flags),
+        FROM_THE_FUTURE: scored & (served.bundle.trained_as_of_us > asked.as_of_us),
+    }.items():
+        raised[:, FLAGS.index(flag)] = rows
+    return raised

@@ -1,0 +1,48 @@
+"""Why a score is what it is: the features that moved it most, by TreeSHAP. Milliseconds a row, so only on request."""
+
+import numpy as np
+
+from features.journeys import Floats
+from features.panel import Panel
+from models.rungs import Binned, Hurdle, Probability, Rung, Scaled, scale
+from serving.scores import Why
+
+REASONS = 3  # as many as a person reads
+
+
+def why(rung: Rung, panel: Panel) -> Why:
+    """The strongest reasons for what the rung says about each row, of features that have moved it at all."""
+    moved = contributions(rung, panel)
+    strongest = np.argsort(-np.abs(moved), axis=1, kind="stable")[:, :REASONS]
+    by = np.take_along_axis(moved, strongest, axis=1)
+    return Why(
+        features=panel.features.features,
+        feature=np.where(by == 0.0, -1, strongest),
+        raises=by > 0.0,
+        value=np.take_along_axis(panel.values, strongest, axis=1),
+    )
+
+
+def contributions(rung: Rung, panel: Panel) -> Floats:
+    """How far each feature moved each row's score from the average, shape (n, n_features).
+
+    In log-odds, or in the logarithm of money: for a hurdle that is log p + log amount, and a step of log-odds moves log
+    p by 1 - p.
+    """
+    values, position = panel.values, panel.features.position
+    moved = np.zeros(values.shape)
+    match rung:
+        case Probability():
+            moved = rung.trees.contributions(values)[:, :-1]
+        case Hurdle():
+            p_none = rung.predict(values, position).parts["p_none"]
+            moved = (
+                p_none[:, None] * rung.buys.contributions(values)[:, :-1] + rung.amount.contributions(values)[:, :-1]
+            )
+            own = position[rung.mean_feature]
+            moved[:, own] += np.log(scale(values[:, own], rung.typical) / rung.typical)
+        case Binned():
+            moved[:, position[rung.feature]] = rung.predict(values, position).mean - np.mean(rung.means)
+        case Scaled():
+            moved[:, position[rung.feature]] = rung.predict(values, position).mean
+    return moved

@@ -1,0 +1,51 @@
+"""Scores in Python: `score(config)` gives a data frame with the columns of the score record."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from features.config import Config
+from features.store import Store
+from serving.champions import champions
+from serving.contract import SCHEMA
+from serving.judge import Asked, judge_everyone
+from serving.moment import as_of_us
+from serving.online import Customer, Online, Question
+from serving.scores import Scores
+from serving.table import record_batch
+
+
+def score(
+    config: Config,
+    tasks: Sequence[str] | None = None,
+    *,
+    as_of: str | datetime | int | None = None,
+    customers: Sequence[str] | None = None,
+    events: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
+    reasons: bool = False,
+    model_from_the_future: bool = False,
+) -> pd.DataFrame:
+    """One row per customer, task and horizon: of everybody known at `as_of`, or of the named customers in their order.
+
+    `events` adds events of named customers, as rows by the log's own column names, as if they had been ingested.
+    `as_of` is an ISO date or time, or µs UTC; by default the instant where the log ends.
+    """
+    store = Store.open(config.workspace_path, config)
+    served = champions(config, tasks)
+    as_of = None if as_of is None else as_of_us(config, store, as_of)
+    if customers is None and events is None:
+        asked = Asked(as_of_us(config, store, as_of), store.log_position, False, reasons, model_from_the_future)
+        return frame(judge_everyone(journeys, served, asked) for journeys in store.buckets())
+    own = events or {}
+    named = [Customer(name, own.get(name, ())) for name in dict.fromkeys([*(customers or ()), *own])]
+    return frame(Online(config, store, served).scores(named, Question(None, as_of, reasons, model_from_the_future)))
+
+
+def frame(parts: Iterator[Scores]) -> pd.DataFrame:
+    """Scores as a data frame with the contract's columns."""
+    batches = [pa.Table.from_batches([record_batch(scores)]).cast(SCHEMA) for scores in parts]
+    table = pa.concat_tables(batches) if batches else SCHEMA.empty_table()
+    return pd.DataFrame(table.to_pandas())

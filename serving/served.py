@@ -1,0 +1,52 @@
+"""A bundle in service."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from features.timeline import moment
+from features.windows import Feature, FeatureSet, Stream
+from models.bundle import Bundle
+from models.tasks import membership
+
+FIGURES = ("metrics", "baseline_metrics", "notes")
+
+
+@dataclass(frozen=True, eq=False)
+class Served:
+    """A bundle under the version that the registry gave it."""
+
+    bundle: Bundle
+    version: str
+
+    @property
+    def name(self) -> str:
+        """The task's name."""
+        return self.bundle.task.name
+
+    @cached_property
+    def activity(self) -> Feature:
+        """How often the customer ever did what makes one active in this task: what thin data are judged by."""
+        return Feature("count", Stream(tuple(sorted(self.bundle.task.active_event))))
+
+    @cached_property
+    def asking(self) -> FeatureSet:
+        """The features that say whether the task asks about a customer, and how thin the data are."""
+        return FeatureSet((self.activity,)).union(membership(self.bundle.task))
+
+    def described(self) -> dict[str, Any]:
+        """The fields of `ServedModel`."""
+        actions = self.bundle.actions
+        said = [(answer, answer.rung.name) for answer in self.bundle.answers]
+        horizons = said if actions is None else [(actions, actions.rung)]
+        return {
+            "task": self.name,
+            "kind": self.bundle.task.kind,
+            "model_version": self.version,
+            "bundle": self.bundle.digest,
+            "trained_as_of": moment(self.bundle.trained_as_of_us),
+            "horizons": [
+                {"rung": rung, **{name: getattr(one, name) for name in ("horizon_days", "grade", *FIGURES)}}
+                for one, rung in horizons
+            ],
+        }

@@ -1,0 +1,107 @@
+"""The BentoML door: our application in a BentoML service, which adds `livez`, `readyz`, a time limit and back-pressure.
+
+The service is one process under uvicorn and uvloop, so that a signal stops it whole and nothing is orphaned.
+`JOURNEYCAST_CONFIG` names the TOML when BentoML's own command starts it (`bentoml serve serving.service:Journeycast`).
+"""
+
+import gc
+import logging
+import os
+import signal
+import socket
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+from features import settings
+from features.config import load
+from features.errors import ConfigError, JourneycastError
+from features.store import Store
+from serving.app import create_app
+from serving.champions import champions
+from serving.online import Online
+
+settings.apply()  # BentoML reads its switches while it is imported
+
+import bentoml  # noqa: E402
+
+CONFIG = "JOURNEYCAST_CONFIG"
+DRAIN_SECONDS = 20
+BACKLOG = 2048
+logger = logging.getLogger(__name__)
+app = create_app()
+
+
+@bentoml.service(
+    name="journeycast",
+    workers=1,
+    traffic={"timeout": 10, "max_concurrency": 64},
+    metrics={"enabled": False},  # its label is the raw path, which a client chooses; ours is in serving.metrics
+    logging={"access": {"enabled": False}},
+)
+@bentoml.asgi_app(app)
+class Journeycast:
+    """Scores of the champions. Without a store or a champion it stays up, is not ready, and says what to do."""
+
+    def __init__(self) -> None:
+        start(Path(os.environ.get(CONFIG, "journeycast.toml")))
+
+    def __is_ready__(self) -> bool:
+        return app.state.online is not None
+
+
+def start(config_path: Path) -> None:
+    """Load the champions and warm up; the application says why when that fails."""
+    try:
+        config = load(config_path)
+        online = Online(config, Store.open(config.workspace_path, config), champions(config))
+        online.warm()
+    except JourneycastError as error:
+        app.state.reason = f"{error}; then start the service again"
+        logger.error("not ready: %s", error)  # noqa: TRY400  the sentence is all a person needs
+        return
+    app.state.online = online
+    gc.collect()
+    gc.freeze()  # what was loaded stays; the collector need not walk it at every turn
+
+
+def serve(config_path: Path, host: str, port: int) -> None:
+    """Answer requests until SIGINT or SIGTERM; what is in flight gets `DRAIN_SECONDS`.
+
+    Raises:
+        ConfigError: the address cannot be listened on.
+    """
+    os.environ[CONFIG] = str(Path(config_path).resolve())
+    service: Any = Journeycast  # BentoML made a service of the class
+    listening = _listen(host, port)
+    signal.signal(signal.SIGTERM, _stop_quietly)  # uvicorn raises it once more when it has drained
+    options = uvicorn.Config(
+        service.to_asgi(is_main=False),  # without BentoML's web pages
+        loop="uvloop",
+        http="httptools",
+        lifespan="on",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=DRAIN_SECONDS,
+    )
+    try:
+        uvicorn.Server(options).run(sockets=[listening])
+    except KeyboardInterrupt:
+        pass
+    finally:
+        listening.close()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise ConfigError(
+            f"cannot listen on {host}:{port}: {error.strerror}; free it or choose another with --port"
+        ) from None
+
+
+def _stop_quietly(_signal: int, _frame: object) -> None:
+    """Nothing is left to do."""
