@@ -9,6 +9,7 @@ import logging
 import os
 import signal
 import socket
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,9 @@ from serving.champions import champions
 from serving.online import Online
 
 settings.apply()  # BentoML reads its switches while it is imported
-
-import bentoml  # noqa: E402
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # about names that its own dependencies have given up
+    from bentoml import asgi_app, service  # by name, because BentoML imports its parts when they are asked for
 
 CONFIG = "JOURNEYCAST_CONFIG"
 DRAIN_SECONDS = 20
@@ -33,14 +35,14 @@ logger = logging.getLogger(__name__)
 app = create_app()
 
 
-@bentoml.service(
+@service(
     name="journeycast",
     workers=1,
     traffic={"timeout": 10, "max_concurrency": 64},
     metrics={"enabled": False},  # its label is the raw path, which a client chooses; ours is in serving.metrics
     logging={"access": {"enabled": False}},
 )
-@bentoml.asgi_app(app)
+@asgi_app(app)
 class Journeycast:
     """Scores of the champions. Without a store or a champion it stays up, is not ready, and says what to do."""
 
@@ -73,11 +75,11 @@ def serve(config_path: Path, host: str, port: int) -> None:
         ConfigError: the address cannot be listened on.
     """
     os.environ[CONFIG] = str(Path(config_path).resolve())
-    service: Any = Journeycast  # BentoML made a service of the class
+    bento: Any = Journeycast  # BentoML made a service of the class
     listening = _listen(host, port)
     signal.signal(signal.SIGTERM, _stop_quietly)  # uvicorn raises it once more when it has drained
     options = uvicorn.Config(
-        service.to_asgi(is_main=False),  # without BentoML's web pages
+        bento.to_asgi(is_main=False),  # without BentoML's web pages
         loop="uvloop",
         http="httptools",
         lifespan="on",
