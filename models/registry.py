@@ -30,7 +30,7 @@ from models.bundle import MANIFEST
 
 settings.apply()  # MLflow reads its switches while it is imported
 
-from mlflow.entities import Metric, Param, RunTag  # noqa: E402
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param  # noqa: E402
 from mlflow.entities.model_registry import ModelVersion  # noqa: E402
 from mlflow.exceptions import MlflowException  # noqa: E402
 from mlflow.tracking import MlflowClient  # noqa: E402
@@ -95,9 +95,15 @@ class Run:
         self.client.log_batch(self.id, metrics=[Metric(k, float(v), self.started_ms, step) for k, v in values.items()])
 
     @_explained
-    def log_tags(self, values: Mapping[str, str]) -> None:
-        """Labels that runs are found by."""
-        self.client.log_batch(self.id, tags=[RunTag(key, value) for key, value in values.items()])
+    def log_data(self, name: str, digest: str, source: Mapping[str, object]) -> None:
+        """What it was trained on: runs on the same data show the same digest (its first 36 characters)."""
+        data = Dataset(name, digest[:36], "store", json.dumps(source))
+        self.client.log_inputs(self.id, [DatasetInput(data, [InputTag("mlflow.data.context", "training")])])
+
+    @_explained
+    def log_note(self, markdown: str) -> None:
+        """What MLflow shows on top of the run's page."""
+        self.client.set_tag(self.id, "mlflow.note.content", markdown)
 
     @_explained
     def log_bytes(self, path: str, data: bytes) -> None:

@@ -40,3 +40,14 @@ def postgres_url() -> str:
     if SERVICES_REQUIRED:
         pytest.fail(missing)
     pytest.skip(missing)
+
+
+@pytest.fixture(scope="session")
+def tracking_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty MLflow database, to be copied to `workspace/mlflow.db`: making one takes seconds."""
+    from features.config import parse
+    from models.registry import Registry
+
+    folder = tmp_path_factory.mktemp("tracking")
+    Registry.open(parse({}, folder=folder))
+    return folder / "workspace" / "mlflow.db"

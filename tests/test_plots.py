@@ -1,4 +1,5 @@
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -6,9 +7,9 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from features.journeys import Floats
+from models.action import Actions
 from training import plots
-from training.curves import equal_groups, gained, rate_interval
-from training.plots import ActionGain
+from training.curves import equal_groups, gained, rate_interval, thinned
 
 N = 400
 CHANCE = np.random.default_rng(5)
@@ -17,6 +18,18 @@ TRUTH = (CHANCE.random(N) < MODEL).astype(np.float64)
 BASELINE = np.round(MODEL, 1)
 MONEY = TRUTH * CHANCE.lognormal(4, 1, N)
 T = "shop.churn"
+ACTIONS = Actions(
+    horizon_days=14,
+    nothing="none",
+    actions=("mens", "none", "womens"),
+    value=(1.6, 1.0, 0.9),
+    gain=(0.6, 0.0, -0.1),
+    low=(0.3, 0.0, -0.3),
+    high=(0.9, 0.0, 0.1),
+    count=(100, 90, 1),
+    costs=(0.1, 0.0, 0.1),
+    grade="B",
+)
 
 
 def labels(figure: Figure) -> str:
@@ -37,7 +50,7 @@ def every_figure(truth: Floats, money: Floats, model: Floats, baseline: Floats) 
         "deciles": plots.deciles(money, model, baseline, title=T),
         "coverage": plots.coverage(money, model, model * 0, model * 9, title=T),
         "importance": plots.importance(["days since the last purchase", "number of visits"], model[:2], title=T),
-        "actions": plots.actions([ActionGain("mens", 0.6, 0.3, 0.9, 100), ActionGain("none", 0, 0, 0, 9)], title=T),
+        "actions": plots.actions(ACTIONS, title=T),
     }
 
 
@@ -117,3 +130,19 @@ def test_rate_intervals_hold_the_rate_and_stay_within_bounds() -> None:
     assert (high >= [0, 0.5, 1]).all()
     assert low.min() == 0
     assert high.max() == 1
+
+
+def test_a_thinned_curve_keeps_its_ends_and_its_points() -> None:
+    x, y = thinned(np.arange(1e5), np.arange(1e5) ** 2, most=100)
+    assert (x[0], x[-1], len(x)) == (0, 99_999, 100)
+    np.testing.assert_array_equal(y, x**2)
+
+
+def test_actions_stand_best_on_top_without_the_nothing_they_are_held_against() -> None:
+    ticks = [label.get_text() for label in plots.actions(ACTIONS, title=T).axes[0].get_yticklabels()]
+    assert ticks == ["womens\n1 decisions", "mens\n100 decisions"]
+
+
+def test_only_nothing_was_done_says_so() -> None:
+    alone = replace(ACTIONS, actions=("none",), gain=(0.0,), low=(0.0,), high=(0.0,), count=(9,))
+    assert "No action but 'none' was taken" in labels(plots.actions(alone, title=T))

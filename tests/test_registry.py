@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -28,8 +29,11 @@ def configuration(folder: Path, name: str = "shop") -> Config:
 
 
 @pytest.fixture(scope="session")
-def first(tmp_path_factory: pytest.TempPathFactory) -> Registry:
-    return Registry.open(configuration(tmp_path_factory.mktemp("registry")))
+def first(tmp_path_factory: pytest.TempPathFactory, tracking_database: Path) -> Registry:
+    config = configuration(tmp_path_factory.mktemp("registry"))
+    config.workspace_path.mkdir()
+    shutil.copy(tracking_database, config.workspace_path / "mlflow.db")
+    return Registry.open(config)
 
 
 @pytest.fixture

@@ -32,3 +32,9 @@ def rate_interval(events: Floats, counts: Floats) -> tuple[Floats, Floats]:
     """The 90 % interval of each rate by Jeffreys' prior, which holds for none and for all too."""
     low, high = (np.asarray(beta.ppf(level, events + 0.5, counts - events + 0.5)) for level in (0.05, 0.95))
     return np.minimum(low, events / counts), np.maximum(high, events / counts)
+
+
+def thinned(x: Floats, y: Floats, most: int = 2000) -> tuple[Floats, Floats]:
+    """At most `most` points of a curve, evenly by number, with both its ends: as many as a picture can show."""
+    kept = np.unique(np.linspace(0, len(x) - 1, min(most, len(x))).astype(np.int64))
+    return x[kept], y[kept]

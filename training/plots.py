@@ -8,7 +8,6 @@ Intervals hold 90 %.
 
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,8 @@ from matplotlib.ticker import FuncFormatter, PercentFormatter
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score, roc_curve
 
 from features.journeys import Floats
-from training.curves import equal_groups, gained, rate_interval
+from models.action import Actions
+from training.curves import equal_groups, gained, rate_interval, thinned
 
 BLUE, ORANGE, GREEN, VERMILION, GREY, INK = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#8C8C8C", "#262626"
 MODEL: dict[str, Any] = {"color": BLUE, "linewidth": 2.2, "zorder": 3}
@@ -28,17 +28,6 @@ REFERENCE: dict[str, Any] = {"color": GREY, "linewidth": 1.2, "linestyle": ":", 
 DPI = 130
 TOP = 20  # features
 LONGEST_LABEL = 62  # characters
-
-
-@dataclass(frozen=True)
-class ActionGain:
-    """What an action brings over doing nothing, after its cost, with its 90 % interval; `count` decisions tell it."""
-
-    action: str
-    gain: float
-    low: float
-    high: float
-    count: int
 
 
 def png(figure: Figure) -> bytes:
@@ -54,11 +43,11 @@ def ranking(truth: Floats, model: Floats, baseline: Floats, *, title: str) -> Fi
         return _nothing(title, f"All {len(truth):,} test rows have the same outcome: there is no ranking to draw.")
     figure, (left, right) = _panels(title, 2)
     for score, name, style in ((model, "model", MODEL), (baseline, "baseline", BASELINE)):
-        wrong, right_share, _ = roc_curve(truth, score)
-        left.plot(wrong, right_share, label=f"{name}  AUROC {roc_auc_score(truth, score):.3f}", **style)
+        wrong, found, _ = roc_curve(truth, score)
+        left.plot(*thinned(wrong, found), label=f"{name}  AUROC {roc_auc_score(truth, score):.3f}", **style)
         precision, recall, _ = precision_recall_curve(truth, score)
         label = f"{name}  AP {average_precision_score(truth, score):.3f}"
-        right.step(recall[:-1], precision[:-1], where="post", label=label, **style)
+        right.step(*thinned(recall[:-1], precision[:-1]), where="post", label=label, **style)
     left.plot([0, 1], [0, 1], label="chance", **REFERENCE)
     right.axhline(truth.mean(), label=f"base rate {truth.mean():.1%}", **REFERENCE)
     _dress(left, "ROC", "false positive rate", "true positive rate")
@@ -85,10 +74,12 @@ def gains(truth: Floats, model: Floats, baseline: Floats, *, title: str, what: s
         (truth, "perfect", REFERENCE),
     ):
         found = gained(truth, score) / total
-        left.plot(np.r_[0, share], np.r_[0, found], label=name, **style)
+        left.plot(*thinned(np.r_[0, share], np.r_[0, found]), label=name, **style)
         if score is not truth:
             at_ten = found[max(len(truth) // 10 - 1, 0)] / share[max(len(truth) // 10 - 1, 0)]
-            right.plot(share[shown], (found / share)[shown], label=f"{name}  {at_ten:.2f}× in the best 10%", **style)
+            right.plot(
+                *thinned(share[shown], (found / share)[shown]), label=f"{name}  {at_ten:.2f}× in the best 10%", **style
+            )
     right.axhline(1, label="chance", **REFERENCE)
     _dress(left, "Gains", "share of customers, best score first", f"share of all {what}")
     _dress(right, "Lift", "share of customers, best score first", "times the average")
@@ -245,21 +236,22 @@ def coverage(truth: Floats, model: Floats, low: Floats, high: Floats, *, title: 
     return figure
 
 
-def actions(found: Sequence[ActionGain], *, title: str, unit: str = "per customer") -> Figure:
+def actions(found: Actions, *, title: str) -> Figure:
     """What each action brings over doing nothing, best on top."""
-    if not found:
-        return _nothing(title, "No action was taken in the test period.")
-    ordered = sorted(found, key=lambda one: one.gain)
-    figure, (axes,) = _panels(title, 1, size=(8.0, 1.6 + 0.5 * len(ordered)))
+    order = [one for one in reversed(found.ranking) if found.actions[one] != found.nothing]
+    if not order:
+        return _nothing(title, f"No action but '{found.nothing}' was taken.")
+    figure, (axes,) = _panels(title, 1, size=(8.0, 1.6 + 0.5 * len(order)))
     axes.axvline(0, color=INK, linewidth=1)
-    for row, one in enumerate(ordered):
-        colour = BLUE if one.low > 0 else VERMILION if one.high < 0 else GREY
-        axes.plot([one.low, one.high], [row, row], color=colour, linewidth=3, solid_capstyle="round")
-        axes.plot(one.gain, row, "o", color=colour, markersize=9)
-        axes.annotate(f"{one.gain:+,.3g}", (one.gain, row), (0, 9), textcoords="offset points", ha="center", color=INK)
-    _dress(axes, "Gain over doing nothing, after cost", f"gain {unit}, with its 90% interval", None)
-    axes.set_yticks(range(len(ordered)), [f"{_cut(one.action)}\n{one.count:,} decisions" for one in ordered])
-    axes.set_ylim(-0.6, len(ordered) - 0.3)
+    for row, one in enumerate(order):
+        gain, low, high = found.gain[one], found.low[one], found.high[one]
+        colour = BLUE if low > 0 else VERMILION if high < 0 else GREY
+        axes.plot([low, high], [row, row], color=colour, linewidth=3, solid_capstyle="round")
+        axes.plot(gain, row, "o", color=colour, markersize=9)
+        axes.annotate(f"{gain:+,.3g}", (gain, row), (0, 9), textcoords="offset points", ha="center", color=INK)
+    _dress(axes, f"Gain over '{_cut(found.nothing)}', after cost", "gain per customer, with its 90% interval", None)
+    axes.set_yticks(range(len(order)), [f"{_cut(found.actions[one])}\n{found.count[one]:,} decisions" for one in order])
+    axes.set_ylim(-0.6, len(order) - 0.3)
     axes.margins(x=0.08)
     axes.grid(axis="y", visible=False)
     return figure

@@ -1,0 +1,294 @@
+"""A training of each kind, tracked in real SQLite. One database serves all tests, each with a shop of its own."""
+
+import csv
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+
+import lightgbm as lgb
+import numpy as np
+import pytest
+
+from features.config import Config, parse
+from features.journeys import Floats
+from features.timeline import days
+from features.windows import Feature, FeatureSet, Stream
+from models.action import Actions
+from models.answer import Answer, Spread
+from models.boosted import QUIET, Trees
+from models.bundle import Bundle, load, save
+from models.registry import Registry
+from models.rungs import Binned, Hurdle, Probability, Rung, Scaled
+from training import plots
+from training.tracking import Evidence, HorizonEvidence, summary, track
+
+SHOPS = count()
+FEATURES = FeatureSet((Feature("recency", Stream(("purchase",))), Feature("count", Stream(("purchase",)), None, 90)))
+SECRET = "hunter2-canary"
+TOML = """
+name = "shop"
+[log]
+source = "${JOURNEYCAST_TEST_SECRET:-none}"
+[tasks.churn]
+kind = "churn"
+event = "${JOURNEYCAST_TEST_SECRET:-none}"
+horizon_days = 90
+[tasks.buys]
+kind = "propensity"
+event = "purchase"
+horizons_days = [7, 30]
+[tasks.value]
+kind = "cltv"
+event = "purchase"
+horizon_days = 365
+[tasks.offer]
+kind = "next_action"
+event = "email"
+action = "campaign"
+nothing = "none"
+reward = "purchase"
+horizon_days = 14
+"""
+CHANCE = np.random.default_rng(3)
+ROWS = 200
+VALUES = CHANCE.exponential(50, (ROWS, 2))
+TRUTH = (CHANCE.random(ROWS) < VALUES[:, 0] / 150).astype(np.float64)
+
+
+@pytest.fixture(scope="session")
+def first(tmp_path_factory: pytest.TempPathFactory, tracking_database: Path) -> Registry:
+    config = parse({}, folder=tmp_path_factory.mktemp("tracked"))
+    config.workspace_path.mkdir()
+    shutil.copy(tracking_database, config.workspace_path / "mlflow.db")
+    return Registry.open(config)
+
+
+@pytest.fixture
+def registry(first: Registry) -> Registry:
+    return replace(first, shop=f"shop{next(SHOPS)}")
+
+
+@pytest.fixture(autouse=True)
+def small_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plots, "DPI", 30)
+
+
+@pytest.fixture
+def config(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Config:
+    import tomllib
+
+    monkeypatch.setenv("JOURNEYCAST_TEST_SECRET", SECRET)
+    return parse(tomllib.loads(TOML), folder=tmp_path)
+
+
+@pytest.fixture(scope="session")
+def trees() -> Trees:
+    parameters = {**QUIET, "objective": "binary", "num_threads": 1, "min_data_in_leaf": 5}
+    booster = lgb.train(parameters, lgb.Dataset(VALUES, TRUTH), num_boost_round=5)
+    return Trees.from_text(booster.model_to_string())
+
+
+def answer(kind: str, horizon_days: int, rung: Rung) -> Answer:
+    rule: Rung = (
+        Binned("purchase_recency", (30.0,), (0.2, 0.8, 0.5)) if kind != "cltv" else Scaled("purchase_count_90d", 2)
+    )
+    spread = Spread("money" if kind == "cltv" else "probability", (), (0.0,), (0.1,))
+    return Answer(
+        horizon_days=horizon_days,
+        fitted_days=horizon_days,
+        kind=kind,
+        outcome="silence" if kind == "churn" else "event",
+        rung=rung,
+        baseline=rule,
+        spread=spread,
+        base=(0.0, 1.0),
+        grade="B",
+        metrics={"auroc": [0.75, 0.7, 0.8], "lift": [1.5, None, None]},
+        baseline_metrics={"auroc": [0.7, 0.65, 0.75]},
+        notes=("one more quarter of history would make it an A",),
+    )
+
+
+def of_horizon(horizon_days: int, truth: Floats) -> HorizonEvidence:
+    model = np.clip(VALUES[:, 0] / 150, 0, 1) * max(1.0, truth.max())
+    return HorizonEvidence(
+        horizon_days=horizon_days,
+        split={"horizon_days": horizon_days, "validation": "2011-03-13T00:00:00Z", "test": "2011-06-11T00:00:00Z"},
+        rows={"train": 1000, "test": ROWS},
+        chosen={"learning_rate": 0.05},
+        trials=({"number": 0, "loss": 0.5, "num_leaves": 31}, {"number": 1, "loss": 0.4, "max_depth": 3}),
+        truth=truth,
+        model=model,
+        baseline=np.round(model, 1),
+        low=model * 0,
+        high=model * 3,
+    )
+
+
+def evidence(bundle: Bundle, folder: Path, *horizons: HorizonEvidence) -> Evidence:
+    facts = {
+        "trained_as_of_us": days(15000),
+        "end_us": days(15100),
+        "log_position": 812,
+        "seed": 7,
+        "code_version": "0.1.0",
+    }
+    complete = replace(bundle, facts=facts)
+    return Evidence(complete, save(complete, folder), "5" * 64, horizons, {"panel": 1.5, "fit": 2.5})
+
+
+def artifacts(registry: Registry, run_id: str) -> Iterator[Path]:
+    assert registry.artifacts is not None
+    for folder in registry.artifacts.glob(f"*/{run_id}/artifacts"):
+        yield from (file for file in folder.rglob("*") if file.is_file())
+
+
+def names(registry: Registry, run_id: str) -> set[str]:
+    return {str(file).partition("/artifacts/")[2] for file in artifacts(registry, run_id)}
+
+
+def text_of(registry: Registry, run_id: str, name: str) -> str:
+    return next(file for file in artifacts(registry, run_id) if str(file).endswith(f"/artifacts/{name}")).read_text()
+
+
+def churn(config: Config, trees: Trees, folder: Path) -> Evidence:
+    bundle = Bundle(config.task("churn"), FEATURES, (answer("churn", 90, Probability(trees)),))
+    return evidence(bundle, folder, of_horizon(90, TRUTH))
+
+
+def test_a_churn_training_leaves_all_that_it_takes_to_judge_it(
+    registry: Registry, config: Config, trees: Trees, tmp_path: Path
+) -> None:
+    given = churn(config, trees, tmp_path)
+    version = track(registry, given, toml=TOML)
+    run = registry.client.get_run(version.run_id)
+    assert run.info.status == "FINISHED"
+    assert run.info.run_name == "churn as of 2011-01-26"
+    assert run.data.metrics == {
+        "test_auroc": 0.75,
+        "test_auroc_low": 0.7,
+        "test_auroc_high": 0.8,
+        "test_lift": 1.5,
+        "baseline_auroc": 0.7,
+        "baseline_auroc_low": 0.65,
+        "baseline_auroc_high": 0.75,
+        "seconds_panel": 1.5,
+        "seconds_fit": 2.5,
+    }
+    expected = {"rung": "lightgbm", "grade": "B", "chosen.learning_rate": "0.05", "rows.test": "200", "features": "2"}
+    assert expected.items() <= run.data.params.items()
+    assert run.data.params["split.test"] == "2011-06-11T00:00:00Z"
+    plots = {f"plots/{name}.png" for name in ("ranking", "gains", "reliability", "distribution", "importance")}
+    files = {"journeycast.toml", "data.json", "features.json", "trials.csv"}
+    bundle = {f"bundle/{file.name}" for file in given.folder.iterdir()}
+    assert names(registry, version.run_id) == plots | files | bundle
+    assert run.inputs is not None
+    assert run.inputs.dataset_inputs[0].dataset.digest == "5" * 36
+
+
+def test_the_bundle_comes_back_from_the_registry_and_loads(
+    registry: Registry, config: Config, trees: Trees, tmp_path: Path
+) -> None:
+    version = track(registry, churn(config, trees, tmp_path / "made"), toml=TOML)
+    assert version.tags["grade"] == "B"
+    assert version.tags["as_of"] == "2011-01-26T00:00:00Z"
+    folder = registry.fetch(version, tmp_path / "bundles")
+    assert load(folder, version.digest).answers[0].rung.name == "lightgbm"
+
+
+def test_what_a_training_read_is_told(registry: Registry, config: Config, trees: Trees, tmp_path: Path) -> None:
+    version = track(registry, churn(config, trees, tmp_path), toml=TOML)
+    data = json.loads(text_of(registry, version.run_id, "data.json"))
+    assert (data["store_digest"], data["log_position"], data["end"]) == ("5" * 64, 812, "2011-05-06T00:00:00Z")
+    features = json.loads(text_of(registry, version.run_id, "features.json"))
+    assert [feature["name"] for feature in features] == ["purchase_recency", "purchase_count_90d"]
+    trials = list(csv.DictReader(text_of(registry, version.run_id, "trials.csv").splitlines()))
+    assert trials[1] == {"number": "1", "loss": "0.4", "num_leaves": "", "max_depth": "3"}
+
+
+def test_nothing_read_from_the_environment_is_logged(
+    registry: Registry, config: Config, trees: Trees, tmp_path: Path
+) -> None:
+    toml = TOML + '[[unused]]\naddress = "postgresql://me:hunter2-canary@db/shop"\n'
+    version = track(registry, churn(config, trees, tmp_path), toml=toml)
+    assert config.task("churn").event == (SECRET,)
+    run = registry.client.get_run(version.run_id)
+    assert run.data.params["task.event"] == "${JOURNEYCAST_TEST_SECRET:-none}"
+    assert SECRET not in str(run.to_dictionary())
+    told = [file for file in artifacts(registry, version.run_id) if file.parent.name != "bundle"]
+    assert [file for file in told if SECRET.encode() in file.read_bytes()] == []
+
+
+def test_several_horizons_have_figures_and_plots_of_their_own(
+    registry: Registry, config: Config, trees: Trees, tmp_path: Path
+) -> None:
+    answers = tuple(answer("propensity", days, Probability(trees)) for days in (7, 30))
+    given = evidence(
+        Bundle(config.task("buys"), FEATURES, answers), tmp_path, of_horizon(7, TRUTH), of_horizon(30, TRUTH)
+    )
+    version = track(registry, given, toml=TOML)
+    run = registry.client.get_run(version.run_id)
+    assert {"test_auroc_7d", "test_auroc_30d_low", "baseline_auroc_7d"} <= run.data.metrics.keys()
+    assert {"rung_7d", "split.test_30d", "chosen.learning_rate_7d"} <= run.data.params.keys()
+    assert {"plots/7d/ranking.png", "plots/30d/importance.png", "trials_7d.csv"} <= names(registry, version.run_id)
+
+
+def test_a_value_training_shows_money(registry: Registry, config: Config, trees: Trees, tmp_path: Path) -> None:
+    hurdle = Hurdle(trees, trees, "purchase_recency", 20.0)
+    bundle = Bundle(config.task("value"), FEATURES, (answer("cltv", 365, hurdle),))
+    version = track(registry, evidence(bundle, tmp_path, of_horizon(365, TRUTH * VALUES[:, 1])), toml=TOML)
+    shown = {name for name in names(registry, version.run_id) if name.startswith("plots/")}
+    wanted = ("gains", "deciles", "coverage", "importance-buys", "importance-amount")
+    assert shown == {f"plots/{name}.png" for name in wanted}
+
+
+def test_an_action_training_shows_what_each_action_brings(registry: Registry, config: Config, tmp_path: Path) -> None:
+    actions = Actions(
+        horizon_days=14,
+        nothing="none",
+        actions=("mens", "none"),
+        value=(1.6, 1.0),
+        gain=(0.6, 0.0),
+        low=(0.3, 0.0),
+        high=(0.9, 0.0),
+        count=(100, 90),
+        costs=(0.1, 0.0),
+        grade="C",
+        metrics={"policy_value": [1.6, 1.3, 1.9]},
+    )
+    given = evidence(Bundle(config.task("offer"), FeatureSet(()), (), actions), tmp_path)
+    version = track(registry, given, toml=TOML)
+    assert "plots/actions.png" in names(registry, version.run_id)
+    run = registry.client.get_run(version.run_id)
+    assert (run.data.params["rung"], run.data.metrics["test_policy_value"]) == ("best constant", 1.6)
+
+
+def test_too_little_history_is_tracked_without_a_test(registry: Registry, config: Config, tmp_path: Path) -> None:
+    rule = replace(answer("churn", 90, Binned("purchase_recency", (), (0.3, 0.3))), metrics={}, baseline_metrics={})
+    version = track(registry, evidence(Bundle(config.task("churn"), FEATURES, (rule,)), tmp_path), toml=TOML)
+    assert registry.client.get_run(version.run_id).data.metrics == {"seconds_panel": 1.5, "seconds_fit": 2.5}
+    assert registry.challenger("churn") == version
+
+
+def test_training_again_on_the_same_data_makes_no_second_version(
+    registry: Registry, config: Config, trees: Trees, tmp_path: Path
+) -> None:
+    first = track(registry, churn(config, trees, tmp_path), toml=TOML)
+    assert track(registry, churn(config, trees, tmp_path), toml=TOML) == first
+
+
+def test_the_summary_puts_the_model_beside_the_baseline(config: Config, trees: Trees) -> None:
+    text = summary(Bundle(config.task("churn"), FEATURES, (answer("churn", 90, Probability(trees)),)))
+    assert text.splitlines() == [
+        "**90 days**: lightgbm, grade B",
+        "",
+        "| out of time | model | baseline |",
+        "|---|---|---|",
+        "| auroc | 0.75 (0.7 to 0.8) | 0.7 (0.65 to 0.75) |",
+        "| lift | 1.5 | – |",
+        "",
+        "- one more quarter of history would make it an A",
+    ]
