@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 import numba
 import numpy as np
+from numpy.typing import NDArray
 
 from features import timeline
 from features.files import digest, text_digest
@@ -25,14 +26,16 @@ _HERE = Path(__file__)
 _SOURCES = text_digest(digest(_HERE) + digest(Path(timeline.__file__)))[:16]
 _CACHE = Path(os.environ.get("NUMBA_CACHE_DIR", _HERE.parent / "__pycache__")) / f"kernel-{_SOURCES}"
 numba.config.CACHE_DIR = str(_CACHE)  # type: ignore[attr-defined]
-_OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}
+# `_nrt` off: reference counts take two thirds of the time; without them nothing is made inside, so scratch is given
+_OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy", "_nrt": False}
 
 F = TypeVar("F", bound=Callable[..., Any])
+Array = NDArray[Any]
 
 
 def compiled(function: F) -> F:
     """Compile a function once, keep it on disk, and release the interpreter lock while it runs."""
-    return numba.njit(**_OPTIONS)(function)  # type: ignore[no-any-return]
+    return numba.njit(**_OPTIONS, forceinline=True)(function)  # type: ignore[no-any-return]
 
 
 def _reads(kind: str, dimensions: int = 1) -> Any:
@@ -45,13 +48,13 @@ def _all(*kinds: Any) -> Any:
 
 
 _INT, _CODE, _FLOAT = _reads("int64"), _reads("int32"), _reads("float64")
-_ROWS = _all(_INT, _INT)
+_TABLE = _reads("int64", 2)
 _OUT = numba.types.float64[:, ::1]
+_ROWS = _all(_INT, _INT)
 _COLUMNS = _all(_INT, _INT, _INT, _CODE, _FLOAT, _CODE, _reads("float64", 2), _reads("int32", 2))
-_STREAMS = _all(_reads("bool_", 2), _reads("int64", 2), _reads("int64", 2))
-_FILL = numba.types.void(_ROWS, _COLUMNS, _STREAMS, _reads("int64", 2), _reads("int64", 2), _OUT)
+_STREAMS = _all(_reads("bool_", 2), _TABLE, _TABLE)
+_SCRATCH = _all(*[numba.types.int64[::1]] * 5, numba.types.float64[::1])
 _PROFILE = _all(_INT, _INT, _reads("float64", 2), _reads("int32", 2))
-_ATTRIBUTES = numba.types.void(_ROWS, _PROFILE, _reads("int64", 2), _OUT)
 
 visible = compiled(timeline.visible)
 in_window = compiled(timeline.in_window)
@@ -62,6 +65,30 @@ RECENCY, TENURE, GAP_MEAN, GAP_STD = range(6, 10)  # figures of the whole stream
 NUMBER, LEVEL = range(2)  # kinds of attribute
 
 
+def fill(
+    rows: tuple[Array, Array],
+    columns: tuple[Array, ...],
+    streams: tuple[Array, ...],
+    blocks: Array,
+    figures: Array,
+    out: Array,
+) -> None:
+    """Fill `out` (n_rows × n_features, float64) for panel rows grouped by customer.
+
+    rows: (customer, cutoff) int64. columns: (starts, time, known, event, value, occurrence, numbers[k, n],
+    categories[k, n]); an empty `occurrence` means every row is one. streams: (events[s, e] bool, column[s, k],
+    code[s, k]); column -1 is no filter. blocks: int64 [b, 6], each (stream, source, column, first figure, first figure
+    of the whole stream, end of figures), those of a stream side by side. figures: int64 [f, 3], each (what, window in
+    µs, column of `out`), windows ascending within a block.
+    """
+    starts, occurrence, categories = columns[0], columns[5], columns[7]
+    longest = int(np.diff(starts).max(initial=0))
+    keys = 1 + max(int(occurrence.max(initial=-1)), int(categories.max(initial=-1)))
+    place, members, picked, times, newer = (np.empty(size, np.int64) for size in (keys, *[longest + 1] * 4))
+    scratch = place, members, picked, times, newer, np.empty(longest + 1)
+    _fill(rows, columns, streams, blocks, figures, scratch, out)
+
+
 @compiled
 def _held(place, members, count, key):
     """Where a sparse set holds a key, else -1; `place` may hold anything at all (Briggs and Torczon, 1993)."""
@@ -70,8 +97,10 @@ def _held(place, members, count, key):
 
 
 @compiled
-def _steady(first, end, time, known, occurrence, place, members, times):
+def _steady(first, end, columns, scratch):
     """Whether what a cutoff sees of these rows is always a prefix of them, and all rows of an order or none."""
+    _, time, known, _, _, occurrence, _, _ = columns
+    place, members, _, times, _, _ = scratch
     count = 0
     for row in range(first, end):
         if not visible(time[row], known[row], time[row]):
@@ -87,24 +116,27 @@ def _steady(first, end, time, known, occurrence, place, members, times):
 
 
 @compiled
-def _pick(first, end, event, categories, streams, stream, picked):
+def _pick(first, end, columns, streams, stream, scratch):
     """Rows of the stream. Returns how many."""
+    event, categories = columns[3], columns[7]
     events, column, code = streams
+    picked = scratch[2]
     found = 0
     for row in range(first, end):
         wanted = events[stream, event[row]]
         for condition in range(column.shape[1]):
             if wanted and column[stream, condition] >= 0:
                 wanted = categories[column[stream, condition], row] == code[stream, condition]
-        if wanted:
-            picked[found] = row
-            found += 1
+        picked[found] = row  # without a branch, which would mostly be guessed wrong
+        found += wanted
     return found
 
 
 @compiled
-def _net(picked, time, known, value, occurrence, cutoff, place, members, times, values):
+def _net(picked, columns, cutoff, scratch):
     """Visible rows as occurrences: first time, summed value. Returns how many."""
+    _, time, known, _, value, occurrence, _, _ = columns
+    place, members, _, times, _, values = scratch
     count = 0
     for row in picked:
         if not visible(time[row], known[row], cutoff):
@@ -124,26 +156,31 @@ def _net(picked, time, known, value, occurrence, cutoff, place, members, times, 
 
 
 @compiled
-def _present(picked, time, known, number, cutoff, times, values):
+def _present(picked, columns, column, cutoff, scratch):
     """Visible rows that hold the number. Returns how many."""
+    _, time, known, _, _, _, numbers, _ = columns
+    _, _, _, times, _, values = scratch
     count = 0
     for row in picked:
-        if visible(time[row], known[row], cutoff) and not math.isnan(number[row]):
-            times[count], values[count] = time[row], number[row]
+        if visible(time[row], known[row], cutoff) and not math.isnan(numbers[column, row]):
+            times[count], values[count] = time[row], numbers[column, row]
             count += 1
     return count
 
 
 @compiled
-def _labelled(picked, time, known, code, cutoff, place, members, times, newer):
+def _labelled(picked, columns, column, cutoff, scratch):
     """Visible rows that hold the category, and for each the next one with the same value. Returns how many."""
+    _, time, known, _, _, _, _, categories = columns
+    place, members, _, times, newer, _ = scratch
     count = 0
     for row in picked:
-        if visible(time[row], known[row], cutoff) and code[row] >= 0:
-            held = _held(place, members, count, code[row])
+        code = categories[column, row]
+        if visible(time[row], known[row], cutoff) and code >= 0:
+            held = _held(place, members, count, code)
             if held >= 0:
                 newer[held] = count
-            place[code[row]], members[count] = count, code[row]
+            place[code], members[count] = count, code
             times[count], newer[count] = time[row], len(newer)
             count += 1
     return count
@@ -177,7 +214,7 @@ def _amounts(times, values, cutoff, figures, refunds_apart, out):
             out[column] = total
         elif what == MEAN:
             out[column] = gross / valued if valued else math.nan
-        elif what == MAX:
+        else:
             out[column] = largest if valued else math.nan
 
 
@@ -187,11 +224,10 @@ def _distinct(times, newer, cutoff, figures, out):
     different = 0
     index = len(times) - 1
     for figure in range(len(figures)):
-        window, column = figures[figure, 1], figures[figure, 2]
-        while index >= 0 and in_window(times[index], cutoff, window):
+        while index >= 0 and in_window(times[index], cutoff, figures[figure, 1]):
             different += newer[index] >= len(times)
             index -= 1
-        out[column] = different
+        out[figures[figure, 2]] = different
 
 
 @compiled
@@ -204,16 +240,15 @@ def _whole(times, values, cutoff, figures, out):
         oldest += 1
     for figure in range(len(figures)):
         what, column = figures[figure, 0], figures[figure, 2]
-        out[column] = math.nan
         if newest < 0:
-            continue
-        if what == RECENCY:
+            out[column] = math.nan
+        elif what == RECENCY:
             out[column] = (cutoff - times[newest]) / DAY_US
         elif what == TENURE:
             out[column] = (cutoff - times[oldest]) / DAY_US
         elif what == GAP_MEAN:
             gaps = _gaps(values[oldest : newest + 1])
-            out[column] = (times[newest] - times[oldest]) / (gaps * DAY_US)  # 0 / 0 is NaN
+            out[column] = (times[newest] - times[oldest]) / (gaps * DAY_US)  # without a gap 0 / 0, which is NaN
         else:
             out[column] = _spread(times[oldest : newest + 1], values[oldest : newest + 1])
 
@@ -241,40 +276,38 @@ def _spread(times, values):
 
 
 @compiled
-def _sizes(row_customer, starts, occurrence, categories):
-    """Most rows of a customer, and one more than the largest occurrence number or category code."""
-    longest, keys = 0, 0
-    for row in range(len(row_customer)):
-        if row > 0 and row_customer[row] == row_customer[row - 1]:
-            continue
-        first, end = starts[row_customer[row]], starts[row_customer[row] + 1]
-        longest = max(longest, end - first)
-        for position in range(first, end):
-            if len(occurrence):
-                keys = max(keys, occurrence[position] + 1)
-            for column in range(len(categories)):
-                keys = max(keys, categories[column, position] + 1)
-    return longest, keys
+def _walk(found, columns, block, cutoffs, steady, figures, scratch, out):
+    """The figures of one block of one customer at every cutoff."""
+    _, _, picked, times, newer, values = scratch
+    source, column = block[1], block[2]
+    windowed, whole = figures[block[3] : block[4]], figures[block[4] : block[5]]
+    prepared, seen = 0, 0
+    for row in range(len(cutoffs)):
+        cutoff = cutoffs[row]
+        if row == 0 or not steady:
+            until = FOREVER if steady else cutoff
+            if source == OCCURRENCES:
+                prepared = _net(picked[:found], columns, until, scratch)
+            elif source == NUMBERS:
+                prepared = _present(picked[:found], columns, column, until, scratch)
+            else:
+                prepared = _labelled(picked[:found], columns, column, until, scratch)
+        if not steady or (row > 0 and cutoff < cutoffs[row - 1]):
+            seen = 0
+        while seen < prepared and visible(times[seen], times[seen], cutoff):
+            seen += 1
+        if source == CATEGORIES:
+            _distinct(times[:seen], newer[:seen], cutoff, windowed, out[row])
+        else:
+            _amounts(times[:seen], values[:seen], cutoff, windowed, source == OCCURRENCES, out[row])
+            _whole(times[:seen], values[:seen], cutoff, whole, out[row])
 
 
-@numba.njit(_FILL, **_OPTIONS)
-def fill(rows, columns, streams, blocks, figures, out):
-    """Fill `out` (n_rows × n_features, float64) for panel rows grouped by customer.
-
-    rows: (customer, cutoff) int64. columns: (starts, time, known, event, value, occurrence, numbers[k, n],
-    categories[k, n]); an empty `occurrence` means every row is one. streams: (events[s, e] bool, column[s, k],
-    code[s, k]); column -1 is no filter. blocks: int64 [b, 6], each (stream, source, column, first figure, first whole
-    figure, end of figures), those of a stream side by side. figures: int64 [f, 3], each (what, window in µs, column of
-    `out`), windows ascending within a block.
-    """
+@numba.njit(numba.types.void(_ROWS, _COLUMNS, _STREAMS, _TABLE, _TABLE, _SCRATCH, _OUT), **_OPTIONS)
+def _fill(rows, columns, streams, blocks, figures, scratch, out):
+    """`fill` with scratch: place[any key], members, rows of the stream, and what is prepared: times, newer, values."""
     row_customer, row_cutoff = rows
-    starts, time, known, event, value, occurrence, numbers, categories = columns
-    longest, keys = _sizes(row_customer, starts, occurrence, categories)
-    picked = np.empty(longest, np.int64)  # rows of the customer in the stream
-    times = np.empty(longest, np.int64)  # of what is prepared: its times, …
-    values = np.empty(longest, np.float64)  # … amounts (negative: a refund), …
-    newer = np.empty(longest, np.int64)  # … and the next one with the same category
-    place, members = np.empty(keys, np.int64), np.empty(longest, np.int64)
+    starts = columns[0]
     first_row = 0
     while first_row < len(row_customer):
         customer = row_customer[first_row]
@@ -282,44 +315,17 @@ def fill(rows, columns, streams, blocks, figures, out):
         while end_row < len(row_customer) and row_customer[end_row] == customer:
             end_row += 1
         first, end = starts[customer], starts[customer + 1]
-        steady = _steady(first, end, time, known, occurrence, place, members, times)
-        stream, found = -1, 0
+        cutoffs, lines = row_cutoff[first_row:end_row], out[first_row:end_row]
+        steady = _steady(first, end, columns, scratch)
+        found = 0
         for block in range(len(blocks)):
-            if blocks[block, 0] != stream:
-                stream = blocks[block, 0]
-                found = _pick(first, end, event, categories, streams, stream, picked)
-            source, column = blocks[block, 1], blocks[block, 2]
-            windowed = figures[blocks[block, 3] : blocks[block, 4]]
-            whole = figures[blocks[block, 4] : blocks[block, 5]]
-            prepared, seen = 0, 0
-            for row in range(first_row, end_row):
-                cutoff = row_cutoff[row]
-                if row == first_row or not steady:
-                    until = FOREVER if steady else cutoff
-                    if source == OCCURRENCES:
-                        prepared = _net(
-                            picked[:found], time, known, value, occurrence, until, place, members, times, values
-                        )
-                    elif source == NUMBERS:
-                        prepared = _present(picked[:found], time, known, numbers[column], until, times, values)
-                    else:
-                        prepared = _labelled(
-                            picked[:found], time, known, categories[column], until, place, members, times, newer
-                        )
-                    seen = 0
-                elif cutoff < row_cutoff[row - 1]:
-                    seen = 0
-                while seen < prepared and visible(times[seen], times[seen], cutoff):
-                    seen += 1
-                if source == CATEGORIES:
-                    _distinct(times[:seen], newer[:seen], cutoff, windowed, out[row])
-                else:
-                    _amounts(times[:seen], values[:seen], cutoff, windowed, source == OCCURRENCES, out[row])
-                    _whole(times[:seen], values[:seen], cutoff, whole, out[row])
+            if block == 0 or blocks[block, 0] != blocks[block - 1, 0]:
+                found = _pick(first, end, columns, streams, blocks[block, 0], scratch)
+            _walk(found, columns, blocks[block], cutoffs, steady, figures, scratch, lines)
         first_row = end_row
 
 
-@numba.njit(_ATTRIBUTES, **_OPTIONS)
+@numba.njit(numba.types.void(_ROWS, _PROFILE, _TABLE, _OUT), **_OPTIONS)
 def attributes(rows, profile, wanted, out):
     """Fill attributes of `out` from the newest profile row known at each cutoff.
 

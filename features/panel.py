@@ -76,7 +76,7 @@ class Panel:
 
 def build(journeys: Journeys, rows: Rows, features: FeatureSet) -> Panel:
     """The panel of these rows: every feature as it was known at the row's cutoff."""
-    values = np.full((len(rows), len(features)), np.nan)
+    values = np.empty((len(rows), len(features)))
     plan = _plan(features)
     where = (rows.customer, rows.cutoff)
     if len(rows) and len(plan.blocks):
