@@ -12,6 +12,7 @@ import json
 import logging
 import os
 import re
+import shlex
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -41,6 +42,7 @@ DIGEST = "bundle_digest"
 PROCESS = "journeycast.process"
 BATCH = 100  # parameters that MLflow takes at once
 LONGEST = 6000  # characters of a parameter
+MOST = 10_000  # versions of one task
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -150,7 +152,7 @@ class Registry:
     @property
     def ui_command(self) -> str:
         """What to type to look at it."""
-        return f"mlflow ui --backend-store-uri {without_password(self.address)}"
+        return f"mlflow ui --backend-store-uri {shlex.quote(without_password(self.address))}"
 
     @contextmanager
     def run(self, task_name: str, run_name: str, tags: Mapping[str, str] | None = None) -> Iterator[Run]:
@@ -228,12 +230,7 @@ class Registry:
     def versions(self, task_name: str) -> tuple[Version, ...]:
         """Every version of a task that is a bundle of ours, newest first."""
         aliases = self._aliases(task_name)
-        found: list[ModelVersion] = []
-        token: str | None = None
-        while token != "":
-            page = self.client.search_model_versions(f"name = '{self._name(task_name)}'", page_token=token)
-            found.extend(page)
-            token = page.token or ""
+        found = self.client.search_model_versions(f"name = '{self._name(task_name)}'", MOST)
         ours = [_version(one, aliases) for one in found if DIGEST in one.tags]
         return tuple(sorted(ours, key=lambda one: one.version, reverse=True))
 

@@ -4,6 +4,7 @@ import json
 import multiprocessing
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -292,3 +293,22 @@ def test_four_processes_may_use_a_fresh_workspace_at_once(tmp_path: Path, first:
     registry = Registry.open(config)
     assert {status(registry, run) for run in found} == {"FINISHED"}
     assert len(found) == 4
+
+
+def die_in_a_run(config: Config) -> None:
+    with Registry.open(config).run("churn", "a run"):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_run_whose_process_was_killed_is_closed_at_the_next_open(tmp_path: Path, tracking_database: Path) -> None:
+    config = configuration(tmp_path)
+    config.workspace_path.mkdir()
+    shutil.copy(tracking_database, config.workspace_path / "mlflow.db")
+    worker = multiprocessing.get_context("fork").Process(target=die_in_a_run, args=(config,))
+    worker.start()
+    worker.join()
+    registry = Registry.open(config)
+    experiment = registry.client.get_experiment_by_name("shop.churn")
+    assert experiment is not None
+    (run,) = registry.client.search_runs([experiment.experiment_id])
+    assert (worker.exitcode, run.info.status) == (-signal.SIGKILL, "KILLED")
