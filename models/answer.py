@@ -21,8 +21,9 @@ BAND_EDGES = (50.0, 80.0, 95.0)  # of the percentile
 class Spread:
     """How far the truth lies from a prediction, learnt out of time in groups of like predictions.
 
-    Group `i` holds `edges[i-1] < mean <= edges[i]`. kind "probability": the interval of the rate is `mean + low[i], mean + high[i]`, cut to [0, 1]. kind
-    "money": `quantiles[i]` are quantiles at `levels` of outcome / max(mean, floor); the interval is `low[i], high[i]` times the same.
+    Group `i` holds `edges[i-1] < mean <= edges[i]`. kind "probability": the interval of the rate is `mean + low[i],
+    mean + high[i]`, cut to [0, 1]. kind "money": `quantiles[i]` are quantiles at `levels` of outcome / max(mean,
+    floor); the interval is `low[i], high[i]` times the same.
     """
 
     kind: str
@@ -70,10 +71,11 @@ class Said:
 class Answer:
     """One horizon of a task.
 
-    `fitted_days` is the horizon the rung was fitted on; when it is shorter than `horizon_days`, probabilities are carried over by hazard and sums by
-    rate (law 5). `outcome` says which way the probability points: "event" (something happens) or "silence" (churn by inactivity).
-    `base` are ascending scores of the base at training at evenly spaced percentiles 0..100. `metrics` and `baseline_metrics` are
-    out-of-time figures, each `{name: [value, low, high]}`; `notes` are sentences for a person.
+    `fitted_days` is the horizon the rung was fitted on; when it is shorter than `horizon_days`, probabilities are
+    carried over by hazard and sums by rate (law 5). `outcome` says which way the probability points: "event"
+    (something happens) or "silence" (churn by inactivity). `base` are ascending scores of the base at training at
+    evenly spaced percentiles 0..100. `metrics` and `baseline_metrics` are out-of-time figures, each `{name: [value,
+    low, high]}`; `notes` are sentences for a person.
     """
 
     horizon_days: int
@@ -105,7 +107,8 @@ class Answer:
         ratio = self.horizon_days / self.fitted_days
         if ratio == 1:
             return prediction
-        parts = {name: part**ratio if name == "p_none" else part for name, part in prediction.parts.items()}
+        carry = {"p_none": lambda part: part**ratio, "orders": lambda part: part * ratio}
+        parts = {name: carry.get(name, lambda part: part)(part) for name, part in prediction.parts.items()}
         if self.kind == "cltv":
             return Prediction(prediction.mean * ratio, parts)
         if self.outcome == "silence":

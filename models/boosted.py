@@ -1,10 +1,11 @@
 """Gradient-boosted trees: the LightGBM door.
 
-A fitted booster travels as LightGBM's own text. That loader is not memory-safe, so text may only come from a bundle whose digests were checked.
+A fitted booster travels as LightGBM's own text. That loader is not memory-safe, so text may only come from a bundle
+whose digests were checked, or from a fit in this very process.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import lightgbm as lgb
@@ -12,8 +13,15 @@ import numpy as np
 
 from features.journeys import Floats
 
-Stop = Callable[[int, float], bool]  # (iteration, validation loss so far) -> stop now
-QUIET: Mapping[str, Any] = {"verbosity": -1, "deterministic": True, "force_row_wise": True, "feature_pre_filter": False}
+Stop = Callable[[int, float], bool]  # (number of trees, loss on later rows so far) -> give up
+QUIET: Mapping[str, Any] = {
+    "verbosity": -1,
+    "deterministic": True,
+    "force_row_wise": True,
+    "feature_pre_filter": False,  # min_rows may change without binning again
+}
+MOST_TREES = 600
+PATIENCE = 30  # trees without progress on the later rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +42,10 @@ class Trees:
         return int(self.booster.num_trees())
 
     def raw(self, values: Floats) -> Floats:
-        """The sum over all trees (before any link) for `values` of shape (n, n_features); the same bits for one row as for many."""
+        """The sum over all trees (before any link) for `values` of shape (n, n_features).
+
+        The bits of a row are the same alone and among many.
+        """
         if not len(values):
             return np.zeros(0)
         return np.asarray(self.booster.predict(values, raw_score=True, num_threads=1), np.float64)
@@ -46,3 +57,82 @@ class Trees:
     def contributions(self, values: Floats) -> Floats:
         """TreeSHAP values of shape (n, n_features + 1); the last column is the expectation. Milliseconds a row."""
         return np.asarray(self.booster.predict(values, pred_contrib=True, num_threads=1), np.float64)
+
+
+@dataclass(frozen=True)
+class Growth:
+    """How trees are grown. `min_rows` is the least number of rows in a leaf, shares are drawn anew for every tree."""
+
+    leaves: int = 8
+    min_rows: int = 100
+    feature_share: float = 0.4
+    row_share: float = 0.7
+    l2: float = 10.0
+    rate: float = 0.08
+
+    def describe(self) -> dict[str, float]:
+        """The hyper-parameters by name."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """Rows to learn from or to stop by, binned once and used for many fits."""
+
+    dataset: lgb.Dataset
+
+
+def sample(values: Floats, outcome: Floats, *, start: Floats | None = None, like: Sample | None = None) -> Sample:
+    """Rows with their outcome. `start` is where the sum over trees starts (before any link); `like` lends its bins."""
+    reference = None if like is None else like.dataset
+    dataset = lgb.Dataset(values, outcome, init_score=start, reference=reference, params={**QUIET, "num_threads": 1})
+    return Sample(dataset.construct())
+
+
+@dataclass(frozen=True)
+class Grower:
+    """What is the same for all fits of a training: `objective` is LightGBM's name of the loss."""
+
+    objective: str
+    seed: int
+    threads: int
+
+    def grow(self, rows: Sample, growth: Growth, trees: int) -> Trees:
+        """As many trees as asked for."""
+        booster = lgb.train(self._parameters(growth), rows.dataset, trees)
+        return Trees.from_text(booster.model_to_string())
+
+    def count_trees(self, rows: Sample, later: Sample, growth: Growth, stop: Stop | None = None) -> tuple[int, float]:
+        """The number of trees with the lowest loss on later rows, and that loss (the objective's own)."""
+        calls: list[Callable[..., Any]] = [lgb.early_stopping(PATIENCE, verbose=False)]
+        if stop is not None:
+            calls.append(_stopping(stop))
+        booster = lgb.train(
+            self._parameters(growth), rows.dataset, MOST_TREES, valid_sets=[later.dataset], callbacks=calls
+        )
+        ((loss,),) = (scores.values() for scores in booster.best_score.values())
+        return max(booster.best_iteration, 1), float(loss)
+
+    def _parameters(self, growth: Growth) -> dict[str, Any]:
+        return {
+            **QUIET,
+            "objective": self.objective,
+            "learning_rate": growth.rate,
+            "num_leaves": growth.leaves,
+            "min_data_in_leaf": growth.min_rows,
+            "feature_fraction": growth.feature_share,
+            "bagging_fraction": growth.row_share,
+            "bagging_freq": 1,
+            "lambda_l2": growth.l2,
+            "seed": self.seed,
+            "num_threads": self.threads,
+        }
+
+
+def _stopping(stop: Stop) -> Callable[[Any], None]:
+    def after_tree(environment: Any) -> None:
+        losses = [loss for _, _, loss, *_ in environment.evaluation_result_list]
+        if stop(environment.iteration + 1, losses[0]):
+            raise lgb.callback.EarlyStopException(environment.iteration, environment.evaluation_result_list)
+
+    return after_tree

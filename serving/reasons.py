@@ -4,7 +4,7 @@ import numpy as np
 
 from features.journeys import Floats
 from features.panel import Panel
-from models.rungs import Binned, Hurdle, Probability, Rung, Scaled, scale
+from models.rungs import Binned, Hurdle, Probability, Rung, Scaled
 from serving.scores import Why
 
 REASONS = 3  # as many as a person reads
@@ -26,8 +26,7 @@ def why(rung: Rung, panel: Panel) -> Why:
 def contributions(rung: Rung, panel: Panel) -> Floats:
     """How far each feature moved each row's score from the average, shape (n, n_features).
 
-    In log-odds, or in the logarithm of money: for a hurdle that is log p + log amount, and a step of log-odds moves log
-    p by 1 - p.
+    In log-odds, or in the logarithm of money for a hurdle.
     """
     values, position = panel.values, panel.features.position
     moved = np.zeros(values.shape)
@@ -35,12 +34,7 @@ def contributions(rung: Rung, panel: Panel) -> Floats:
         case Probability():
             moved = rung.trees.contributions(values)[:, :-1]
         case Hurdle():
-            p_none = rung.predict(values, position).parts["p_none"]
-            moved = (
-                p_none[:, None] * rung.buys.contributions(values)[:, :-1] + rung.amount.contributions(values)[:, :-1]
-            )
-            own = position[rung.mean_feature]
-            moved[:, own] += np.log(scale(values[:, own], rung.typical) / rung.typical)
+            moved = rung.moved(values, position)
         case Binned():
             moved[:, position[rung.feature]] = rung.predict(values, position).mean - np.mean(rung.means)
         case Scaled():

@@ -13,7 +13,7 @@ from models.action import Actions
 from models.answer import Answer, Spread
 from models.boosted import QUIET, Trees
 from models.bundle import Bundle
-from models.rungs import Binned, Hurdle, Probability, Scaled
+from models.rungs import Binned, History, Hurdle, Probability, Scaled
 from tests.worlds import START
 
 PURCHASES = Stream(("purchase",))
@@ -42,7 +42,7 @@ def trees(seed: int, objective: str = "binary", *, rounds: int = 12) -> Trees:
     rng = np.random.default_rng(seed)
     values: Floats = np.where(rng.random((400, len(FEATURES))) < 0.1, np.nan, rng.gamma(1.0, 8.0, (400, len(FEATURES))))
     signal = np.nan_to_num(values).sum(axis=1) - 8 * len(FEATURES) + rng.normal(0, 10, 400)
-    label = signal > 0 if objective == "binary" else signal / 50
+    label = signal > 0 if objective == "binary" else np.maximum(signal / 50, 0)
     parameters = {
         **QUIET,
         "objective": objective,
@@ -71,7 +71,8 @@ def buys(horizons: tuple[int, ...] = (30,), **facts: Any) -> Bundle:
 
 def value(horizon: int = 90, **facts: Any) -> Bundle:
     task = task_config(name="value", kind="cltv", event="purchase", horizon_days=horizon)
-    rung = Hurdle(trees(5), trees(6, "regression"), VALUE.name, 12.0)
+    history = History(COUNT.name, RECENCY.name, (COUNT.name,), ("purchase_value_sum_365d",), 12.0, horizon)
+    rung = Hurdle(trees(5), trees(6, "poisson"), history)
     answer = Answer(
         horizon, horizon, "cltv", "event", rung, Scaled(VALUE.name, 0.5), MONEY, HIGH, "B", flags=("extrapolated",)
     )

@@ -21,7 +21,7 @@ from models.answer import Answer, Spread
 from models.boosted import QUIET, Trees
 from models.bundle import Bundle, load, save
 from models.registry import Registry
-from models.rungs import Binned, Hurdle, Probability, Rung, Scaled
+from models.rungs import Binned, History, Hurdle, Probability, Rung, Scaled
 from training import plots
 from training.tracking import Evidence, HorizonEvidence, summary, track
 
@@ -237,11 +237,12 @@ def test_several_horizons_have_figures_and_plots_of_their_own(
 
 
 def test_a_value_training_shows_money(registry: Registry, config: Config, trees: Trees, tmp_path: Path) -> None:
-    hurdle = Hurdle(trees, trees, "purchase_recency", 20.0)
+    past = History("purchase_count", "purchase_recency", ("purchase_count",), ("purchase_value",), 20.0, 365)
+    hurdle = Hurdle(trees, trees, past)
     bundle = Bundle(config.task("value"), FEATURES, (answer("cltv", 365, hurdle),))
     version = track(registry, evidence(bundle, tmp_path, of_horizon(365, TRUTH * VALUES[:, 1])), toml=TOML)
     shown = {name for name in names(registry, version.run_id) if name.startswith("plots/")}
-    wanted = ("gains", "deciles", "coverage", "importance-buys", "importance-amount")
+    wanted = ("gains", "deciles", "coverage", "importance-buys", "importance-more")
     assert shown == {f"plots/{name}.png" for name in wanted}
 
 
