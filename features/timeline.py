@@ -5,7 +5,8 @@ inside compiled code alike, so batch, online and labels share the very same comp
 compares a time with a cutoff.
 """
 
-from datetime import UTC, datetime, timedelta
+import contextlib
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -43,26 +44,39 @@ def before(cutoff: Any) -> Any:
     return cutoff - 1
 
 
-def instant(text: str | datetime, timezone: str = "UTC") -> int:
-    """Microseconds of an ISO date or date-time; a date means its first instant in `timezone`, as does a naive time.
+def instant(text: str | date, timezone: str = "UTC") -> int:
+    """Microseconds of an ISO date or date-time (or of a `date` or `datetime`); a date means its first instant there.
 
-    A local time that does not exist, or exists twice, takes the later offset.
+    A naive time is local to `timezone`; one that does not exist, or exists twice, takes the later offset.
 
     >>> instant("1970-01-02")
     86400000000
     >>> instant("1970-01-01T01:00:00", "Europe/Paris")
     0
     """
+    local = _read(text) if isinstance(text, str) else text
+    if not isinstance(
+        local, datetime
+    ):  # fold 0: where midnight is skipped or comes twice, the day begins with the turn
+        local = datetime(local.year, local.month, local.day, tzinfo=zone(timezone))
+    elif local.tzinfo is None:
+        local = local.replace(tzinfo=zone(timezone), fold=1)
+    return (local - EPOCH) // timedelta(microseconds=1)
+
+
+def zone(name: str) -> ZoneInfo:
+    """The time zone of that IANA name; raises ConfigError."""
     try:
-        moment = text if isinstance(text, datetime) else datetime.fromisoformat(text)
-        zone = ZoneInfo(timezone)
-    except (ValueError, KeyError) as error:
-        raise ConfigError(
-            f"expected an ISO date or time and an IANA time zone, got '{text}' in '{timezone}': {error}"
-        ) from None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=zone, fold=1)
-    return (moment - EPOCH) // timedelta(microseconds=1)
+        return ZoneInfo(name)
+    except (ValueError, KeyError, OSError):
+        raise ConfigError(f"expected an IANA time zone such as 'UTC' or 'Europe/Paris', got '{name}'") from None
+
+
+def _read(text: str) -> date:
+    for read in (date.fromisoformat, datetime.fromisoformat):
+        with contextlib.suppress(ValueError):
+            return read(text)
+    raise ConfigError(f"expected an ISO date or time such as '2011-09-10' or '2011-09-10T08:00:00Z', got '{text}'")
 
 
 def moment(time_us: int) -> datetime:
