@@ -89,6 +89,7 @@ def as_of_keeps_what_happens_at_that_instant() -> None:
 def as_of_drops_what_comes_later() -> None:
     assert at(CUTOFF + 1).journeys().as_of(CUTOFF).rows == 0
     assert at(CUTOFF - 1, known=CUTOFF + 1).journeys().as_of(CUTOFF).rows == 0
+    assert at(CUTOFF + 1, known=CUTOFF - 1).journeys().as_of(CUTOFF).rows == 0
 
 
 def a_horizon_that_ends_with_the_log_is_whole() -> None:
