@@ -55,7 +55,6 @@ class Details(Part):
     """What the rung says beyond the score; a field that it does not say is null."""
 
     p_none: float | None = Field(None, description="cltv: probability that nothing comes within the horizon")
-    amount: float | None = Field(None, description="cltv: expected money if anything comes")
     orders: float | None = Field(None, description="cltv: expected number of orders within the horizon")
     order_value: float | None = Field(None, description="cltv: expected money of one order")
     next_order_at: AwareDatetime | None = Field(None, description="cltv: when the next order is expected")

@@ -34,7 +34,7 @@ from serving.served import Served
 
 THIN_OCCURRENCES = 2  # fewer than this is thin: there is no gap between occurrences to learn a rhythm from
 LONGEST_VALID_US = 7 * DAY_US
-DETAILS = ("p_none", "amount", "orders", "order_value")  # parts of a prediction that the contract knows
+DETAILS = ("p_none", "orders", "order_value")  # parts of a prediction that the contract knows
 
 Mask = NDArray[np.bool_]
 
@@ -98,13 +98,13 @@ class _Who:
     unknown: Mask
     thin: Mask
 
-    def scatter(self, values: Floats, prior: float | None = None) -> Floats:
-        """Members' values at their places among all customers, the prior at the unknown ones', NaN elsewhere."""
+    def scatter(self, values: Floats, prior: Floats | None = None) -> Floats:
+        """Members' values at their places among all customers, the prior (one row) at unknown ones', else NaN."""
         if len(values) == len(self.member):
             return values
         everyone = np.full((len(self.member), *values.shape[1:]), np.nan)
         everyone[self.member] = values
-        if prior is not None:
+        if prior is not None and self.unknown.any():
             everyone[self.unknown] = prior
         return everyone
 
@@ -136,7 +136,11 @@ def _judge(served: Served, panel: Panel, who: _Who, asked: Asked) -> list[Judged
     if actions is not None:
         return [_acted(served, actions, who, asked)]
     said = monotone(answers, [answer.say(panel.values, panel.features.position) for answer in answers])
-    return [_judged(served, answer, one, panel, who, asked) for answer, one in zip(answers, said, strict=True)]
+    priors = monotone(answers, [prior_of(served, answer) for answer in answers]) if who.unknown.any() else said
+    return [
+        _judged(served, answer, (one, prior), panel, who, asked)
+        for answer, one, prior in zip(answers, said, priors, strict=True)
+    ]
 
 
 def monotone(answers: Sequence[Answer], said: Sequence[Said]) -> list[Said]:
@@ -155,15 +159,15 @@ def monotone(answers: Sequence[Answer], said: Sequence[Said]) -> list[Said]:
     ]
 
 
-def _judged(served: Served, answer: Answer, said: Said, panel: Panel, who: _Who, asked: Asked) -> Judged:
-    prior = prior_of(served, answer) if who.unknown.any() else None
+def _judged(served: Served, answer: Answer, spoken: tuple[Said, Said], panel: Panel, who: _Who, asked: Asked) -> Judged:
+    said, prior = spoken
     parts = {name: who.scatter(values) for name, values in said.parts.items() if name in DETAILS}
     levels, quantiles = answer.spread.levels, said.quantiles
     if quantiles is not None and 0.5 in levels:
         parts["median"] = who.scatter(quantiles[:, levels.index(0.5)])
     return Judged(
         head=_head(served, answer.horizon_days, answer.rung.name, answer.grade, asked),
-        numbers={name: who.scatter(getattr(said, name), None if prior is None else prior[name]) for name in NUMBERS},
+        numbers={name: who.scatter(getattr(said, name), getattr(prior, name)) for name in NUMBERS},
         flags=_flags(served, answer.flags, who, asked),
         parts=parts,
         levels=levels,
@@ -193,14 +197,15 @@ def _why(answer: Answer, panel: Panel, who: _Who) -> Why:
     return replace(reasons, feature=feature, raises=raises, value=who.scatter(reasons.value))
 
 
-def prior_of(served: Served, answer: Answer) -> Mapping[str, float]:
-    """What a customer nobody knows gets: the average of the base at training, by field of the score record."""
+def prior_of(served: Served, answer: Answer) -> Said:
+    """What a customer nobody knows gets, in one row: the average of the base at training."""
     prior: Mapping[str, float] | None = served.bundle.facts.get("prior", {}).get(str(answer.horizon_days))
     if prior is None:
         mean = np.array([np.mean(answer.base) if answer.base else np.nan])
         low, high = answer.spread.interval(mean)
-        prior = {"score": float(mean[0]), "low": float(low[0]), "high": float(high[0]), "baseline": float(mean[0])}
-    return {**prior, "percentile": float(answer.percentile(np.array([prior["score"]]))[0])}
+        return Said(mean, low, high, answer.percentile(mean), mean, {})
+    score, low, high, baseline = (np.array([prior[name]]) for name in ("score", "low", "high", "baseline"))
+    return Said(score, low, high, answer.percentile(score), baseline, {})
 
 
 def _head(served: Served, horizon: int, rung: str, grade: str, asked: Asked) -> Head:

@@ -29,6 +29,8 @@ def contributions(rung: Rung, panel: Panel) -> Floats:
     In log-odds, or in the logarithm of money for a hurdle.
     """
     values, position = panel.values, panel.features.position
+    if not len(values):
+        return values
     moved = np.zeros(values.shape)
     match rung:
         case Probability():

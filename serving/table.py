@@ -174,7 +174,9 @@ class _Lists:
             return pa.nulls(len(self.present), type_)
         item = type_.value_type
         if pa.types.is_struct(item):
-            values = pa.StructArray.from_arrays([pa.array(self.items[field.name]) for field in item], fields=list(item))
+            values = pa.StructArray.from_arrays(
+                [pa.array(self.items[field.name], field.type) for field in item], fields=list(item)
+            )
         else:
             values = pa.array(self.items[""], item)
         return pa.ListArray.from_arrays(_offsets(self.lengths), values, type=type_, mask=pa.array(~self.present))

@@ -129,7 +129,7 @@ def test_a_changed_bundle_is_refused_before_any_parser_sees_it(
         load(folder, folder.name)
 
 
-@given(st.data())
+@given(data=st.data())
 def test_no_change_of_a_byte_goes_unseen(data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = save(MADE["churn"], tmp_path_factory.mktemp("bundles"))
     file = data.draw(st.sampled_from(sorted(folder.iterdir())))
