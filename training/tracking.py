@@ -164,7 +164,8 @@ def _pictures(registry: Registry, evidence: Evidence) -> Iterator[tuple[str, byt
         place = f"{answer.horizon_days}d/" if len(bundle.answers) > 1 else ""
         title = f"{shop} · {answer.horizon_days} days"
         for name, trees in _trees(answer).items():
-            yield f"{place}{name}", plots.png(plots.importance(texts, trees.importance(), title=title))
+            heading = " · ".join([title, *name.split("-")[1:]])
+            yield f"{place}{name}", plots.png(plots.importance(texts, trees.importance(), title=heading))
         for one in evidence.horizons:
             if one.horizon_days == answer.horizon_days:
                 for name, picture in _outcome_pictures(bundle.task.kind, one, title):
@@ -189,7 +190,7 @@ def _outcome_pictures(kind: str, one: HorizonEvidence, title: str) -> Iterator[t
 
 
 def _trees(answer: Answer) -> dict[str, Trees]:
-    """The rung's boosters by the name of their plot: `importance`, or `importance-buys` and `importance-amount`."""
+    """The rung's boosters by the name of their plot: `importance`, or one each, as `importance-buys`."""
     held = {name: value for name, value in vars(answer.rung).items() if isinstance(value, Trees)}
     return {"importance" if len(held) == 1 else f"importance-{name}": trees for name, trees in held.items()}
 
