@@ -7,11 +7,14 @@ import time
 from pathlib import Path
 from typing import Annotated
 
+from features import settings
+
+settings.apply()  # before NumPy comes in, which reads them while it is imported
+
 import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from features import settings
 from features.config import Config, load
 from features.errors import JourneycastError
 from features.timeline import SECOND_US, instant
@@ -105,7 +108,6 @@ def serve(
 
 def main() -> None:
     """Run one verb; a failure that we foresaw is one sentence on stderr and its own exit code."""
-    settings.apply()
     try:
         app()
     except JourneycastError as error:
