@@ -44,7 +44,10 @@ def derive(survey: Survey, config: Config, horizons_days: Iterable[int] = ()) ->
         *(Feature(what, Stream(), name, window) for name in numbers for what in AMOUNTS for window in windows),
         *(feature for name in survey.categories for feature in _category(name, survey, windows)),
     ]
-    return FeatureSet(tuple(islice(dict.fromkeys(ordered), config.features.max_columns)))
+    named: dict[str, Feature] = {}
+    for feature in ordered:
+        named.setdefault(feature.name, feature)
+    return FeatureSet(tuple(islice(named.values(), config.features.max_columns)))
 
 
 def _task_streams(tasks: Iterable[TaskConfig]) -> Iterator[Stream]:
@@ -78,8 +81,8 @@ def _category(name: str, survey: Survey, windows: tuple[int, ...]) -> Iterator[F
 
 
 def _profile(survey: Survey) -> Iterator[Feature]:
-    yield from (Feature("attribute", column=name) for name, count in survey.profile_numbers.items() if count)
-    for name, levels in survey.profile_categories.items():
+    yield from (Feature("attribute", column=name) for name, count in sorted(survey.profile_numbers.items()) if count)
+    for name, levels in sorted(survey.profile_categories.items()):
         yield from (Feature("attribute_is", column=name, level=level) for level in _commonest(levels, PROFILE_LEVELS))
 
 

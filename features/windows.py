@@ -5,6 +5,7 @@ from it (`WHATS`) over which *window*. Its name is `<stream>[_<column>]_<what>[_
 `Feature` to a `FeatureSet`; the compiled pass in `features.kernel` fills it on every host.
 """
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -44,19 +45,24 @@ class Meaning:
 
 NAN = float("nan")
 WHATS: Mapping[str, Meaning] = {
-    "count": Meaning("occurrences", 0.0, "number of {stream} {window}", windowed=True),
-    "refunds": Meaning("occurrences", 0.0, "number of refunded {stream} {window}", windowed=True),
-    "sum": Meaning("of column", 0.0, "total {column} of {stream} {window}, refunds deducted", windowed=True),
-    "mean": Meaning("of column", NAN, "average {column} of {stream} {window}", windowed=True),
-    "max": Meaning("of column", NAN, "largest {column} of {stream} {window}", windowed=True),
-    "distinct": Meaning("values", 0.0, "number of different {column} in {stream} {window}", windowed=True),
-    "recency": Meaning("days", NAN, "days since the last {stream}"),
-    "tenure": Meaning("days", NAN, "days since the first {stream}"),
-    "gap_mean": Meaning("days", NAN, "average days between {stream}"),
-    "gap_std": Meaning("days", NAN, "spread of the days between {stream}"),
+    "count": Meaning("occurrences", 0.0, "number of {many} {window}", windowed=True),
+    "refunds": Meaning("occurrences", 0.0, "number of refunds among {many} {window}", windowed=True),
+    "sum": Meaning("of column", 0.0, "total {column} of {many} {window}", windowed=True),
+    "mean": Meaning("of column", NAN, "average {column} of {many} {window}", windowed=True),
+    "max": Meaning("of column", NAN, "largest {column} of {many} {window}", windowed=True),
+    "distinct": Meaning("values", 0.0, "number of different values of {column} in {many} {window}", windowed=True),
+    "recency": Meaning("days", NAN, "days since the last {one}"),
+    "tenure": Meaning("days", NAN, "days since the first {one}"),
+    "gap_mean": Meaning("days", NAN, "average days between {many}"),
+    "gap_std": Meaning("days", NAN, "spread of the days between {many}"),
     "attribute": Meaning("of column", NAN, "{column} of the profile"),
     "attribute_is": Meaning("0 or 1", NAN, "{column} of the profile is {level}"),
 }
+
+
+MONEY = "value"  # how the money of the log is called in names
+AMOUNTS = ("sum", "mean", "max")  # with a column they read a number, without one the money
+NEEDS_COLUMN = ("distinct", "attribute", "attribute_is")
 
 
 @dataclass(frozen=True)
@@ -69,8 +75,14 @@ class Stream:
     @property
     def name(self) -> str:
         """Its part of a feature's name: `event`, `purchase`, `purchase+return`, `purchase[channel=web]`."""
-        stem = "+".join(self.events) if self.events else "event"
-        return stem + "".join(f"[{column}={level}]" for column, level in self.where)
+        stem = "+".join(_quoted(event, but="event") for event in self.events) if self.events else "event"
+        return stem + "".join(f"[{_quoted(column)}={_quoted(level)}]" for column, level in self.where)
+
+    def text(self, ending: str) -> str:
+        """In plain English, with the ending of its nouns: `purchases or returns with channel web`."""
+        stem = " or ".join(event.replace("_", " ") + ending for event in self.events or ("event",))
+        where = " and ".join(f"{column} {level}" for column, level in self.where)
+        return f"{stem} with {where}" if where else stem
 
 
 @dataclass(frozen=True)
@@ -94,7 +106,7 @@ class Feature:
             return f"profile_{self.column}"
         if self.what == "attribute_is":
             return f"profile_{self.column}={self.level}"
-        column = self.column or ("value" if self.what in ("sum", "mean", "max") else None)
+        column = _quoted(self.column, but=MONEY) if self.column else MONEY if self.what in AMOUNTS else None
         window = (f"{self.window_days}d" if self.window_days else "ever") if WHATS[self.what].windowed else None
         return "_".join(part for part in (self.stream.name, column, self.what, window) if part)
 
@@ -102,9 +114,12 @@ class Feature:
     def text(self) -> str:
         """A plain-English description, from which reasons are made."""
         window = f"in the last {self.window_days} days" if self.window_days else "ever"
-        stream = self.stream.name.replace("_", " ") + ("" if self.stream.name.endswith("s") else "s")
         return WHATS[self.what].text.format(
-            stream=stream, column=self.column or "value", window=window, level=self.level
+            one=self.stream.text(""),
+            many=self.stream.text("s"),
+            column=self.column or MONEY,
+            window=window,
+            level=self.level,
         )
 
 
@@ -117,8 +132,7 @@ class FeatureSet:
     def __post_init__(self) -> None:
         seen: set[str] = set()
         for feature in self.features:
-            if feature.what not in WHATS:
-                raise ConfigError(f"unknown feature kind '{feature.what}'; {did_you_mean(feature.what, WHATS)}")
+            _check(feature)
             if feature.name in seen:
                 raise ConfigError(f"expected every feature once, found '{feature.name}' twice; remove one")
             seen.add(feature.name)
@@ -161,6 +175,25 @@ class FeatureSet:
         """This set and what the others add to it, each feature once."""
         every = dict.fromkeys([*self.features, *(feature for other in others for feature in other.features)])
         return FeatureSet(tuple(every))
+
+
+def _quoted(name: str, but: str = "") -> str:
+    """The name, in quotes where it could be mistaken for something else, so that different features differ in name."""
+    return json.dumps(name, ensure_ascii=False) if name == but or set(name) & set('+[]="') else name
+
+
+def _check(feature: Feature) -> None:
+    if feature.what not in WHATS:
+        raise ConfigError(f"unknown feature kind '{feature.what}'; {did_you_mean(feature.what, WHATS)}")
+    if feature.what not in AMOUNTS and bool(feature.column) != (feature.what in NEEDS_COLUMN):
+        wanted = "a column" if feature.what in NEEDS_COLUMN else "no column"
+        raise ConfigError(f"a feature of kind '{feature.what}' takes {wanted}, got {feature.column!r}")
+    if (feature.level is not None) != (feature.what == "attribute_is"):
+        raise ConfigError(
+            f"a level belongs to 'attribute_is' and nothing else, got {feature.level!r} in {feature.name}"
+        )
+    if feature.window_days < 0 or (feature.window_days and not WHATS[feature.what].windowed):
+        raise ConfigError(f"'{feature.what}' over {feature.window_days} days cannot be; 0 reads the whole journey")
 
 
 def _feature(item: Mapping[str, Any]) -> Feature:

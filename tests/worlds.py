@@ -65,8 +65,7 @@ class World:
 
     @property
     def customers(self) -> list[str]:
-        rows: list[Event | Fact] = [*self.events, *self.facts]
-        names = {*self.strangers, *(row.customer for row in rows)}
+        names = {*self.strangers, *(row.customer for row in self.rows)}
         return sorted(names, key=str.encode)
 
     def only(self, customer: str) -> "World":
@@ -74,6 +73,18 @@ class World:
             tuple(row for row in self.events if row.customer == customer),
             tuple(row for row in self.facts if row.customer == customer),
             (customer,),
+        )
+
+    @property
+    def rows(self) -> tuple[Event | Fact, ...]:
+        return (*self.events, *self.facts)
+
+    def seen(self, cutoff: int) -> "World":
+        """Only what had happened and was known."""
+        return replace(
+            self,
+            events=tuple(row for row in self.events if max(row.time, row.known_at) <= cutoff),
+            facts=tuple(row for row in self.facts if row.known <= cutoff),
         )
 
     def adding(self, *rows: Event | Fact) -> "World":
@@ -223,4 +234,4 @@ def worlds(draw: st.DrawFn, most: int = 25) -> World:
     if draw(st.integers(0, 2)) == 0:
         rows = [replace(row, order=None) for row in rows]
     known = draw(st.lists(facts(), max_size=4))
-    return World(tuple(rows), tuple(known), ("anna", "bob", "nobody"))
+    return World(tuple(rows), tuple(known), ("anna", "bob", "nobody", "zoë"))
