@@ -72,7 +72,8 @@ def _order_of_ties(owner: Column, time: Column, columns: list[Column]) -> NDArra
     if not tied.any():
         return None
     within = np.zeros(len(owner), bool)
-    within[1:], within[:-1] = tied, tied | within[:-1]
+    within[1:] |= tied
+    within[:-1] |= tied
     rows = np.flatnonzero(within)
     group = np.cumsum(np.concatenate([[True], ~tied]))[rows]
     order = np.arange(len(owner))

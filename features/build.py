@@ -15,7 +15,7 @@ from features import bucket, duck
 from features.arrange import arrange
 from features.bucket import CATEGORY, HASH_BITS, NUMBER, BucketFiles, coded, names_of, starts_of
 from features.config import Config
-from features.journeys import NO_ORDER, Category, Floats, Ints, Journeys, Profile
+from features.journeys import NO_ORDER, Category, Floats, Ints, Journeys, Profile, Strings
 from features.manifest import Statistics
 from features.tally import Tally, statistics, tally
 
@@ -79,11 +79,11 @@ def buckets_for(rows: int) -> int:
 
 
 def _views(connection: duck.Connection, logs: Sequence[Path], profiles: Sequence[Path]) -> None:
-    listed = duck.texts(str(path) for path in logs)
+    listed = duck.texts(duck.pattern(path) for path in logs)
     connection.execute(f"CREATE VIEW good AS FROM read_parquet({listed}) WHERE reason IS NULL")
     connection.execute("CREATE VIEW events AS FROM good")
     if profiles:
-        listed = duck.texts(str(path) for path in profiles)
+        listed = duck.texts(duck.pattern(path) for path in profiles)
         connection.execute(
             f"CREATE VIEW attributes AS FROM read_parquet({listed}, union_by_name=true) WHERE reason IS NULL"
         )
@@ -156,12 +156,18 @@ def _sort_profiles(connection: duck.Connection) -> None:
 
 def _sorted_events(config: Config) -> str:
     """The query that gives all events by bucket, customer and time."""
-    columns = ["number", "time", "known", "event", *_value_and_order(config), *_stored(config), "events.arrival"]
+    columns = ", ".join(event_columns(config))
+    return f"SELECT number, {columns} FROM events JOIN customers USING (customer) ORDER BY number, time"
+
+
+def event_columns(config: Config) -> list[str]:
+    """What `assemble` reads of taken events, as items of a SELECT."""
+    columns = ["time", "known", "event", *_value_and_order(config), *_stored(config), "arrival"]
     if config.log.text:
         columns.append(f"length(text)::DOUBLE AS {duck.name(NUMBER + text_length(config.log.text))}")
     if config.log.id or config.log.text:
         columns.append("identity")
-    return f"SELECT {', '.join(columns)} FROM events JOIN customers USING (customer) ORDER BY number, time"
+    return columns
 
 
 def _cut(pieces: Iterator[pa.Table], starts: Ints) -> Iterator[pa.Table]:
@@ -190,27 +196,36 @@ def _journeys(connection: duck.Connection, starts: Ints, index: int, events: pa.
     profiles = duck.table(
         connection, f"FROM profiles WHERE number >= {first} AND number < {last} ORDER BY ALL NULLS FIRST"
     )
+    names = customers.column(0).to_numpy().astype(object)
+    owner = events.column("number").to_numpy() - first
+    return assemble(names, owner, events, attributes(profiles.column("number").to_numpy() - first, profiles, len(names)))
+
+
+def assemble(customers: Strings, owner: Ints, events: pa.Table, profile: Profile) -> Journeys:
+    """The journeys of sorted `customers` from `event_columns` in order of customer and time, before `arrange`.
+
+    `owner` is the index of the customer of every row.
+    """
     columns = {name: events.column(name).combine_chunks() for name in events.schema.names}
-    count, rows = last - first, len(events)
     return Journeys(
-        customers=customers.column(0).to_numpy().astype(object),
-        starts=starts_of(columns["number"].to_numpy() - first, count),
+        customers=customers,
+        starts=starts_of(owner, len(customers)),
         time=columns["time"].to_numpy(),
         known=columns["known"].to_numpy(),
         event=coded(columns["event"]),
-        value=_floats(columns["value"]) if "value" in columns else np.full(rows, np.nan),
+        value=_floats(columns["value"]) if "value" in columns else np.full(len(events), np.nan),
         occurrence=None,
         order=_keys(columns.get("order")),
         arrival=columns["arrival"].to_numpy(),
         categories=_categories(events),
         numbers=_numbers(events),
-        profile=_profile(profiles, first, count),
+        profile=profile,
         identity=_keys(columns.get("identity")),
     )
 
 
-def _profile(rows: pa.Table, first: int, customers: int) -> Profile:
-    owner = rows.column("number").to_numpy() - first
+def attributes(owner: Ints, rows: pa.Table, customers: int) -> Profile:
+    """The profile from distinct rows in order of customer, `known` and all columns by name, nulls first."""
     return Profile(starts_of(owner, customers), rows.column("known").to_numpy(), _categories(rows), _numbers(rows))
 
 

@@ -3,6 +3,7 @@
 A connection reads the named files, writes below its workspace, spills there when memory runs out, and installs nothing from the net.
 """
 
+import glob
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,8 +38,10 @@ def connect(
     connection = duckdb.connect(config=settings)
     try:
         connection.execute("SET TimeZone = 'UTC'")
-        connection.execute(f"SET allowed_directories = [{text(str(workspace))}]")
-        connection.execute(f"SET allowed_paths = [{', '.join(text(str(file)) for file in files)}]")
+        connection.execute("SET enable_progress_bar = false")
+        connection.execute(f"SET allowed_directories = {texts([str(workspace), pattern(workspace)])}")
+        allowed = [form for file in files for form in (str(file), pattern(file))]
+        connection.execute(f"SET allowed_paths = {texts(allowed)}")
         connection.execute("SET enable_external_access = false")
         connection.execute("SET lock_configuration = true")
         yield connection
@@ -101,6 +104,15 @@ def text(value: str) -> str:
     "'it''s'"
     """
     return "'" + value.replace("'", "''") + "'"
+
+
+def pattern(path: Path) -> str:
+    """The glob that matches this file alone: DuckDB takes every path for a glob.
+
+    >>> pattern(Path("a[1].csv"))
+    'a[[]1].csv'
+    """
+    return glob.escape(str(path))
 
 
 def texts(values: Iterable[str]) -> str:

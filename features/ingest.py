@@ -75,10 +75,9 @@ def ingest(
         _clean(workspace)
         before = read_manifest(workspace)
         plan = _plan(config, files, before, mapping)
-        after = before
-        if before is None or before.mapping != mapping or plan.new or plan.paths != before.paths:
-            after = _bring(config, plan, before, clock(), progress)
-        assert after is not None
+        same = before is not None and before.mapping == mapping and not plan.new and plan.paths == before.paths
+        after = before if before is not None and same else _bring(config, plan, before, clock(), progress)
+        _remove_unnamed(workspace, after)
         taken = [found.name for found in plan.new if found.name not in plan.replaced]
         folder = str(workspace / QUARANTINE)
         return report(after, folder, taken=taken, skipped=plan.skipped, replaced=plan.replaced)
@@ -152,7 +151,6 @@ def _bring(config: Config, plan: Plan, before: Manifest | None, now_us: int, pro
     _account(taken, built)
     manifest = _manifest(config, plan, before, taken, built)
     write_manifest(workspace, manifest)
-    _remove_unnamed(workspace, manifest)
     return manifest
 
 

@@ -175,4 +175,4 @@ def _object(values: Mapping[str, str]) -> str:
 
 
 def _literal(path: Path) -> str:
-    return duck.text(glob.escape(str(path)))
+    return duck.text(duck.pattern(path))

@@ -64,21 +64,30 @@ class Reading:
 
 
 def take(
-    connection: duck.Connection, source: Source, config: Config, staged: Path, quarantine: Path, now_us: int
+    connection: duck.Connection,
+    source: Source,
+    config: Config,
+    staged: Path,
+    quarantine: Path,
+    now_us: int,
+    kinds: Mapping[str, str] | None = None,
 ) -> Counts:
-    """Check every row of a file into `staged`, and write those that fail to `quarantine` unless there are none."""
+    """Check every row of a file into `staged`, and write those that fail to `quarantine` unless there are none.
+
+    `kinds` are the `attribute_kinds` of a profile of which this file is a part.
+    """
     wanted = log_columns(config) if source.kind == "log" else profile_columns(config)
     opened = relation(connection, source.path, wanted, source.kind)
     _prepare(connection, config.log.timezone, now_us)
     with duck.telling_of(str(source.path)):
-        readings = (
-            _log_readings(opened, config, now_us)
-            if source.kind == "log"
-            else _profile_readings(connection, opened, config, now_us)
-        )
+        if source.kind == "log":
+            readings = _log_readings(opened, config, now_us)
+        else:
+            kinds = attribute_kinds(connection, opened, config) if kinds is None else kinds
+            readings = _profile_readings(opened, config, kinds, now_us)
         with atomic_write(staged) as temporary:
             duck.copy(connection, _checked(opened, readings, source.arrival, config), temporary)
-    connection.execute(f"CREATE TEMP VIEW taken AS FROM read_parquet({duck.text(str(staged))})")
+    connection.execute(f"CREATE TEMP VIEW taken AS FROM read_parquet({duck.text(duck.pattern(staged))})")
     _tell_broken_lines(connection)
     counts = _counts(connection)
     if counts.quarantined:
@@ -122,12 +131,10 @@ def _log_readings(opened: Relation, config: Config, now_us: int) -> list[Reading
     return readings
 
 
-def _profile_readings(connection: duck.Connection, opened: Relation, config: Config, now_us: int) -> list[Reading]:
+def _profile_readings(opened: Relation, config: Config, kinds: Mapping[str, str], now_us: int) -> list[Reading]:
     profile, cells = config.profile, opened.cells
     readings = [_customer(profile.customer, cells[profile.customer])]
     readings += [_time("known", profile.known, cells[profile.known], now_us)] if profile.known else []
-    attributes = [column for column in cells if column not in (profile.customer, profile.known)]
-    kinds = _attribute_kinds(connection, opened, attributes)
     for column, kind in kinds.items():
         cell = cells[column]
         if kind == "time":
@@ -137,8 +144,9 @@ def _profile_readings(connection: duck.Connection, opened: Relation, config: Con
     return readings
 
 
-def _attribute_kinds(connection: duck.Connection, opened: Relation, columns: list[str]) -> dict[str, str]:
+def attribute_kinds(connection: duck.Connection, opened: Relation, config: Config) -> dict[str, str]:
     """Attribute → `number`, `time` (as days since 1970) or `category`; attributes that are null throughout are left out."""
+    columns = [column for column in opened.cells if column not in (config.profile.customer, config.profile.known)]
     given = {column: sql_given(opened.cells[column]) for column in columns}
     asked = [f"bool_or({given[c]}), bool_and({sql_numeric(opened.cells[c])}) FILTER ({given[c]})" for c in columns]
     if not asked:
@@ -228,7 +236,8 @@ def _known(parsed: Mapping[str, str]) -> str:
 
 
 def _identity(parsed: Mapping[str, str]) -> str:
-    keys = [_key(f"('{column}' || {column})") for column in ("id", "text") if column in parsed]
+    """The key of the id, else (below zero) of the text."""
+    keys = [sql for column, sql in (("id", _key("id")), ("text", f"-1 - {_key('text')}")) if column in parsed]
     return f"coalesce({', '.join(keys)}) AS identity," if keys else ""
 
 

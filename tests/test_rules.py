@@ -1,0 +1,85 @@
+"""SQL for files and Python for requests say the same about every cell."""
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from features import duck, rules
+from features.rules import Cell
+
+CELLS = [
+    None, "", " ", "anna", "😀", "a\tb", "a\u0085b", "x" * 256, "x" * 257, "é" * 129, "😀" * 64, "😀" * 65, 0, 12346, 12346.0, -0.0, 4.5,
+    1e15, 1e16, 1e22, 1e-5, 2**53 + 1, 2**63, 2**64 - 1, 10**30, True, False, [], [1], {"a": 1}, "12.50", " 12.5 ", "+5", ".5", "5.", "1e5",
+    "1e400", "-1E-3", "1_000", "1,5", "abc", "nan", "NaN", "inf", "-Infinity", "0x10", "TRUE", "false", "١٢", "2020-01-01", "2020-02-30",
+    "2020-01-01T10:00", "2020-01-01 10:00:00", "2020-01-01T10:00:00.5", "2020-01-01T10:00:00.123456789", "2020-01-01T10:00:00Z",
+    "2020-01-01T10:00:00+02:00", "2020-01-01T10:00:00 -0330", "2020-01-01T10:00+05", "2020-01-01T24:00", "2020-01-01T10:60", "20200101",
+    "2020-1-1", "01/02/2020", "2020-01-01+02:00", "2020-01-01T10:00:00+24:00", "2020-01-01T10:00:00 ", "1969-12-31", "0001-01-01", "9999-12-31",
+    "1577836800", "2020-03-29T02:30:00", "2020-10-25T02:30:00", "2020-W01-1", "2020-01-01t10:00", "２０２０-01-01",
+]  # fmt: skip
+
+
+def sql(expression: Callable[[Cell], str], values: list[Any]) -> list[Any]:
+    """What an expression makes of JSON values, one by one."""
+    cell = Cell("v", "VARCHAR", "t")
+    with duck.connect(Path(".cache") / "rules") as connection:
+        connection.execute("CREATE TABLE cells (i INTEGER, line VARCHAR)")
+        connection.executemany("INSERT INTO cells VALUES (?, ?)", [[i, json.dumps({"v": v})] for i, v in enumerate(values)])
+        query = "SELECT i, json_extract_string(line, ['/v'])[1] AS v, json_type(line, ['/v'])[1] AS t FROM cells"
+        return [row[0] for row in duck.rows(connection, f"SELECT {expression(cell)} FROM ({query}) ORDER BY i")]
+
+
+def python(rule: Callable[[Any], Any], value: Any) -> Any:
+    try:
+        return rule(value)
+    except ValueError:
+        return None
+
+
+@pytest.mark.parametrize(
+    ("expression", "rule"),
+    [(rules.sql_text, rules.text), (rules.sql_time, lambda value: rules.time(value, "UTC"))],
+    ids=["text", "time"],
+)
+def test_sql_and_python_read_a_cell_alike(expression: Callable[[Cell], str], rule: Callable[[Any], Any]) -> None:
+    found = sql(expression, CELLS)
+    assert dict(zip(map(repr, CELLS), found, strict=True)) == {repr(value): python(rule, value) for value in CELLS}
+
+
+def test_sql_and_python_read_a_number_alike() -> None:
+    finite = [None if value is None or not math.isfinite(value) else value for value in sql(rules.sql_number, CELLS)]
+    assert dict(zip(map(repr, CELLS), finite, strict=True)) == {repr(v): python(rules.number, v) for v in CELLS}
+
+
+def test_sql_and_python_refuse_the_same_customers() -> None:
+    def reason(cell: Cell) -> str:
+        text = f"({rules.sql_text(cell)})"
+        checks = [(rules.sql_nested(cell), rules.NESTED), *rules.sql_bad_customer(text)]
+        return "CASE " + " ".join(f"WHEN {bad} THEN '{why}'" for bad, why in checks) + " END"
+
+    def told(value: Any) -> str | None:
+        try:
+            rules.customer(value)
+        except ValueError as error:
+            return str(error)
+        return None
+
+    assert dict(zip(map(repr, CELLS), sql(reason, CELLS), strict=True)) == {repr(value): told(value) for value in CELLS}
+
+
+@settings(max_examples=8)
+@given(st.lists(st.one_of(st.text(max_size=6), st.floats(allow_nan=False, allow_infinity=False), st.integers()), min_size=30))
+def test_any_text_and_number_is_read_alike(values: list[Any]) -> None:
+    values = [value for value in values if not isinstance(value, str) or value.isascii() or value.isprintable()]
+    assert sql(rules.sql_text, values) == [python(rules.text, value) for value in values]
+
+
+def test_a_time_that_is_twice_or_never_takes_the_later_offset() -> None:
+    twice, never = "2020-10-25T02:30:00", "2020-03-29T02:30:00"
+    assert rules.time(twice, "Europe/Paris") == rules.time("2020-10-25T02:30:00+01:00", "UTC")
+    assert rules.time(never, "Europe/Paris") == rules.time("2020-03-29T02:30:00+02:00", "UTC")
