@@ -61,7 +61,7 @@ def build(
     files: list[BucketFiles] = []
     tallies: list[Tally] = []
     for index, events in enumerate(_cut(duck.stream(connection, _sorted_events(config), BATCH_ROWS), starts)):
-        journeys, equal = arrange(_journeys(side, starts, index, events, config), drop_equal=config.log.drop_duplicates)
+        journeys, equal = arrange(_journeys(side, starts, index, events), drop_equal=config.log.drop_duplicates)
         files.append(bucket.write(folder, journeys))
         tallies.append(tally(journeys, equal))
         progress("buckets", index + 1, len(starts) - 1)
@@ -187,7 +187,7 @@ def _cut(pieces: Iterator[pa.Table], starts: Ints) -> Iterator[pa.Table]:
         held = []
 
 
-def _journeys(connection: duck.Connection, starts: Ints, index: int, events: pa.Table, config: Config) -> Journeys:
+def _journeys(connection: duck.Connection, starts: Ints, index: int, events: pa.Table) -> Journeys:
     """The events of a bucket as they come, with its customers and their profile."""
     first, last = int(starts[index]), int(starts[index + 1])
     customers = duck.table(
@@ -198,7 +198,9 @@ def _journeys(connection: duck.Connection, starts: Ints, index: int, events: pa.
     )
     names = customers.column(0).to_numpy().astype(object)
     owner = events.column("number").to_numpy() - first
-    return assemble(names, owner, events, attributes(profiles.column("number").to_numpy() - first, profiles, len(names)))
+    return assemble(
+        names, owner, events, attributes(profiles.column("number").to_numpy() - first, profiles, len(names))
+    )
 
 
 def assemble(customers: Strings, owner: Ints, events: pa.Table, profile: Profile) -> Journeys:

@@ -28,9 +28,9 @@ from features.rules import (
     sql_is_local,
     sql_nested,
     sql_number,
+    sql_numeric,
     sql_text,
     sql_time,
-    sql_numeric,
 )
 from features.timeline import BEGINNING, DAY_US
 from features.zones import BEFORE_DAYS, UTC_NAMES, local_days
@@ -145,7 +145,7 @@ def _profile_readings(opened: Relation, config: Config, kinds: Mapping[str, str]
 
 
 def attribute_kinds(connection: duck.Connection, opened: Relation, config: Config) -> dict[str, str]:
-    """Attribute → `number`, `time` (as days since 1970) or `category`; attributes that are null throughout are left out."""
+    """Attribute → `number`, `time` (as days since 1970) or `category`; those null throughout are left out."""
     columns = [column for column in opened.cells if column not in (config.profile.customer, config.profile.known)]
     given = {column: sql_given(opened.cells[column]) for column in columns}
     asked = [f"bool_or({given[c]}), bool_and({sql_numeric(opened.cells[c])}) FILTER ({given[c]})" for c in columns]
