@@ -102,7 +102,7 @@ class Run:
         with ThreadPoolExecutor(self.threads) as pool:
             try:
                 for index in range(len(self.store)):
-                    ahead.append(pool.submit(self._part, index))
+                    ahead.append(pool.submit(self.part, index))
                     if len(ahead) > self.threads:
                         yield ahead.popleft().result()
                 while ahead:
@@ -111,7 +111,8 @@ class Run:
                 for future in ahead:
                     future.cancel()
 
-    def _part(self, index: int) -> pa.RecordBatch:
+    def part(self, index: int) -> pa.RecordBatch:
+        """The scores of one bucket, from its file if that is there and whole."""
         path = self.folder / f"part-{index:05d}.arrow"
         note = path.with_suffix(".json")
         if not (note.exists() and path.exists() and json.loads(note.read_text())["digest"] == digest(path)):

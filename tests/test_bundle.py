@@ -123,7 +123,7 @@ def test_a_changed_bundle_is_refused_before_any_parser_sees_it(
     tamper: Callable[[Path], None], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Trees, "from_text", lambda _: pytest.fail("a parser saw a changed bundle"))
-    monkeypatch.setattr(bundles.FeatureSet, "from_json", lambda _: pytest.fail("a parser saw a changed bundle"))
+    monkeypatch.setattr(windows.FeatureSet, "from_json", lambda _: pytest.fail("a parser saw a changed bundle"))
     tamper(folder)
     with pytest.raises(BundleError, match=r"restore it or train again"):
         load(folder, folder.name)

@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from features.errors import InputError, RequestError
-from features.journeys import Floats
+from features.journeys import Floats, Journeys
 from features.panel import Panel, Rows, build
 from features.timeline import DAY_US, moment
+from features.windows import FeatureSet
 from models.bundle import Bundle, load, save
 from serving.contract import SCHEMA, ScoreId, ScoreRecord, read_score_id
 from serving.judge import Asked, judge, judge_everyone, monotone
@@ -214,10 +215,15 @@ def test_contributions_add_up_to_how_far_two_customers_lie_apart(bundle: Bundle)
 
 
 def test_bundles_with_the_same_features_share_one_panel(monkeypatch: pytest.MonkeyPatch) -> None:
-    built: list[int] = []
-    monkeypatch.setattr("serving.judge.build", lambda *given: built.append(len(given[2])) or build(*given))
+    built: list[FeatureSet] = []
+
+    def counted(journeys: Journeys, rows: Rows, features: FeatureSet) -> Panel:
+        built.append(features)
+        return build(journeys, rows, features)
+
+    monkeypatch.setattr("serving.judge.build", counted)
     scored(world(*ANNA))
-    assert built.count(len(FEATURES)) == 1
+    assert built.count(FEATURES) == 1
 
 
 def test_the_base_holds_nobody_of_whom_nothing_is_known_yet() -> None:
