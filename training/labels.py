@@ -31,7 +31,7 @@ class Labels:
     def __len__(self) -> int:
         return len(self.outcome)
 
-    def __getitem__(self, rows: NDArray[np.bool_] | Ints) -> "Labels":
+    def __getitem__(self, rows: NDArray[np.bool_] | Ints | slice) -> "Labels":
         return Labels(self.outcome[rows], self.count[rows])
 
 

@@ -156,15 +156,20 @@ def decile_mape(truth: Floats, predicted: Floats, weights: Floats) -> Floats:
     return _ratio(np.where(counted, off, 0.0).sum(axis=1), counted.sum(axis=1))
 
 
-def coverage(truth: Floats, predicted: Floats, weights: Floats, *, low: Floats, high: Floats) -> Floats:  # noqa: ARG001
-    """Share of outcomes inside their interval."""
-    return _mean(((truth >= low) & (truth <= high)).astype(np.float64), weights)
-
-
-def winkler(truth: Floats, predicted: Floats, weights: Floats, *, low: Floats, high: Floats) -> Floats:  # noqa: ARG001
-    """Mean width of the 90 % interval plus 20 times what an outcome lies outside it, in money."""
+def winkler(truth: Floats, low: Floats, high: Floats) -> Floats:
+    """Per row the width of the 90 % interval plus 20 times what the outcome lies outside it, in money."""
     outside = np.maximum(low - truth, 0.0) + np.maximum(truth - high, 0.0)
-    return _mean(high - low + 20 * outside, weights)
+    return np.asarray(high - low + 20 * outside)
+
+
+def mean(truth: Floats, predicted: Floats, weights: Floats) -> Floats:  # noqa: ARG001  a metric takes both
+    """Mean of what was measured per row."""
+    return _mean(truth, weights)
+
+
+def share_saved(truth: Floats, predicted: Floats, weights: Floats) -> Floats:
+    """1 - mean of `predicted` / mean of `truth`, for losses of a model and of its baseline."""
+    return np.asarray(1 - _ratio(_mean(predicted, weights), _mean(truth, weights)))
 
 
 def edges(predicted: Floats, groups: int) -> Floats:
@@ -172,7 +177,7 @@ def edges(predicted: Floats, groups: int) -> Floats:
     if not len(predicted):
         return np.zeros(0)
     ends = np.unique(np.quantile(predicted, np.arange(1, groups) / groups, method="lower"))
-    return ends[ends < predicted.max()]
+    return np.asarray(ends[ends < predicted.max()])
 
 
 def _by_score(truth: Floats, predicted: Floats, weights: Floats) -> tuple[Floats, Floats]:

@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 from features.config import TaskConfig
 from features.journeys import Floats, Ints, Journeys, Strings
 from features.panel import Rows, build
+from features.timeline import DAY_US
 from features.windows import FeatureSet
 from models.tasks import population
-from training.labels import Labels, labels
+from training.labels import Labels, labels, whole
 
+STRAY_SHARE = 0.001
 Parts = Callable[[], Iterable[Journeys]]  # every call walks all buckets again, as of the training's instant
 
 
@@ -35,7 +37,7 @@ class Examples:
     def __len__(self) -> int:
         return len(self.cutoff)
 
-    def __getitem__(self, rows: NDArray[np.bool_] | Ints) -> "Examples":
+    def __getitem__(self, rows: NDArray[np.bool_] | Ints | slice) -> "Examples":
         return Examples(self.customer[rows], self.cutoff[rows], self.values[rows], self.labels[rows])
 
     def at(self, cutoffs: Iterable[int]) -> "Examples":
@@ -48,15 +50,34 @@ class Examples:
         return self.labels.outcome
 
 
-def examples(
-    parts: Parts, task: TaskConfig, features: FeatureSet, cutoffs: Iterable[int], horizon_days: int, max_rows: int
-) -> Examples:
-    """Members of the task's population at these cutoffs, with features and labels; about `max_rows` of them at most."""
+@dataclass(frozen=True)
+class Asked:
+    """What panels are made for: a task at a horizon, with features, and labels that end at `end` (µs UTC)."""
+
+    task: TaskConfig
+    horizon_days: int
+    features: FeatureSet
+    end: int
+    max_rows: int
+
+
+def examples(parts: Parts, asked: Asked, cutoffs: Iterable[int]) -> Examples:
+    """Members of the population at these cutoffs whose label window is whole; about `max_rows` of them at most."""
     instants = np.fromiter(cutoffs, np.int64)
-    members = sum(len(_members(task, part, instants)) for part in parts())
-    share = min(1.0, max_rows / max(members, 1))
-    stacked = [_examples(task, part, features, instants, horizon_days, share) for part in parts()]
-    return _stack(stacked, features)
+    members = sum(len(_members(asked.task, part, instants)) for part in parts())
+    share = min(1.0, asked.max_rows / max(members, 1))
+    return _stack([_examples(asked, part, instants, share) for part in parts()], asked.features)
+
+
+def history_start(parts: Parts, first: int) -> int:
+    """The day by which one event in a thousand has happened: stray early dates are no history. µs UTC."""
+    counts = np.zeros(0, np.int64)
+    for part in parts():
+        day = (part.time - first) // DAY_US
+        counts = _added(counts, np.bincount(day)) if len(day) else counts
+    if not counts.sum():
+        return first
+    return first + int(np.searchsorted(counts.cumsum(), counts.sum() * STRAY_SHARE, side="right")) * DAY_US
 
 
 def base_values(parts: Parts, task: TaskConfig, features: FeatureSet, as_of: int, max_rows: int) -> Floats:
@@ -99,12 +120,19 @@ def _sampled(journeys: Journeys, rows: Rows, share: float) -> Rows:
     return rows if share >= 1 else rows[in_share(journeys.customers, share)[rows.customer]]
 
 
-def _examples(
-    task: TaskConfig, journeys: Journeys, features: FeatureSet, cutoffs: Ints, horizon_days: int, share: float
-) -> Examples:
-    rows = _sampled(journeys, _members(task, journeys, cutoffs), share)
-    came = labels(task, journeys, rows, horizon_days)
-    return Examples(journeys.customers[rows.customer], rows.cutoff, build(journeys, rows, features).values, came)
+def _examples(asked: Asked, journeys: Journeys, cutoffs: Ints, share: float) -> Examples:
+    rows = _sampled(journeys, _members(asked.task, journeys, cutoffs), share)
+    rows = rows[whole(rows, asked.horizon_days, asked.end)]
+    came = labels(asked.task, journeys, rows, asked.horizon_days)
+    return Examples(journeys.customers[rows.customer], rows.cutoff, build(journeys, rows, asked.features).values, came)
+
+
+def _added(one: Ints, other: Ints) -> Ints:
+    """Sums of two counts by day, of whatever lengths."""
+    longer, shorter = (one, other) if len(one) >= len(other) else (other, one)
+    total = longer.copy()
+    total[: len(shorter)] += shorter
+    return total
 
 
 def _stack(parts: list[Examples], features: FeatureSet) -> Examples:

@@ -1,0 +1,111 @@
+"""Out-of-time figures of a rung beside the named baseline, on rows later than all that chose or fitted it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from features.journeys import Floats
+from models.answer import Spread
+from models.rungs import Rung
+from training import metrics
+from training.bootstrap import MONEY, Figures, draws, figures_of, probability_figures
+from training.fit import Question
+from training.grade import grade
+from training.panels import Examples
+from training.spread import LEVELS, money_spread, probability_spread
+
+
+@dataclass(frozen=True, eq=False)
+class Tested:
+    """Figures, and arrays with one entry per test row; `spread` is learnt on these rows."""
+
+    spread: Spread
+    cap: float
+    metrics: Figures
+    baseline_metrics: Figures
+    grade: str
+    truth: Floats
+    model: Floats
+    baseline: Floats
+    low: Floats
+    high: Floats
+
+
+def spread_of(question: Question, rung: Rung, rows: Examples) -> Spread:
+    """How far outcomes of rows that the rung was not fitted on lie from what it says."""
+    predicted = question.predict(rung, rows).mean
+    return (money_spread if question.is_money else probability_spread)(rows.outcome, predicted)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What is to be tested: a rung, the baseline, and what was learnt on the validation rows (spread, threshold,
+    cap).
+    """
+
+    rung: Rung
+    baseline: Rung
+    spread: Spread
+    threshold: float
+    cap: float
+    best_grade: str = "A"
+
+
+def evaluate(question: Question, tried: Trial, rows: Examples) -> Tested:
+    """All figures with their intervals over customers, and the grade."""
+    weights = draws(rows.customer, question.seed)
+    model, baseline = (question.predict(rung, rows).mean for rung in (tried.rung, tried.baseline))
+    low, high = tried.spread.interval(model)
+    figures = _figures(question, tried, rows, model, weights) | _skill(
+        question, tried, rows, (model, baseline), weights
+    )
+    happened = int((rows.labels.count > 0).sum())
+    return Tested(
+        spread=spread_of(question, tried.rung, rows),
+        cap=tried.cap,
+        metrics=figures,
+        baseline_metrics=_figures(question, tried, rows, baseline, weights, is_model=False),
+        grade=grade(
+            figures["skill"][1],
+            customers=len(rows),
+            rarer=min(happened, len(rows) - happened),
+            at_most=tried.best_grade,
+        ),
+        truth=rows.outcome,
+        model=model,
+        baseline=baseline,
+        low=low,
+        high=high,
+    )
+
+
+def _figures(
+    question: Question, tried: Trial, rows: Examples, predicted: Floats, weights: Floats, *, is_model: bool = True
+) -> Figures:
+    if not question.is_money:
+        return probability_figures(rows.outcome, predicted, tried.threshold, weights)
+    figures = figures_of(MONEY, rows.outcome, predicted, weights)
+    return figures | _interval_figures(tried.spread, rows, predicted, weights) if is_model else figures
+
+
+def _interval_figures(spread: Spread, rows: Examples, predicted: Floats, weights: Floats) -> Figures:
+    """Coverage and width of the 90 % interval, coverage of the middle 80 %, and how far the median is off."""
+    truth, quantiles = rows.outcome, spread.quantile(predicted)
+    low, high = spread.interval(predicted)
+    middle = quantiles[:, LEVELS.index(0.1)], quantiles[:, LEVELS.index(0.9)]
+    inside = {
+        "coverage_90": ((truth >= low) & (truth <= high)).astype(np.float64),
+        "coverage_80": ((truth >= middle[0]) & (truth <= middle[1])).astype(np.float64),
+        "winkler_90": metrics.winkler(truth, low, high),
+        "mae_median": np.abs(truth - quantiles[:, LEVELS.index(0.5)]),
+    }
+    return {name: figures_of({name: metrics.mean}, values, values, weights)[name] for name, values in inside.items()}
+
+
+def _skill(
+    question: Question, tried: Trial, rows: Examples, predictions: tuple[Floats, Floats], weights: Floats
+) -> Figures:
+    own, other = (question.losses(rows, predicted, tried.cap) for predicted in predictions)
+    return figures_of({"skill": metrics.share_saved}, other, own, weights) | {
+        "loss": figures_of({"loss": metrics.mean}, own, own, weights)["loss"]
+    }

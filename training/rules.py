@@ -1,0 +1,76 @@
+"""The named baselines, fitted: recency for churn and propensity, past money for cltv, and the base rate under them."""
+
+import numpy as np
+
+from features.config import TaskConfig
+from features.journeys import Floats
+from features.windows import Feature, FeatureSet, Stream
+from models.rungs import Binned, History, Rung, Scaled
+from models.tasks import outcome_stream
+from training.metrics import edges
+from training.panels import Examples
+
+GROUPS = 10
+SHRINK = 20.0  # rows that the average of all weighs in each group
+YEAR = 365
+
+
+def needed(task: TaskConfig, fitted_days: int) -> FeatureSet:
+    """What rules and hurdles read; they must be among the features of a training."""
+    if task.kind == "cltv":
+        stream = outcome_stream(task)
+        windows = (fitted_days, YEAR, 0)
+        counts = [Feature("count", stream, None, window) for window in windows]
+        sums = [Feature("sum", stream, None, window) for window in windows]
+        return FeatureSet(tuple(dict.fromkeys([*counts, *sums, Feature("tenure", stream)])))
+    return FeatureSet((_recency(task),))
+
+
+def rule(task: TaskConfig, fitted_days: int, rows: Examples, features: FeatureSet) -> Rung:
+    """The named baseline of the task's kind."""
+    if task.kind == "cltv":
+        past = Feature("sum", outcome_stream(task), None, fitted_days).name
+        before = float(np.nansum(rows.values[:, features.position[past]]))
+        return Scaled(past, max(float(rows.outcome.sum()) / before, 0.0) if before > 0 else 1.0)
+    return recency_rule(_recency(task).name, rows, features)
+
+
+def recency_rule(feature: str, rows: Examples, features: FeatureSet) -> Binned:
+    """The rate among customers with a like recency, each group drawn to the rate of all."""
+    x = rows.values[:, features.position[feature]]
+    present = ~np.isnan(x)
+    ends = edges(x[present], GROUPS)
+    group = np.where(present, np.searchsorted(ends, x, side="left"), len(ends) + 1)
+    return Binned(feature, tuple(ends.tolist()), tuple(_shrunk(rows.outcome, group, len(ends) + 2).tolist()))
+
+
+def constant(task: TaskConfig, rows: Examples) -> Rung:
+    """The average for everybody (one half, or no money, before any row): what a rule itself is judged against."""
+    if task.kind == "cltv":
+        mean = float(rows.outcome.mean()) if len(rows) else 0.0
+        return Binned(Feature("tenure", outcome_stream(task)).name, (), (mean, mean), name="constant")
+    rate = (float(rows.outcome.sum()) + 1) / (len(rows) + 2)
+    return Binned(_recency(task).name, (), (rate, rate), name="constant")
+
+
+def history(task: TaskConfig, fitted_days: int, rows: Examples) -> History | None:
+    """What a hurdle reads of the past; None when the rows hold no money to learn from."""
+    orders, money = float(rows.labels.count.sum()), float(rows.outcome.sum())
+    if orders <= 0 or money <= 0:
+        return None
+    stream = outcome_stream(task)
+    counts = tuple(Feature("count", stream, None, window).name for window in (0, YEAR))
+    sums = tuple(Feature("sum", stream, None, window).name for window in (0, YEAR))
+    return History(counts[0], Feature("tenure", stream).name, counts, sums, money / orders, float(fitted_days))
+
+
+def _recency(task: TaskConfig) -> Feature:
+    """Of the event itself; where the event is the loss of a contract, of what keeps it alive."""
+    stream = Stream(tuple(sorted(task.active_event))) if task.churn_event else outcome_stream(task)
+    return Feature("recency", stream)
+
+
+def _shrunk(outcome: Floats, group: Floats, groups: int) -> Floats:
+    count, total = np.bincount(group, minlength=groups), np.bincount(group, outcome, minlength=groups)
+    rate = (outcome.sum() + 1) / (len(outcome) + 2)
+    return np.asarray((total + SHRINK * rate) / (count + SHRINK))

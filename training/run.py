@@ -1,0 +1,161 @@
+"""All of training on one screen: survey → features → per task and horizon choose, test, refit → bundle → run → gate."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from features.config import Config, TaskConfig
+from features.defaults import derive
+from features.files import canonical_json, text_digest
+from features.store import Store
+from features.survey import Survey, survey
+from features.timeline import SECOND_US, instant
+from features.windows import FeatureSet
+from models.bundle import Bundle, save
+from models.registry import Registry
+from training.answers import Setting, Trained, train_answer
+from training.evaluate import Tested
+from training.gate import Verdict, verdict
+from training.panels import history_start
+from training.policy import learn
+from training.rules import needed
+from training.split import split
+from training.tracking import Evidence, HorizonEvidence, track
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What came of training a task: the registered bundle, and whether it serves now and why."""
+
+    task: TaskConfig
+    bundle: Bundle
+    folder: Path
+    version: int
+    verdict: Verdict
+    promoted: bool
+    seconds: float
+
+
+def train(  # noqa: PLR0913  as many arguments as the verb has options
+    config: Config,
+    store: Store,
+    tasks: Sequence[str] | None = None,
+    *,
+    as_of: str | int | None = None,
+    trials: int | None = None,
+    promote: bool = True,
+    clock: Callable[[], int],
+    toml: str = "",
+    progress: Callable[[str], None] = lambda _: None,
+) -> list[Outcome]:
+    """Fit, tune, test, track and register a bundle for each task (all when none is named), and promote what may serve.
+
+    `as_of` is an instant (µs UTC, or ISO text) after which nothing is seen; `clock` gives µs UTC and times the phases;
+    `toml` is the configuration's text, for the record. Equal store, configuration and seed give equal bundles.
+    """
+    asked = [config.task(name) for name in tasks] if tasks else list(config.tasks.values())
+    setting, facts = prepare(config, store, asked, as_of=as_of, trials=trials, progress=progress)
+    registry = Registry.open(config)
+    outcomes = []
+    for task in asked:
+        started = clock()
+        bundle, trained = train_task(setting, task, facts)
+        folder = save(bundle, config.workspace_path / "bundles")
+        bundle = replace(bundle, digest=folder.name)
+        seconds = (clock() - started) / SECOND_US
+        found = verdict(registry, setting, bundle, trained)
+        version = track(registry, _evidence(store, bundle, folder, trained, seconds), toml=toml)
+        if found.passed and promote:
+            registry.set_champion(task.name, version)
+        outcomes.append(Outcome(task, bundle, folder, version.version, found, found.passed and promote, seconds))
+    return outcomes
+
+
+def prepare(
+    config: Config,
+    store: Store,
+    tasks: Sequence[TaskConfig],
+    *,
+    as_of: str | int | None,
+    trials: int | None,
+    progress: Callable[[str], None],
+) -> tuple[Setting, dict[str, Any]]:
+    """What all tasks of a training share, and the facts that their bundles write down."""
+    given = instant(as_of, config.log.timezone) if isinstance(as_of, str) else as_of
+    now = store.end(config) if given is None else given
+    end = store.label_end(now, config)
+
+    def parts() -> Any:
+        return (journeys.as_of(now) for journeys in store.buckets())
+
+    progress("surveying the log")
+    found = survey(parts())
+    first = end if found.first_us is None else min(history_start(parts, found.first_us), end)
+    setting = Setting(
+        config=config,
+        parts=parts,
+        features=_features(config, found, tasks, first, end),
+        as_of=now,
+        first=first,
+        end=end,
+        trials=config.train.trials if trials is None else trials,
+        tell=progress,
+    )
+    facts = {
+        "trained_as_of_us": now,
+        "end_us": end,
+        "log_position": store.log_position,
+        "code_version": metadata.version("journeycast"),
+        "seed": config.seed,
+        "survey": {"customers": found.customers, "rows": found.rows, "events": dict(sorted(found.events.items()))},
+    }
+    return setting, facts
+
+
+def train_task(setting: Setting, task: TaskConfig, facts: dict[str, Any]) -> tuple[Bundle, tuple[Trained, ...]]:
+    """The bundle of one task, unsaved, and how each of its answers came about."""
+    if task.kind == "next_action":
+        setting.tell(f"{task.name}: what each action gains")
+        return Bundle(task, setting.features, (), learn(task, setting.parts, setting.end), facts), ()
+    horizons = sorted(task.horizons_days)
+    trained = tuple(train_answer(setting, task, split(days, setting.first, setting.end)) for days in horizons)
+    prior = {str(one.answer.horizon_days): dict(one.prior) for one in trained}
+    return Bundle(
+        task, setting.features, tuple(one.answer for one in trained), None, {**facts, "prior": prior}
+    ), trained
+
+
+def _features(config: Config, found: Survey, tasks: Sequence[TaskConfig], first: int, end: int) -> FeatureSet:
+    """One set for all tasks, so that batch scoring computes it once; what baselines read is always in it."""
+    fitted = {
+        (task.name, split(days, first, end).fitted_days): task
+        for task in tasks
+        if task.kind != "next_action"
+        for days in task.horizons_days
+    }
+    base = derive(found, config, sorted({days for _, days in fitted}))
+    return base.union(*(needed(task, days) for (_, days), task in fitted.items()))
+
+
+def _evidence(store: Store, bundle: Bundle, folder: Path, trained: Sequence[Trained], seconds: float) -> Evidence:
+    """What is written to the run."""
+    digest = text_digest(canonical_json([asdict(bucket) for bucket in store.manifest.buckets]))
+    horizons = tuple(_horizon(one, one.tested) for one in trained if one.tested)
+    return Evidence(bundle, folder, digest, horizons, {"train": seconds})
+
+
+def _horizon(one: Trained, tested: Tested) -> HorizonEvidence:
+    return HorizonEvidence(
+        horizon_days=one.answer.horizon_days,
+        split=one.split.describe(),
+        rows=one.rows,
+        chosen=one.choice.recipe.describe(),
+        trials=one.choice.trials,
+        truth=tested.truth,
+        model=tested.model,
+        baseline=tested.baseline,
+        low=tested.low,
+        high=tested.high,
+    )

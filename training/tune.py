@@ -1,0 +1,94 @@
+"""The Optuna door: which growth of trees gives the lowest loss on later rows.
+
+The study lives in memory and in one process; its sampler and pruner are pinned, because a new release of Optuna changes
+its defaults. Equal seeds give equal trials.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import optuna
+
+from models.boosted import Growth, Stop
+
+Objective = Callable[[Growth, Stop], tuple[int, float]]  # -> (number of trees, loss)
+REPORT_EVERY = 10  # trees
+Table = tuple[dict[str, object], ...]
+
+
+@dataclass(frozen=True)
+class Found:
+    """The best growth, its number of trees and its loss; `trials` is the table of what was tried."""
+
+    growth: Growth
+    trees: int
+    loss: float
+    trials: Table
+
+
+def search(objective: Objective, start: Growth, *, trials: int, seed: int) -> Found:
+    """Try `start` first, then `trials - 1` others near the best (TPE); with 0 trials `start` is taken as it is."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=5, multivariate=True, constant_liar=False)
+    pruner = optuna.pruners.MedianPruner(n_startup_trials=3, n_warmup_steps=2 * REPORT_EVERY)
+    study = optuna.create_study(sampler=sampler, pruner=pruner, direction="minimize")
+    study.enqueue_trial(_searched(start))
+
+    def tried(trial: optuna.Trial) -> float:
+        trees, loss = objective(_suggested(trial, start), _stop(trial))
+        if trial.should_prune():
+            raise optuna.TrialPruned
+        trial.set_user_attr("trees", trees)
+        return loss
+
+    study.optimize(tried, n_trials=max(trials, 1))
+    best = study.best_trial
+    return Found(
+        _suggested(optuna.trial.FixedTrial(best.params), start),
+        best.user_attrs["trees"],
+        study.best_value,
+        _table(study),
+    )
+
+
+def _searched(growth: Growth) -> dict[str, float]:
+    return {name: value for name, value in growth.describe().items() if name != "rate"}
+
+
+def _suggested(trial: optuna.trial.BaseTrial, start: Growth) -> Growth:
+    return Growth(
+        leaves=trial.suggest_int("leaves", 3, 48, log=True),
+        min_rows=trial.suggest_int("min_rows", max(2, start.min_rows // 8), start.min_rows * 8, log=True),
+        feature_share=trial.suggest_float("feature_share", 0.1, 0.8),
+        row_share=trial.suggest_float("row_share", 0.4, 1.0),
+        l2=trial.suggest_float("l2", 0.1, 200.0, log=True),
+        rate=start.rate,
+    )
+
+
+def _stop(trial: optuna.Trial) -> Stop:
+    best = float("inf")
+
+    def stop(trees: int, loss: float) -> bool:
+        nonlocal best
+        best = min(best, loss)
+        if trees % REPORT_EVERY:
+            return False
+        trial.report(best, trees)
+        return trial.should_prune()
+
+    return stop
+
+
+def _table(study: optuna.Study) -> Table:
+    rows = [
+        {
+            "trial": trial.number,
+            "state": trial.state.name.lower(),
+            "loss": trial.value,
+            "trees": trial.user_attrs.get("trees"),
+            **trial.params,
+        }
+        for trial in study.trials
+    ]
+    return tuple(rows)
