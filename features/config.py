@@ -22,16 +22,18 @@ from pydantic import (
 )
 
 from features.errors import ConfigError, did_you_mean
-from features.timeline import instant
+from features.timeline import instant, zone
 
 Kind = Literal["churn", "propensity", "cltv", "next_action"]
 
 
 def _one_or_many(value: Any) -> Any:
-    return (value,) if isinstance(value, str) else value
+    return (value,) if isinstance(value, (str, int)) else value
 
 
-Names = Annotated[tuple[str, ...], BeforeValidator(_one_or_many)]
+Name = Annotated[str, Field(min_length=1)]
+Names = Annotated[tuple[Name, ...], BeforeValidator(_one_or_many)]
+Days = Annotated[tuple[PositiveInt, ...], BeforeValidator(_one_or_many)]
 
 
 class Section(BaseModel):
@@ -44,16 +46,16 @@ class LogConfig(Section):
     """Where the event log is and which source column is what."""
 
     source: Names = ()
-    customer: str = "customer_id"
-    time: str = "timestamp"
-    event: str = "event_type"
-    value: str | None = None
-    order: str | None = None
-    known: str | None = None
-    id: str | None = None
-    text: str | None = None
-    categories: tuple[str, ...] = ()
-    numbers: tuple[str, ...] = ()
+    customer: Name = "customer_id"
+    time: Name = "timestamp"
+    event: Name = "event_type"
+    value: Name | None = None
+    order: Name | None = None
+    known: Name | None = None
+    id: Name | None = None
+    text: Name | None = None
+    categories: Names = ()
+    numbers: Names = ()
     drop_duplicates: bool = False
     timezone: str = "UTC"
     complete_until: str | None = None
@@ -62,6 +64,20 @@ class LogConfig(Section):
     @classmethod
     def _date_as_text(cls, value: Any) -> Any:
         return value.isoformat() if hasattr(value, "isoformat") else value
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if len({self.customer, self.time, self.event}) < 3:
+            raise ValueError(
+                "customer, time and event must be three columns, "
+                f"found '{self.customer}', '{self.time}', '{self.event}'"
+            )
+        try:
+            zone(self.timezone)
+            self.complete_until_us  # noqa: B018  a wrong date is told here, not hours later
+        except ConfigError as error:
+            raise ValueError(str(error)) from None
+        return self
 
     @property
     def complete_until_us(self) -> int | None:
@@ -73,29 +89,29 @@ class ProfileConfig(Section):
     """Optional attributes of customers; every other column of the source is an attribute."""
 
     source: Names = ()
-    customer: str = "customer_id"
-    known: str | None = None
+    customer: Name = "customer_id"
+    known: Name | None = None
 
 
 class TaskConfig(Section):
     """A named question. Which keys a kind reads is in `KEYS`; an empty `active_event` means every event."""
 
-    name: str
+    name: Name
     kind: Kind
     event: Names = ()
     churn_event: Names = ()
-    where: dict[str, str] = {}
-    horizons_days: tuple[PositiveInt, ...] = ()
+    where: dict[Name, Name] = {}
+    horizons_days: Days = ()
     active_event: Names = ()
     active_days: PositiveInt = 365
     ended_by: Names = ()
     never: Names = ()
-    action: str | None = None
-    nothing: str | None = None
-    probability: str | None = None
+    action: Name | None = None
+    nothing: Name | None = None
+    probability: Name | None = None
     reward: Names = ()
     reward_unit: Literal["value", "count"] = "value"
-    costs: dict[str, float] = {}
+    costs: dict[Name, float] = {}
 
     @model_validator(mode="before")
     @classmethod
@@ -127,9 +143,9 @@ class TaskConfig(Section):
         if not needs[self.kind]:
             raise ValueError(f"a {self.kind} task needs {wanted.get(self.kind, '`event`')}")
         if self.churn_event and not self.active_event:
-            raise ValueError(
-                "a churn task with `churn_event` needs `active_event`: the events that make a contract live"
-            )
+            raise ValueError("a churn task with `churn_event` needs `active_event`: what makes a contract live")
+        if self.churn_event and self.where:
+            raise ValueError("`where` narrows `event`, and this task has `churn_event` instead; remove one")
         if not self.horizons_days:
             raise ValueError("a task needs `horizon_days` (or `horizons_days`), in days")
         if len(set(self.horizons_days)) < len(self.horizons_days):
@@ -139,6 +155,7 @@ class TaskConfig(Section):
         return self
 
 
+_OR = {"cltv": "", "next_action": ', or count rewards with reward_unit = "count"'}
 _COMMON = {"name", "kind", "event", "horizon_days", "horizons_days"}
 _POPULATION = {"active_event", "active_days", "ended_by", "never"}
 KEYS: dict[str, set[str]] = {
@@ -151,6 +168,8 @@ KEYS: dict[str, set[str]] = {
 
 def _refuse_foreign_keys(given: dict[str, Any]) -> None:
     kind = given.get("kind")
+    if kind is None:
+        raise ValueError(f"a task needs `kind`; {did_you_mean('', KEYS)}")
     if kind not in KEYS:
         raise ValueError(f"unknown kind {kind!r}; {did_you_mean(str(kind), KEYS)}")
     for key in given:
@@ -161,7 +180,7 @@ def _refuse_foreign_keys(given: dict[str, Any]) -> None:
 class FeaturesConfig(Section):
     """What the default feature set is derived with."""
 
-    windows_days: tuple[PositiveInt, ...] = (7, 30, 90, 365)
+    windows_days: Days = (7, 30, 90, 365)
     max_columns: PositiveInt = 300
 
 
@@ -176,7 +195,7 @@ class TrainConfig(Section):
 class ServeConfig(Section):
     """Where the HTTP service listens."""
 
-    host: str = "127.0.0.1"
+    host: Name = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65535)] = 3000
 
 
@@ -185,7 +204,7 @@ class Config(Section):
 
     folder: Path
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")] = "shop"
-    workspace: str = "workspace"
+    workspace: Name = "workspace"
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 7
     log: LogConfig = LogConfig()
     profile: ProfileConfig = ProfileConfig()
@@ -193,6 +212,13 @@ class Config(Section):
     train: TrainConfig = TrainConfig()
     serve: ServeConfig = ServeConfig()
     tasks: dict[str, TaskConfig] = {}
+
+    @model_validator(mode="after")
+    def _has_money(self) -> Self:
+        for name, task in self.tasks.items():
+            if self.log.value is None and (task.kind == "cltv" or (task.reward and task.reward_unit == "value")):
+                raise ValueError(f"task '{name}' sums money, and [log] names no `value` column; add it{_OR[task.kind]}")
+        return self
 
     @property
     def workspace_path(self) -> Path:
@@ -202,10 +228,8 @@ class Config(Section):
     @property
     def stored_categories(self) -> tuple[str, ...]:
         """Category columns of the store: the log's own, then what tasks filter by or name actions with."""
-        asked = [
-            name for task in self.tasks.values() for name in (*task.where, *([task.action] if task.action else []))
-        ]
-        return tuple(dict.fromkeys([*self.log.categories, *(name for name in asked if name != self.log.event)]))
+        asked = [name for task in self.tasks.values() for name in (*task.where, task.action)]
+        return tuple(dict.fromkeys([*self.log.categories, *(name for name in asked if name)]))
 
     @property
     def stored_numbers(self) -> tuple[str, ...]:
@@ -240,14 +264,15 @@ def parse(given: dict[str, Any], *, folder: Path, source: str = "configuration")
     for name in tasks:
         if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
             raise ConfigError(f"{source}: a task's name may hold letters, digits, '_' and '-', got '{name}'")
+        if "name" in tasks[name]:
+            raise ConfigError(f"{source}: a task is named by its table, [tasks.{name}]; remove its key `name`")
+    if "folder" in given:
+        raise ConfigError(f"{source}: unknown key 'folder'; paths are relative to the TOML")
     named = {name: {**task, "name": name} for name, task in tasks.items()}
     try:
-        config = Config.model_validate({**given, "tasks": named, "folder": folder})
-        config.log.complete_until_us  # noqa: B018  a wrong date or zone is told here, not hours later
-        instant("1970-01-01", config.log.timezone)
+        return Config.model_validate({**given, "tasks": named, "folder": folder})
     except ValidationError as error:
         raise ConfigError(f"{source}: {_first_mistake(error)}") from None
-    return config
 
 
 def _first_mistake(error: ValidationError) -> str:

@@ -32,6 +32,7 @@ TOML = """
 name = "shop"
 [log]
 source = "${JOURNEYCAST_TEST_SECRET:-none}"
+value = "value"
 [tasks.churn]
 kind = "churn"
 event = "${JOURNEYCAST_TEST_SECRET:-none}"
