@@ -1,0 +1,182 @@
+"""A first configuration for somebody's log: `journeycast init`."""
+
+import glob
+import os
+import shlex
+import tempfile
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from features import duck, init_toml
+from features.cast import cast
+from features.config import parse
+from features.errors import ConfigError, LogError
+from features.facts import Column, File, columns_of, draw, open_files
+from features.files import write_text
+from features.guess import Roles, best, money, roles
+from features.init_toml import Profile, Seen
+from features.log import given
+from features.mapping import Mapping, settle
+from features.propose import Question, propose
+from features.repair import advice
+from features.rhythm import Occurrences, occurrences
+from features.ties import LOOKED, look
+from features.words import KNOWN, fit
+
+MEMORY = "2GB"
+SAMPLE = "sample"
+NAMES_SHOWN = 20
+HEADLESS = "The first line seems to be a row already: put a line with the names of the columns above it."
+ONE_ROW_EACH = 0.99  # different customers for each row, from which a file describes customers
+
+
+@dataclass(frozen=True)
+class Files:
+    """Files of the log, with the facts of their columns, and files of customers' attributes."""
+
+    logs: tuple[File, ...]
+    columns: tuple[Column, ...]
+    profiles: tuple[File, ...]
+    attributes: tuple[Column, ...]
+
+
+def init(files: Sequence[Path], out: Path) -> list[str]:
+    """Write a commented TOML for the log in `files` to `out`, and return what to tell its owner, line by line.
+
+    Raises ConfigError when `out` exists, LogError when the files hold no log.
+    """
+    if out.exists():
+        raise ConfigError(f"expected no file at {out}, found one; move it away, or name another with `-c FILE`")
+    paths = given(files)
+    with (
+        tempfile.TemporaryDirectory(prefix="journeycast-") as folder,
+        duck.connect(Path(folder), paths, memory=MEMORY) as connection,
+    ):
+        text, told = _draft(connection, _sorted_out(connection, open_files(connection, paths)), out.parent.resolve())
+    parse(tomllib.loads(text), folder=out.parent.resolve())
+    write_text(out, text)
+    command = "journeycast" if out == Path("journeycast.toml") else f"journeycast -c {shlex.quote(str(out))}"
+    return [f"Wrote {out}.", *told, f"Look it over, then run: {command} ingest, and: {command} train"]
+
+
+def _sorted_out(connection: duck.Connection, files: Sequence[File]) -> Files:
+    """Tell log and profile apart, by groups of files with equal columns."""
+    logs: list[File] = []
+    profiles: list[File] = []
+    for names in dict.fromkeys(frozenset(file.columns) for file in files):
+        alike = [file for file in files if frozenset(file.columns) == names]
+        columns = columns_of(connection, alike, SAMPLE)
+        found = roles(columns)
+        if found.missing and not _describes_customers(found):
+            raise _no_log(connection, alike[0], columns, found)
+        (profiles if found.missing else logs).extend(alike)
+    if not logs:
+        wrong = f"{profiles[0].path}: expected events, found one row for each customer and no event"
+        raise LogError(f"{wrong}; name the log beside it")
+    attributes = columns_of(connection, profiles, SAMPLE) if profiles else ()
+    columns = columns_of(connection, logs, SAMPLE)
+    for role in roles(columns).missing:
+        raise LogError(
+            f"expected one name of the {role} column in all files, found several; rename those of some files"
+        )
+    return Files(tuple(logs), columns, tuple(profiles), attributes)
+
+
+def _describes_customers(found: Roles) -> bool:
+    return found.customer is not None and found.customer.various >= ONE_ROW_EACH
+
+
+def _no_log(connection: duck.Connection, file: File, columns: Sequence[Column], found: Roles) -> LogError:
+    names = [column.name for column in columns]
+    listed = ", ".join(names[:NAMES_SHOWN]) + (f" and {len(names) - NAMES_SHOWN} more" if names[NAMES_SHOWN:] else "")
+    *others, last = found.missing
+    missing = f"{', no '.join(others)} and no {last}" if others else last
+    headless = 2 * sum(name.replace(".", "").isdigit() for name in names) >= len(names)
+    todo = HEADLESS if headless else advice(connection, file.path, columns, found)
+    return LogError(
+        f"{file.path}: expected a customer, a time and an event in every row, found no {missing}. "
+        f"Columns found: {listed}. {todo}"
+    )
+
+
+def _draft(connection: duck.Connection, files: Files, folder: Path) -> tuple[str, list[str]]:
+    """The text of the TOML, and what to tell."""
+    found, value = roles(files.columns), money(files.columns)
+    one_in = look(connection, files.logs, files.columns, found, value)
+    if not duck.number(connection, f"SELECT count(*) FROM {LOOKED}"):
+        wrong = f"{files.logs[0].path}: expected rows with customer, time and event, found none"
+        raise LogError(f"{wrong} that has all three; repair the file")
+    mapping = settle(connection, files.columns, found, value)
+    log = occurrences(connection, mapping, {column.name: column.place for column in files.columns}, one_in)
+    questions = propose(log, cast(log, mapping.action.event if mapping.action else None), mapping.action)
+    seen = _seen(connection, files, log, whole_days=found.present["time"].midnights == found.present["time"].times)
+    profile = _profile(connection, files, folder)
+    text = init_toml.text(_source(files.logs, folder), mapping, seen, profile, questions)
+    return text, _told(mapping, seen, questions)
+
+
+def _seen(connection: duck.Connection, files: Files, log: Occurrences, *, whole_days: bool) -> Seen:
+    counts = duck.rows(connection, f"SELECT event, count(*) AS n FROM {LOOKED} GROUP BY event ORDER BY n DESC, event")
+    row = ", ".join(f"t{column.place}" for column in files.columns)
+    repeated = duck.number(connection, f"SELECT count(*) - count(DISTINCT hash({row})) FROM {LOOKED}")
+    return Seen(
+        rows=sum(file.rows for file in files.logs),
+        customers=log.customers * log.one_in,
+        start=log.start,
+        end=log.end,
+        last=int(log.time.max()),
+        strays=log.strays * log.one_in,
+        one_in=log.one_in,
+        events=tuple((str(event), int(str(n)) * log.one_in) for event, n in counts),
+        refunds=bool((log.value < 0).any()),
+        whole_days=whole_days,
+        repeated=repeated * log.one_in,
+    )
+
+
+def _profile(connection: duck.Connection, files: Files, folder: Path) -> Profile | None:
+    if not files.profiles:
+        return None
+    who = roles(files.attributes).present["customer"]
+    known = best(files.attributes, lambda column: fit(column.name, KNOWN) if column.is_time else 0.0)
+    # the last sample drawn is that of the log, so that the profile is asked for its customers once more
+    draw(connection, files.profiles, {who.name: "t"}, "attributed", ["true"] * len(files.profiles))
+    shared = f"SELECT avg((customer IN (SELECT t0 FROM attributed))::INT) FROM (SELECT DISTINCT customer FROM {LOOKED})"
+    share = float(str(duck.rows(connection, shared)[0][0]))
+    return Profile(_source(files.profiles, folder), who.name, known.name if known else None, share)
+
+
+def _source(files: Sequence[File], folder: Path) -> tuple[str, ...]:
+    """Paths relative to the TOML; a glob where it names the same files, so that new ones are taken too."""
+    paths = [file.path for file in files]
+    first = paths[0]
+    alike = sorted(path for path in first.parent.iterdir() if path.is_file() and path.name.endswith(first.suffix))
+    if len(paths) > 1 and alike == sorted(paths):
+        return (_relative(first.parent, folder) + "/*" + first.suffix,)
+    return tuple(_relative(path, folder) for path in paths)
+
+
+def _relative(path: Path, folder: Path) -> str:
+    """With what a glob or the environment would read otherwise escaped."""
+    return glob.escape(Path(os.path.relpath(path, folder)).as_posix()).replace("${", "[$]{")
+
+
+def _told(mapping: Mapping, seen: Seen, questions: Sequence[Question]) -> list[str]:
+    columns = {
+        key: getattr(mapping, key) for key in ("customer", "time", "event", "value", "order", "known", "id", "text")
+    }
+    listed = ", ".join(f"{key} = {column}" for key, column in columns.items() if column)
+    told = [
+        f"{seen.rows:,} rows, about {seen.customers:,} customers. {listed}.",
+        *(f"Left out: {name}: {why}" for name, why in mapping.left_out),
+    ]
+    for question in questions:
+        told.append(
+            f"{question.name}: {question.asks}"
+            if question.ready
+            else f"{question.name} (in the file as a comment): {question.asks}"
+        )
+        told += [f"    {reason}" for reason in question.why]
+    return told
