@@ -52,10 +52,13 @@ def derive(survey: Survey, config: Config, horizons_days: Iterable[int] = ()) ->
 
 def _task_streams(tasks: Iterable[TaskConfig]) -> Iterator[Stream]:
     for task in tasks:
-        events = tuple(sorted(task.event or task.churn_event))
-        yield Stream(events, tuple(sorted(task.where.items())))
+        yield Stream(_sorted(task.event or task.churn_event), tuple(sorted(task.where.items())))
         if task.reward:
-            yield Stream(tuple(sorted(task.reward)))
+            yield Stream(_sorted(task.reward))
+
+
+def _sorted(events: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted(set(events)))
 
 
 def _stream(stream: Stream, survey: Survey, windows: tuple[int, ...]) -> Iterator[Feature]:

@@ -4,9 +4,11 @@ Everything that is published goes through `atomic_write` or `atomic_folder`: tem
 the folder. A reader never lists a folder; it reads a manifest and checks what the manifest names.
 """
 
+import errno
 import hashlib
 import json
 import os
+import secrets
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,8 +26,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
 
     When the block raises, the temporary file is removed and `path` is as it was.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{TEMPORARY}{os.getpid()}-{path.name}")
+    temporary = _beside(path)
     try:
         yield temporary
         _sync(temporary)
@@ -41,9 +42,9 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
     Raises OSError when `path` exists already: a published folder never changes.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{TEMPORARY}{os.getpid()}-{path.name}")
-    shutil.rmtree(temporary, ignore_errors=True)
+    if path.exists():
+        raise FileExistsError(errno.EEXIST, "a published folder never changes", str(path))
+    temporary = _beside(path)
     temporary.mkdir()
     try:
         yield temporary
@@ -105,6 +106,15 @@ def check_digests(folder: Path, expected: dict[str, str], error: type[Journeycas
             raise error(
                 f"{path} was changed: expected SHA-256 {wanted[:12]}…, found {found[:12]}…; restore or rebuild it"
             )
+
+
+def _beside(path: Path) -> Path:
+    """A name in the same folder (which is made) that no other process or thread takes; its suffix is that of `path`."""
+    made = [folder for folder in (path.parent, *path.parent.parents) if not folder.exists()]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for folder in made:
+        _sync(folder.parent)
+    return path.with_name(f"{TEMPORARY}{secrets.token_hex(4)}-{path.name}")
 
 
 def _sync(path: Path) -> None:

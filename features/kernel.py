@@ -248,7 +248,7 @@ def _whole(times, values, cutoff, figures, out):
             out[column] = (cutoff - times[oldest]) / DAY_US
         elif what == GAP_MEAN:
             gaps = _gaps(values[oldest : newest + 1])
-            out[column] = (times[newest] - times[oldest]) / (gaps * DAY_US)  # without a gap 0 / 0, which is NaN
+            out[column] = (times[newest] - times[oldest]) / (gaps * DAY_US) if gaps else math.nan
         else:
             out[column] = _spread(times[oldest : newest + 1], values[oldest : newest + 1])
 

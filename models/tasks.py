@@ -4,7 +4,7 @@ Membership is read from features like everything else, so it obeys the one time 
 cutoff.
 """
 
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +17,7 @@ from features.windows import Feature, FeatureSet, Stream
 
 def outcome_stream(task: TaskConfig) -> Stream:
     """The rows that decide the label: the task's event (with its filter), the churn event, or the reward."""
-    events = tuple(sorted(task.reward or task.churn_event or task.event))
-    return Stream(events, tuple(sorted(task.where.items())))
+    return replace(_stream(task.reward or task.churn_event or task.event), where=tuple(sorted(task.where.items())))
 
 
 def population(task: TaskConfig, journeys: Journeys, rows: Rows) -> NDArray[np.bool_]:
@@ -70,9 +69,4 @@ def _recency(events: tuple[str, ...]) -> Feature:
 
 
 def _stream(events: tuple[str, ...]) -> Stream:
-    return Stream(tuple(sorted(events)))
-
-
-def describe(task: TaskConfig, horizon_days: int) -> dict[str, Any]:
-    """What a bundle writes down about its question."""
-    return {**task.model_dump(mode="json"), "horizon_days": horizon_days}
+    return Stream(tuple(sorted(set(events))))
