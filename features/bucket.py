@@ -1,7 +1,7 @@
-"""One bucket of the store as two Arrow IPC files, of events and of profile: whole, uncompressed, mapped rather than read.
+"""One bucket of the store as two Arrow IPC files, of events and of profile: uncompressed, mapped rather than read.
 
-Text is dictionary-coded with names sorted and local to the bucket. A null is -1 under a cleared validity bit, or NaN, so that NumPy views
-the mapped bytes as they lie. Files are named by their content.
+Text is dictionary-coded with names sorted and local to the bucket. A null is -1 under a cleared validity bit, or NaN,
+so that NumPy views the mapped bytes as they lie. Files are named by their content.
 """
 
 import hashlib
@@ -38,7 +38,7 @@ class BucketFiles:
 
 
 def bucket_of(customer: str, buckets: int) -> int:
-    """The bucket of a customer among `buckets` (a power of two): the first bits of a hash, so that twice as many split each."""
+    """The bucket of a customer among `buckets`, a power of two: by first bits of a hash, so doubling splits each."""
     low = int.from_bytes(hashlib.md5(customer.encode(), usedforsecurity=False).digest()[8:], "little")
     return (low >> (64 - HASH_BITS)) * buckets >> HASH_BITS
 
@@ -104,7 +104,8 @@ def _category(batch: pa.RecordBatch, name: str) -> Category:
 
 
 def _view(batch: pa.RecordBatch, name: str) -> NDArray[Any]:
-    return batch.column(name).to_numpy(zero_copy_only=True)
+    column: NDArray[Any] = batch.column(name).to_numpy(zero_copy_only=True)
+    return column
 
 
 def _profile(table: pa.RecordBatch, customers: int) -> Profile:

@@ -1,4 +1,4 @@
-"""The sorted store from the taken files: ids made unique, customers spread over buckets, one bucket in memory at a time.
+"""The sorted store from the taken files: ids made unique, customers spread over buckets, one bucket at a time.
 
 DuckDB sorts all rows by bucket, customer and time, spilling to disk when it must, and streams them; each bucket is cut
 from the stream, put in its one order and written.
@@ -78,6 +78,11 @@ def buckets_for(rows: int) -> int:
     return 1 << min(max(-(-rows // ROWS_PER_BUCKET) - 1, 0).bit_length(), HASH_BITS)
 
 
+def bucket_sql(customer: str, buckets: int) -> str:
+    """`features.bucket.bucket_of` in SQL."""
+    return f"(((md5_number_lower({customer}) >> {64 - HASH_BITS})::BIGINT * {buckets}) >> {HASH_BITS})"
+
+
 def _views(connection: duck.Connection, logs: Sequence[Path], profiles: Sequence[Path]) -> None:
     listed = duck.texts(duck.pattern(path) for path in logs)
     connection.execute(f"CREATE VIEW good AS FROM read_parquet({listed}) WHERE reason IS NULL")
@@ -130,10 +135,9 @@ def _spread_customers(connection: duck.Connection) -> Ints:
     """Number all customers by bucket and name; returns where the numbers of every bucket start, and their end."""
     rows = duck.number(connection, "SELECT (SELECT count(*) FROM events) + (SELECT count(*) FROM attributes)")
     buckets = buckets_for(rows)
-    bits = f"(md5_number_lower(customer) >> {64 - HASH_BITS})::BIGINT"
     connection.execute(
-        "CREATE TABLE customers AS SELECT *, (row_number() OVER (ORDER BY bucket, customer) - 1)::INTEGER AS number FROM ("
-        f"SELECT customer, ({bits} * {buckets}) >> {HASH_BITS} AS bucket "
+        "CREATE TABLE customers AS SELECT *, (row_number() OVER (ORDER BY bucket, customer) - 1)::INTEGER AS number "
+        f"FROM (SELECT customer, {bucket_sql('customer', buckets)} AS bucket "
         "FROM (SELECT customer FROM events UNION SELECT customer FROM attributes)) ORDER BY number"
     )
     counts = np.zeros(buckets, np.int64)
@@ -241,7 +245,8 @@ def _numbers(table: pa.Table) -> dict[str, Floats]:
 
 def _floats(column: pa.Array) -> Floats:
     """Null as NaN, and -0 as 0, which would be equal and yet not the same to the bit."""
-    return column.to_numpy(zero_copy_only=False).astype(np.float64) + 0.0
+    floats: Floats = column.to_numpy(zero_copy_only=False).astype(np.float64)
+    return floats + 0.0
 
 
 def _keys(column: pa.Array | None) -> Ints | None:

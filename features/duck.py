@@ -1,6 +1,7 @@
 """The door to DuckDB: connections that may touch only what they are told, and quoting.
 
-A connection reads the named files, writes below its workspace, spills there when memory runs out, and installs nothing from the net.
+A connection reads the named files, writes below its workspace, spills there when memory runs out, and installs nothing
+from the net.
 """
 
 import glob
@@ -27,7 +28,7 @@ def connect(
     """A private in-memory database that may read `files` and use the folder `workspace`, nothing else."""
     spill = workspace / SPILL
     spill.mkdir(parents=True, exist_ok=True)
-    settings = {
+    settings: dict[str, str | bool | int | float | list[str]] = {
         "memory_limit": memory,
         "threads": threads,
         "temp_directory": str(spill),

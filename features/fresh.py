@@ -1,4 +1,4 @@
-"""A request's own events merged into a stored journey, as if they had been ingested: same checks, same order, same keys.
+"""A request's own events merged into a stored journey, as if they had been ingested: same checks, order and keys.
 
 What cannot be seen from one customer stays out: an id that another customer's event carries.
 """
@@ -54,7 +54,7 @@ def merge(
     held = _nobody(config) if stored is None else stored
     if not rows and len(held):
         return held
-    joined = _joined(held, name, rows, config)
+    joined = _joined(held, name, rows)
     by_time = joined.reordered(np.argsort(joined.time, kind="stable"))
     if config.log.id is not None:
         by_time = _one_event_an_id(by_time)
@@ -93,7 +93,7 @@ def _row(event: Mapping[str, Any], where: str, customer: str, config: Config, no
 
 
 def _refuse_strangers(event: Mapping[str, Any], where: str, customer: str, config: Config) -> None:
-    """A misspelt column would be a silent null, another customer's event silently this one's; columns unread are passed."""
+    """A misspelt column would be a silent null, another customer's event silently this one's; unread columns pass."""
     columns = set(log_columns(config).values())
     for key in event.keys() - columns:
         if difflib.get_close_matches(str(key), columns - event.keys(), n=1, cutoff=0.8):
@@ -162,7 +162,7 @@ def _nobody(config: Config) -> Journeys:
     )
 
 
-def _joined(held: Journeys, customer: str, rows: Sequence[Row], config: Config) -> Journeys:
+def _joined(held: Journeys, customer: str, rows: Sequence[Row]) -> Journeys:
     """The stored rows, then the fresh ones, in no order yet."""
     count = held.rows + len(rows)
     profile = held.profile if len(held) else replace(held.profile, starts=np.zeros(2, np.int64))
@@ -178,7 +178,8 @@ def _joined(held: Journeys, customer: str, rows: Sequence[Row], config: Config) 
         order=None if held.order is None else _append(held.order, [row.order for row in rows]),
         arrival=_append(held.arrival, [ARRIVED] * len(rows)),
         categories={
-            name: _append_names(column, [row.categories[name] for row in rows]) for name, column in held.categories.items()
+            name: _append_names(column, [row.categories[name] for row in rows])
+            for name, column in held.categories.items()
         },
         numbers={name: _append(column, [row.numbers[name] for row in rows]) for name, column in held.numbers.items()},
         profile=profile,
@@ -202,13 +203,11 @@ def _append_names(column: Category, values: Sequence[str | None]) -> Category:
 
 def _one_event_an_id(journey: Journeys) -> Journeys:
     """Of rows with one id the one known first stays, then the smallest by all columns, as at ingest."""
-    assert journey.identity is not None
     arranged, _ = arrange(journey, drop_equal=False)
-    assert arranged.identity is not None
-    by_id = np.lexsort((np.arange(arranged.rows), arranged.known, arranged.identity))
-    ids = arranged.identity[by_id]
+    identity = np.zeros(0, np.int64) if arranged.identity is None else arranged.identity
+    by_id = np.lexsort((np.arange(len(identity)), arranged.known, identity))
+    ids = identity[by_id]
     again = np.concatenate([[False], (ids[1:] == ids[:-1]) & (ids[1:] >= 0)])
     keep = np.ones(arranged.rows, bool)
     keep[by_id[again]] = False
     return arranged if keep.all() else arranged.keep(keep)
-

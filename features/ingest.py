@@ -50,7 +50,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Plan:
-    """What an ingest has to do: `new` are contents to take, each once; `paths` says what every path gives afterwards."""
+    """What there is to do: `new` are contents to take, each once; `paths` says what every path gives afterwards."""
 
     new: tuple[Found, ...]
     paths: tuple[SourcePath, ...]
@@ -133,8 +133,9 @@ def _taken_before(config: Config, before: Manifest, found: Sequence[Found]) -> l
             missing.append(source.path)
     if missing:
         raise LogError(
-            f"[log], [profile] or the columns that tasks read have changed, so every file must be read again, but these "
-            f"are gone or changed: {', '.join(missing)}; bring them back, or remove {config.workspace_path / STORE} to start over"
+            "[log], [profile] or the columns that tasks read have changed, so every file must be read again, but these "
+            f"are gone or changed: {', '.join(missing)}; bring them back, or remove {config.workspace_path / STORE} "
+            "to start over"
         )
     return again
 
@@ -190,8 +191,8 @@ def _demand_a_good_row(taken: Sequence[TakenFile], workspace: Path) -> None:
         raise LogError("the log holds no row at all; check that `source` in [log] names the right files")
     told = "; ".join(f"{count:,} × {reason}" for reason, count in reasons.most_common(5))
     raise LogError(
-        f"no good row among the {sum(reasons.values()):,} of the log: {told}. Correct the columns or the timezone in [log]; "
-        f"the rows with their reasons are in {workspace / QUARANTINE}"
+        f"no good row among the {sum(reasons.values()):,} of the log: {told}. Correct the columns or the timezone in "
+        f"[log]; the rows with their reasons are in {workspace / QUARANTINE}"
     )
 
 

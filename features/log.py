@@ -1,7 +1,8 @@
 """The files a log comes in: finding them, and reading Parquet, CSV and JSON Lines as one kind of relation.
 
-A file's format is told by its name: `.parquet`; `.csv`, `.tsv`; `.jsonl`, `.ndjson`, `.json` (one object a line); the last two also with
-`.gz`. CSV has a header line, is UTF-8, and every value is read as text: nothing is sniffed but the delimiter, which the header tells.
+A file's format is told by its name: `.parquet`; `.csv`, `.tsv`; `.jsonl`, `.ndjson`, `.json` (one object a line); all
+but Parquet also with `.gz`. CSV has a header line, is UTF-8, and every value is read as text: nothing is sniffed but
+the delimiter, which the header tells.
 """
 
 import csv
@@ -28,12 +29,15 @@ FORMATS = {
     ".json": "json",
 }
 KEEP_BROKEN = ", store_rejects=true, rejects_limit=0"
-PASS_BROKEN = ", ignore_errors=true"
+SKIP_BROKEN = ", ignore_errors=true"
 
 
 @dataclass(frozen=True)
 class Relation:
-    """A source file as SQL: `query` gives `ROW` and what `cells` (by source column) read; `raw` is a whole row as JSON text."""
+    """A source file as SQL: `query` gives `ROW` and what `cells`, by source column, read; `raw` is a row as JSON text.
+
+    `checks` pairs conditions on a whole row with reasons.
+    """
 
     query: str
     cells: Mapping[str, Cell]
@@ -42,14 +46,14 @@ class Relation:
 
     def again(self) -> str:
         """The same rows with the same numbers, for a second reading."""
-        return self.query.replace(KEEP_BROKEN, PASS_BROKEN)
+        return self.query.replace(KEEP_BROKEN, SKIP_BROKEN)
 
 
 def find(folder: Path, patterns: Iterable[str]) -> list[Path]:
-    """The files that globs relative to `folder` match, each once, in order; raises LogError for a glob that matches none."""
+    """The files that globs relative to `folder` match, each once; raises LogError for one that matches none."""
     found: dict[Path, None] = {}
     for pattern in patterns:
-        matches = sorted(glob.glob(pattern, root_dir=folder, recursive=True))
+        matches = sorted(glob.glob(pattern, root_dir=folder, recursive=True))  # noqa: PTH207  a pattern may be absolute
         files = [folder / match for match in matches if (folder / match).is_file()]
         if not files:
             raise LogError(
@@ -70,12 +74,12 @@ def given(files: Iterable[Path]) -> list[Path]:
 
 
 def relation(connection: duck.Connection, path: Path, wanted: Mapping[str, str], section: str) -> Relation:
-    """A file as a relation in which every column of `wanted` (key of the TOML → source column) is there; raises LogError."""
+    """A file as a relation that has every column of `wanted` (key of the TOML → source column); raises LogError."""
     read = {"parquet": _parquet, "csv": _csv, "json": _json}[format_of(path)]
     if path.stat().st_size == 0:
         raise LogError(f"{path} is empty (0 bytes); write it again or take it out of the source")
     with duck.telling_of(str(path)):
-        opened = read(connection, path, list(wanted.values()))
+        opened = read(connection, path, list(wanted.values()), section)
     for key, column in wanted.items():
         if column not in opened.cells:
             listed = ", ".join(opened.cells) or "none"
@@ -98,7 +102,7 @@ def format_of(path: Path) -> str:
     return kind
 
 
-def _parquet(connection: duck.Connection, path: Path, _: list[str]) -> Relation:
+def _parquet(connection: duck.Connection, path: Path, _wanted: list[str], _section: str) -> Relation:
     source = f"read_parquet({_literal(path)}, file_row_number=true, binary_as_string=true)"
     columns = [(str(name), str(kind)) for name, kind, *_ in duck.rows(connection, f"DESCRIBE FROM {source}")]
     cells = {name: _cell(duck.name(name), kind) for name, kind in columns if name != "file_row_number"}
@@ -110,12 +114,12 @@ def _cell(sql: str, kind: str) -> Cell:
     return Cell(f"{sql}::VARCHAR", "VARCHAR") if kind.startswith("ENUM") else Cell(sql, kind)
 
 
-def _csv(_: duck.Connection, path: Path, wanted: list[str]) -> Relation:
+def _csv(_connection: duck.Connection, path: Path, wanted: list[str], _section: str) -> Relation:
     header, delimiter = _header(path, wanted)
     columns = ", ".join(f"'c{i}': 'VARCHAR'" for i in range(len(header)))
     source = (
-        f"read_csv({_literal(path)}, auto_detect=false, header=true, delim={duck.text(delimiter)}, quote='\"', escape='\"', "
-        f"max_line_size={MAX_LINE}, columns={{{columns}}}{KEEP_BROKEN})"
+        f"read_csv({_literal(path)}, auto_detect=false, header=true, delim={duck.text(delimiter)}, quote='\"', "
+        f"escape='\"', max_line_size={MAX_LINE}, columns={{{columns}}}{KEEP_BROKEN})"
     )
     cells = {name: Cell(f"c{i}", "VARCHAR") for i, name in enumerate(header)}
     query = f"SELECT row_number() OVER () AS {ROW}, * FROM {source}"
@@ -143,25 +147,27 @@ def _header(path: Path, wanted: list[str]) -> tuple[list[str], str]:
     return names, delimiter
 
 
-def _json(connection: duck.Connection, path: Path, wanted: list[str]) -> Relation:
+def _json(connection: duck.Connection, path: Path, wanted: list[str], section: str) -> Relation:
     source = (
-        f"read_csv({_literal(path)}, auto_detect=false, header=false, delim='\x01', quote='', escape='', strict_mode=false, "
-        f"max_line_size={MAX_LINE}, columns={{'line': 'VARCHAR'}}{KEEP_BROKEN})"
+        f"read_csv({_literal(path)}, auto_detect=false, header=false, delim='\x01', quote='', escape='', "
+        f"strict_mode=false, max_line_size={MAX_LINE}, columns={{'line': 'VARCHAR'}}{KEEP_BROKEN})"
     )
     lines = f"SELECT row_number() OVER () AS {ROW}, line FROM {source}"
-    keys = _keys(connection, lines.replace(KEEP_BROKEN, PASS_BROKEN), wanted)
+    keys = _keys(connection, lines.replace(KEEP_BROKEN, SKIP_BROKEN), wanted, section)
     pointers = duck.texts("/" + key.replace("~", "~0").replace("/", "~1") for key in keys)
     parts = ", ".join(f"v[{i}] AS c{i}, t[{i}] AS t{i}" for i in range(1, len(keys) + 1))
-    opened = f"SELECT {ROW}, line, try(json_extract_string(line, {pointers})) AS v, try(json_type(line, {pointers})) AS t FROM ({lines})"
+    values = f"try(json_extract_string(line, {pointers})) AS v, try(json_type(line, {pointers})) AS t"
+    opened = f"SELECT {ROW}, line, {values} FROM ({lines})"
     query = f"SELECT {ROW}, line{', ' + parts if parts else ''} FROM ({opened}) WHERE trim(line) <> ''"
     cells = {key: Cell(f"c{i}", "VARCHAR", f"t{i}") for i, key in enumerate(keys, 1)}
     broken = ("coalesce(try(json_type(line)), '') <> 'OBJECT'", "not a JSON object")
     return Relation(query, cells, "CASE WHEN json_valid(line) THEN line ELSE to_json(line)::VARCHAR END", (broken,))
 
 
-def _keys(connection: duck.Connection, lines: str, wanted: list[str]) -> list[str]:
-    """The keys of the objects in a file, of the first 1,000 when these already hold all that is wanted."""
-    for part in (f"({lines}) LIMIT 1000", f"({lines})"):
+def _keys(connection: duck.Connection, lines: str, wanted: list[str], section: str) -> list[str]:
+    """The keys of the objects in a file; of the log's first 1,000 alone when these hold all that is wanted."""
+    keys: list[str] = []
+    for part in (f"({lines}) LIMIT 1000", f"({lines})")[section == "profile" :]:
         query = f"SELECT DISTINCT unnest(try(json_keys(line))) AS key FROM (FROM {part}) ORDER BY key"
         keys = [str(key) for (key,) in duck.rows(connection, query)]
         if set(wanted) <= set(keys):

@@ -1,4 +1,4 @@
-"""What the store holds, in one file that is replaced whole: readers go by it, and what it does not name does not exist."""
+"""What the store holds, in one file that is replaced whole: readers go by it; what it does not name is not there."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -46,7 +46,7 @@ class SourcePath:
 
 @dataclass(frozen=True)
 class Statistics:
-    """What the store holds: times in µs UTC, `events` counts rows by event, gaps are whole UTC days without any event."""
+    """What was found: times in µs UTC, `events` counts rows by event, gaps are whole UTC days without any event."""
 
     rows: int
     customers: int
@@ -64,7 +64,10 @@ class Statistics:
 
 @dataclass(frozen=True)
 class Manifest:
-    """The store: files by name and digest, columns by name, and what was found. `arrival` is the last ingest that brought rows."""
+    """The store: files by name and digest, columns by name, and what was found.
+
+    `arrival` is the number of the last ingest that brought rows; `previous` names files of the former generation.
+    """
 
     version: int
     mapping: str
@@ -113,7 +116,7 @@ def read_manifest(workspace: Path) -> Manifest | None:
         return None
     except (ValidationError, OSError):
         raise StoreError(
-            f"{path} is no manifest of this version; remove {workspace / STORE} and run `ingest` with all files of the log"
+            f"{path} is no manifest of this version; remove {workspace / STORE} and `ingest` all files of the log again"
         ) from None
 
 

@@ -77,7 +77,8 @@ def _gaps(found: Statistics) -> str:
     if not found.days_without or found.longest_gap_from is None:
         return "none: every day (UTC) has an event"
     days = "1 day" if found.longest_gap_days == 1 else f"{found.longest_gap_days:,} days"
-    return f"{found.days_without:,} days (UTC) without an event, the longest gap {days} from {iso(found.longest_gap_from)[:10]}"
+    start = iso(found.longest_gap_from)[:10]
+    return f"{found.days_without:,} days (UTC) without an event, the longest gap {days} from {start}"
 
 
 def _duplicates(found: Statistics) -> str:

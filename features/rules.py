@@ -1,18 +1,20 @@
 """What a cell of the log may hold: as SQL for whole files, as Python for the events of one request.
 
-Both say the same about the same cell, which tests hold against each other. An empty text is a null everywhere, because CSV knows no other.
+Both say the same about the same cell, which tests hold against each other. An empty text is a null everywhere, because
+CSV knows no other.
 
 - Text: as it stands; a number becomes text the natural way (12346, not 12346.0).
 - Number: finite; as text in decimal or exponent notation; true is 1 and false 0.
-- Time: a timestamp, a date or ISO 8601 text such as `2011-09-10`, `2011-09-10 08:15` or `2011-09-10T08:15:00.5+02:00`. Without offset it is
-  local in `[log] timezone`. A bare number is never a time: whether it counts seconds or milliseconds would be a guess.
+- Time: a timestamp, a date (its first instant) or ISO 8601 text such as `2011-09-10`, `2011-09-10 08:15` or
+  `2011-09-10T08:15:00.5+02:00`. Without offset it is local in `[log] timezone`. A bare number is never a time: whether
+  it counts seconds or milliseconds would be a guess.
 """
 
 import json
 import math
 import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from features.duck import text as quoted
@@ -82,11 +84,13 @@ def time(value: Any, timezone: str) -> int | None:
     """The value as µs UTC; None for a null."""
     if value is None or value == "":
         return None
-    if isinstance(value, datetime):
+    if isinstance(value, date):
         return instant(value, timezone)
     if not isinstance(value, str):
-        raise ValueError(NOT_TIME)
+        raise ValueError(NOT_TIME)  # noqa: TRY004  one kind of error for every reason
     try:
+        if len(value) == len("2011-09-10") and _LOCAL_TIME.fullmatch(value):
+            return instant(date.fromisoformat(value), timezone)
         if _LOCAL_TIME.fullmatch(value):
             return instant(datetime.fromisoformat(_FRACTION.sub(r"\1", value)), timezone)
         placed = _PLACED_TIME.fullmatch(value)
@@ -125,7 +129,7 @@ def _offset_us(offset: str) -> int:
 
 @dataclass(frozen=True)
 class Cell:
-    """A column of a source file: a SQL expression, its DuckDB type, and for JSON the expression that names the value's JSON type."""
+    """A column of a source file: its SQL, its DuckDB type, and for JSON the SQL that tells the value's JSON type."""
 
     sql: str
     type: str
@@ -136,7 +140,8 @@ def sql_text(cell: Cell) -> str:
     """The cell as text; NULL for a null and for what is no single value."""
     if cell.json:
         natural = _natural(f"try_cast({cell.sql} AS DOUBLE)")
-        return f"CASE {cell.json} WHEN 'DOUBLE' THEN {natural} WHEN 'OBJECT' THEN NULL WHEN 'ARRAY' THEN NULL ELSE nullif({cell.sql}, '') END"
+        single = f"CASE WHEN NOT {sql_nested(cell)} THEN nullif({cell.sql}, '') END"
+        return f"CASE {cell.json} WHEN 'DOUBLE' THEN {natural} ELSE {single} END"
     if _is_nested(cell.type):
         return "NULL::VARCHAR"
     if _is_fractional(cell.type):
@@ -194,6 +199,11 @@ def sql_is_local(cell: Cell) -> str:
     return "false" if "WITH TIME ZONE" in cell.type else "true"
 
 
+def sql_is_date(cell: Cell) -> str:
+    """Whether the cell, if it is a time at all, is a date alone: it means the first instant of that day."""
+    return f"coalesce(length({cell.sql}) = 10, false)" if cell.type == "VARCHAR" else str(cell.type == "DATE").lower()
+
+
 def sql_bad_customer(alias: str) -> list[tuple[str, str]]:
     """Conditions on a text, each with the reason it is no id of a customer."""
     return [
@@ -212,10 +222,9 @@ def _sql_text_time(cell: Cell) -> str:
     minutes = f"(substr({digits}, 1, 2)::BIGINT * 60 + substr({digits}, 3, 2)::BIGINT)"
     signed = f"CASE WHEN contains({offset}, '-') THEN -{minutes} ELSE {minutes} END"
     placed = f"epoch_us(try_cast({part} AS TIMESTAMP)) - ({signed}) * 60000000"
-    return (
-        f"CASE WHEN NOT {_is_string(cell)} THEN NULL WHEN regexp_full_match({cell.sql}, {quoted(_LOCAL_TIME.pattern)}) THEN {local} "
-        f"WHEN regexp_full_match({cell.sql}, {pattern}) THEN {placed} END"
-    )
+    cases = f"WHEN regexp_full_match({cell.sql}, {quoted(_LOCAL_TIME.pattern)}) THEN {local}"
+    cases += f" WHEN regexp_full_match({cell.sql}, {pattern}) THEN {placed}"
+    return f"CASE WHEN NOT {_is_string(cell)} THEN NULL {cases} END"
 
 
 def _is_string(cell: Cell) -> str:
@@ -224,7 +233,8 @@ def _is_string(cell: Cell) -> str:
 
 def _natural(double: str) -> str:
     whole = f"abs({double}) < 1e15 AND {double} = trunc({double})"
-    return f"CASE WHEN isnan({double}) THEN NULL WHEN {whole} THEN ({double})::BIGINT::VARCHAR ELSE ({double})::VARCHAR END"
+    written = f"CASE WHEN {whole} THEN ({double})::BIGINT::VARCHAR ELSE ({double})::VARCHAR END"
+    return f"CASE WHEN NOT isnan({double}) THEN {written} END"
 
 
 def _is_fractional(kind: str) -> bool:

@@ -6,7 +6,7 @@ manifest in hand is not disturbed in the middle.
 
 import hashlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from features import bucket
 from features.bucket import bucket_of
 from features.config import Config
 from features.errors import StoreError
-from features.journeys import Journeys, Profile
+from features.journeys import Journeys
 from features.manifest import STORE, Manifest, mapping_fingerprint, read_manifest
 from features.timeline import visible
 
@@ -32,13 +32,14 @@ class Store:
 
     @staticmethod
     def open(workspace: Path, config: Config | None = None) -> "Store":
-        """The store of a workspace; raises StoreError when it is missing, torn, or ingested by another mapping than `config`'s."""
+        """The store of a workspace; raises StoreError when it is missing, torn, or `config` maps the log otherwise."""
         manifest = read_manifest(workspace)
         if manifest is None:
             raise StoreError(f"expected a store in {workspace / STORE}, found none; run `ingest` first")
         if config is not None and manifest.mapping != mapping_fingerprint(config):
             raise StoreError(
-                "[log], [profile] or the columns that tasks read have changed since the store was made; run `ingest` again"
+                "[log], [profile] or the columns that tasks read have changed since the store was made; "
+                "run `ingest` again"
             )
         return Store(workspace / STORE, manifest)
 
@@ -81,7 +82,7 @@ class Store:
         return self.newest_known if complete is None else complete
 
     def label_end(self, as_of: int, config: Config) -> int:
-        """Where labels end, seen from `as_of`: at its earlier with `complete_until`, else with the newest event seen."""
+        """Where labels end: at the earlier of `as_of` and `complete_until`, else the newest event seen as of then."""
         complete = config.log.complete_until_us
         return min(as_of, self._newest_seen(as_of) if complete is None else complete)
 

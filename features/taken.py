@@ -1,8 +1,8 @@
 """One source file taken into the workspace: every row checked, good and bad kept apart, nothing lost.
 
-A taken file holds the checked rows as Parquet: `reason` is NULL for a good row, else it names the column and what is wrong with it. What a
-bad row held lies in the quarantine file as JSON text, beside file, row number and reason. Times are µs UTC; `order` and `identity` are
-63-bit keys: of the order, and of what makes two rows one event (the id, else the text).
+A taken file holds the checked rows as Parquet: `reason` is NULL for a good row, else it names the column and what is
+wrong with it. What a bad row held lies in the quarantine file as JSON text, beside file, row number and reason. Times
+are µs UTC; `order` and `identity` are 63-bit keys: of the order, and of the id, else (below zero) of the text.
 """
 
 from collections.abc import Iterable, Mapping
@@ -25,6 +25,7 @@ from features.rules import (
     Cell,
     sql_bad_customer,
     sql_given,
+    sql_is_date,
     sql_is_local,
     sql_nested,
     sql_number,
@@ -40,7 +41,7 @@ Kind = Literal["log", "profile"]
 
 @dataclass(frozen=True)
 class Source:
-    """A file to take: where it lies, whether it is log or profile, and the number of the ingest that brings its rows."""
+    """A file to take: where it lies, whether log or profile, and the number of the ingest that brings its rows."""
 
     path: Path
     kind: Kind
@@ -57,7 +58,10 @@ class Counts:
 
 @dataclass(frozen=True)
 class Reading:
-    """How a column comes to be: `parsed` is SQL over the source by alias, `checks` pairs conditions on the aliases with reasons."""
+    """How a column comes to be: `parsed` is SQL over the source by alias, `checks` pair bad conditions with reasons.
+
+    An alias that starts with `#` serves the checks alone.
+    """
 
     parsed: Mapping[str, str]
     checks: tuple[tuple[str, str], ...] = ()
@@ -170,20 +174,25 @@ def _customer(column: str, cell: Cell) -> Reading:
 
 def _text(alias: str, column: str, cell: Cell, *, required: bool = False) -> Reading:
     nested, name = sql_nested(cell), duck.name(alias)
-    parsed = {alias: sql_text(cell)} | ({} if nested == "false" else {f"{alias} nested": nested})
-    checks = [] if nested == "false" else [(duck.name(f"{alias} nested"), f"{column}: {NESTED}")]
+    parsed = {alias: sql_text(cell)} | ({} if nested == "false" else {f"#{alias} nested": nested})
+    checks = [] if nested == "false" else [(duck.name(f"#{alias} nested"), f"{column}: {NESTED}")]
     return Reading(parsed, (*checks, *([(f"{name} IS NULL", f"{column}: {EMPTY}")] if required else [])))
 
 
 def _number(alias: str, column: str, cell: Cell) -> Reading:
-    name, given = duck.name(alias), duck.name(f"{alias} given")
+    name, given = duck.name(alias), duck.name(f"#{alias} given")
     bad = f"{given} AND ({name} IS NULL OR NOT isfinite({name}))"
-    return Reading({alias: sql_number(cell), f"{alias} given": sql_given(cell)}, ((bad, f"{column}: {NOT_NUMBER}"),))
+    return Reading({alias: sql_number(cell), f"#{alias} given": sql_given(cell)}, ((bad, f"{column}: {NOT_NUMBER}"),))
 
 
 def _time(alias: str, column: str, cell: Cell, now_us: int, *, required: bool = False) -> Reading:
-    given = duck.name(f"{alias} given")
-    parsed = {alias: sql_time(cell), f"{alias} local": sql_is_local(cell), f"{alias} given": sql_given(cell)}
+    given = duck.name(f"#{alias} given")
+    parsed = {
+        alias: sql_time(cell),
+        f"#{alias} local": sql_is_local(cell),
+        f"#{alias} dated": sql_is_date(cell),
+        f"#{alias} given": sql_given(cell),
+    }
     checks = [(f"{given} AND {alias} IS NULL", NOT_TIME), (f"{alias} > {now_us + AHEAD_US}", LATE)]
     if required:
         checks = [(f"NOT {given}", EMPTY), *checks, (f"{alias} < 0", EARLY)]
@@ -193,8 +202,8 @@ def _time(alias: str, column: str, cell: Cell, now_us: int, *, required: bool = 
 def _checked(opened: Relation, readings: Iterable[Reading], arrival: int, config: Config) -> str:
     """The query that gives the taken file."""
     parsed = {alias: sql for reading in readings for alias, sql in reading.parsed.items()}
-    parsed |= {f"broken {i}": condition for i, (condition, _) in enumerate(opened.checks)}
-    checks = [(duck.name(f"broken {i}"), reason) for i, (_, reason) in enumerate(opened.checks)]
+    parsed |= {f"#broken {i}": condition for i, (condition, _) in enumerate(opened.checks)}
+    checks = [(duck.name(f"#broken {i}"), reason) for i, (_, reason) in enumerate(opened.checks)]
     checks += [check for reading in readings for check in reading.checks]
     columns = ", ".join(f"{sql} AS {duck.name(alias)}" for alias, sql in parsed.items())
     query = f"SELECT {ROW} AS row, {columns} FROM ({opened.query})"
@@ -202,23 +211,19 @@ def _checked(opened: Relation, readings: Iterable[Reading], arrival: int, config
         query = _placed(query, alias, config.log.timezone) if alias in parsed else query
     reason = " ".join(f"WHEN {condition} THEN {duck.text(told)}" for condition, told in checks)
     query = f"SELECT *, CASE {reason} END AS reason FROM ({query})"
-    kept = [
-        alias
-        for alias in parsed
-        if not alias.startswith("broken ") and not alias.endswith((" nested", " given", " local"))
-    ]
-    final = ", ".join(_final(alias) for alias in kept if alias != "known")
-    return f"SELECT {final}, {_known(parsed)}, {_identity(parsed)} {arrival}::INTEGER AS arrival, row, reason FROM ({query})"
+    kept = [_final(alias) for alias in parsed if not alias.startswith("#") and alias != "known"]
+    made = [_known(parsed), *_identity(parsed), f"{arrival}::INTEGER AS arrival", "row", "reason"]
+    return f"SELECT {', '.join([*kept, *made])} FROM ({query})"
 
 
 def _placed(query: str, alias: str, timezone: str) -> str:
     """The same query with `alias` in UTC where it was local."""
     if timezone in UTC_NAMES:
         return query
-    shift, local = BEFORE_DAYS * DAY_US, duck.name(f"{alias} local")
+    shift, local, dated = BEFORE_DAYS * DAY_US, duck.name(f"#{alias} local"), duck.name(f"#{alias} dated")
     inside = f"{local} AND {alias} BETWEEN -{shift} AND (SELECT max(turn) FROM local_days)"
     day = f"CASE WHEN {inside} THEN ({alias} + {shift}) // {DAY_US} - {BEFORE_DAYS} END"
-    offset = f"coalesce(CASE WHEN {alias} >= turn THEN later ELSE earlier END, 0)"
+    offset = f"coalesce(CASE WHEN {dated} THEN first WHEN {alias} >= turn THEN later ELSE earlier END, 0)"
     return (
         f"SELECT q.* REPLACE ({alias} - {offset} AS {alias}) FROM ({query}) q LEFT JOIN local_days d ON d.day = {day}"
     )
@@ -235,10 +240,10 @@ def _known(parsed: Mapping[str, str]) -> str:
     return f"greatest(coalesce(known, {time}), {time}) AS known" if "known" in parsed else f"{time}::BIGINT AS known"
 
 
-def _identity(parsed: Mapping[str, str]) -> str:
+def _identity(parsed: Mapping[str, str]) -> list[str]:
     """The key of the id, else (below zero) of the text."""
     keys = [sql for column, sql in (("id", _key("id")), ("text", f"-1 - {_key('text')}")) if column in parsed]
-    return f"coalesce({', '.join(keys)}) AS identity," if keys else ""
+    return [f"coalesce({', '.join(keys)}) AS identity"] if keys else []
 
 
 def _key(sql: str) -> str:
@@ -261,8 +266,8 @@ def _tell_broken_lines(connection: duck.Connection) -> None:
     )
     connection.execute(
         """INSERT INTO broken_lines SELECT line - 1, reason, raw, line - 1 - row_number() OVER (ORDER BY line) FROM (
-        SELECT line, 'broken line: ' || lower(min(error_type)::VARCHAR) AS reason, to_json(ltrim(min(csv_line), chr(10)))::VARCHAR AS raw
-        FROM reject_errors GROUP BY line)"""
+        SELECT line, 'broken line: ' || lower(min(error_type)::VARCHAR) AS reason,
+        to_json(ltrim(min(csv_line), chr(10)))::VARCHAR AS raw FROM reject_errors GROUP BY line)"""
     )
 
 

@@ -1,7 +1,8 @@
 """Local time as a table, so that SQL places a naive time exactly where `features.timeline.instant` places it."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -18,12 +19,15 @@ _LOCAL_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  local times are what this m
 
 @lru_cache(maxsize=4)
 def local_days(timezone: str, days: int) -> pa.Table:
-    """One row a local day, from `BEFORE_DAYS` before 1970 on: from `turn` (local µs) on the offset is `later`, before it `earlier` (µs)."""
+    """One row a local day up to `days` after 1970 began: the offset is `earlier` until `turn` (local µs), then `later`.
+
+    `first` is the offset that takes the day's midnight to its first instant. All offsets are in µs.
+    """
     first = -BEFORE_DAYS
     midnights = [_offset(day * DAY_US, timezone) for day in range(first, days + 2)]
     turns = [
         (day + 1) * DAY_US if earlier == later else _turn(day * DAY_US, later, timezone)
-        for day, (earlier, later) in enumerate(zip(midnights, midnights[1:], strict=False), first)
+        for day, (earlier, later) in enumerate(pairwise(midnights), first)
     ]
     return pa.table(
         {
@@ -31,12 +35,17 @@ def local_days(timezone: str, days: int) -> pa.Table:
             "turn": np.array(turns, np.int64),
             "earlier": np.array(midnights[:-1], np.int64),
             "later": np.array(midnights[1:], np.int64),
+            "first": np.array([_first(day, timezone) for day in range(first, days + 1)], np.int64),
         }
     )
 
 
 def _offset(local_us: int, timezone: str) -> int:
     return local_us - instant(_LOCAL_EPOCH + timedelta(microseconds=local_us), timezone)
+
+
+def _first(day: int, timezone: str) -> int:
+    return day * DAY_US - instant(date(1970, 1, 1) + timedelta(days=day), timezone)
 
 
 def _turn(midnight_us: int, later: int, timezone: str) -> int:

@@ -15,7 +15,7 @@ from features.report import IngestReport
 from features.store import Store
 from features.timeline import instant
 
-Row = Mapping[str, Any]
+Row = dict[str, Any]
 NOW = instant("2026-01-01")
 COLUMNS = {"customer": "who", "time": "at", "event": "what", "value": "money"}
 
@@ -26,7 +26,9 @@ def config(folder: Path, source: str = "log/*", **log: Any) -> Config:
     return parse({"log": {"source": [source], **COLUMNS, **log}, "profile": profile}, folder=folder)
 
 
-def event(who: Any = "anna", at: Any = "2025-01-01T10:00:00", what: Any = "purchase", money: Any = 5.0, **more: Any) -> Row:
+def event(
+    who: Any = "anna", at: Any = "2025-01-01T10:00:00", what: Any = "purchase", money: Any = 5.0, **more: Any
+) -> Row:
     return {"who": who, "at": at, "what": what, "money": money, **more}
 
 

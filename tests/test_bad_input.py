@@ -65,7 +65,9 @@ def test_a_number_that_is_not_finite_is_quarantined(tmp_path: Path, number: floa
     assert [row["row"] for row in quarantined(tmp_path)] == [2, 3]
 
 
-@pytest.mark.parametrize("who", ["anna@shop.example", "gid://shop/Customer/1", "😀👨‍👩‍👧", "x" * 256, "ß d'or\\", '"q"', "0012"])
+@pytest.mark.parametrize(
+    "who", ["anna@shop.example", "gid://shop/Customer/1", "😀👨‍👩‍👧", "x" * 256, "ß d'or\\", '"q"', "0012"]
+)
 @pytest.mark.parametrize("name", ["a.parquet", "a.csv", "a.jsonl"])
 def test_any_utf_8_of_256_bytes_is_an_id(tmp_path: Path, who: str, name: str) -> None:
     write(tmp_path / "log" / name, [event(who=who)])
@@ -75,7 +77,9 @@ def test_any_utf_8_of_256_bytes_is_an_id(tmp_path: Path, who: str, name: str) ->
 
 
 def test_numbers_as_text_are_numbers(tmp_path: Path) -> None:
-    write(tmp_path / "log" / "a.jsonl", [event(money="12.50"), event(money=" 7 "), event(money="-1e2"), event(money="")])
+    write(
+        tmp_path / "log" / "a.jsonl", [event(money="12.50"), event(money=" 7 "), event(money="-1e2"), event(money="")]
+    )
     shop = config(tmp_path)
     run(shop)
     assert [str(value) for value in opened(shop).find("anna").value] == ["nan", "-100.0", "7.0", "12.5"]
@@ -83,8 +87,9 @@ def test_numbers_as_text_are_numbers(tmp_path: Path) -> None:
 
 def test_broken_lines_of_csv_are_quarantined_with_their_row_and_text(tmp_path: Path) -> None:
     lines = [
-        b"who,at,what,money", b"a,2025-01-01,buy,1", b"b,2025-01-01,buy", b'"c\nc",2025-01-01,buy,1', b"d,2025-01-01,buy,1,1",
-        b"\xff,2025-01-01,buy,1", b"e,never,buy,1", b'"f"f,2025-01-01,buy,1', b"g,2025-01-01,buy,1",
+        b"who,at,what,money", b"a,2025-01-01,buy,1", b"b,2025-01-01,buy", b'"c\nc",2025-01-01,buy,1',
+        b"d,2025-01-01,buy,1,1", b"\xff,2025-01-01,buy,1", b"e,never,buy,1",
+        b'"f"f,2025-01-01,buy,1', b"g,2025-01-01,buy,1",
     ]  # fmt: skip
     (tmp_path / "log").mkdir()
     (tmp_path / "log" / "a.csv").write_bytes(b"\n".join(lines))
@@ -101,7 +106,9 @@ def test_broken_lines_of_csv_are_quarantined_with_their_row_and_text(tmp_path: P
 def test_broken_lines_of_json_are_quarantined(tmp_path: Path) -> None:
     good = json.dumps(event()).encode()
     (tmp_path / "log").mkdir()
-    (tmp_path / "log" / "a.jsonl").write_bytes(b"\n".join([good, b"{", b"", b"[1]", b'{"who": NaN}', b'{"who": "\xff"}', good]))
+    (tmp_path / "log" / "a.jsonl").write_bytes(
+        b"\n".join([good, b"{", b"", b"[1]", b'{"who": NaN}', b'{"who": "\xff"}', good])
+    )
     report = run(config(tmp_path))
     assert report.statistics.rows == 2
     assert report.quarantined == {"not a JSON object": 2, "broken line: invalid encoding": 1, "who: empty": 1}
@@ -228,7 +235,11 @@ def test_columns_with_strange_names_are_read(tmp_path: Path) -> None:
 
 def test_a_bad_profile_row_is_quarantined(tmp_path: Path) -> None:
     write(tmp_path / "log" / "a.csv", [event()])
-    people = [{"who": "anna", "age": 1.0}, {"who": None, "age": 1.0}, {"who": "bob", "age": float("inf")}]
+    people: list[dict[str, Any]] = [
+        {"who": "anna", "age": 1.0},
+        {"who": None, "age": 1.0},
+        {"who": "bob", "age": float("inf")},
+    ]
     write(tmp_path / "people.parquet", people)
     report = run(config(tmp_path, profile={"source": ["people.parquet"], "customer": "who"}))
     assert report.profile_quarantined == {"age: not a finite number": 1, "who: empty": 1}

@@ -1,5 +1,6 @@
 """Events of a request, merged: equal to the bit to a store that had ingested them."""
 
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,14 @@ from features.store import journey_digest
 from tests.shops import NOW, config, event, opened, run, write
 
 SHOP: dict[str, Any] = {
-    "known": "seen", "order": "bill", "id": "key", "text": "note", "categories": ["channel"], "numbers": ["pieces"], "timezone": "Europe/Paris",
-}  # fmt: skip
+    "known": "seen",
+    "order": "bill",
+    "id": "key",
+    "text": "note",
+    "categories": ["channel"],
+    "numbers": ["pieces"],
+    "timezone": "Europe/Paris",
+}
 days = st.integers(29, 31).map(lambda day: f"2025-03-{day}T02:30:00")
 events = st.fixed_dictionaries(
     {
@@ -44,8 +51,9 @@ def test_merged_events_equal_ingested_ones(
     old = {f"c{i}": [of(row, f"c{i}") for row in rows] for i, (rows, _) in enumerate(shops)}
     new = {f"c{i}": [of(row, f"c{i}") for row in rows] for i, (_, rows) in enumerate(shops)}
     some = of({**dict.fromkeys(old_row_columns()), "at": "2025-01-01", "what": "buy"}, "someone")
-    write(stored.folder / "log" / "a.jsonl", [some, *sum(old.values(), [])])
-    write(whole.folder / "log" / "a.jsonl", [some, *sum(old.values(), []), *sum(new.values(), [])])
+    before, after = (list(chain.from_iterable(rows.values())) for rows in (old, new))
+    write(stored.folder / "log" / "a.jsonl", [some, *before])
+    write(whole.folder / "log" / "a.jsonl", [some, *before, *after])
     run(stored)
     run(whole)
     for customer, rows in new.items():

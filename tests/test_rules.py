@@ -14,13 +14,15 @@ from features import duck, rules
 from features.rules import Cell
 
 CELLS = [
-    None, "", " ", "anna", "😀", "a\tb", "a\u0085b", "x" * 256, "x" * 257, "é" * 129, "😀" * 64, "😀" * 65, 0, 12346, 12346.0, -0.0, 4.5,
-    1e15, 1e16, 1e22, 1e-5, 2**53 + 1, 2**63, 2**64 - 1, 10**30, True, False, [], [1], {"a": 1}, "12.50", " 12.5 ", "+5", ".5", "5.", "1e5",
-    "1e400", "-1E-3", "1_000", "1,5", "abc", "nan", "NaN", "inf", "-Infinity", "0x10", "TRUE", "false", "١٢", "2020-01-01", "2020-02-30",
-    "2020-01-01T10:00", "2020-01-01 10:00:00", "2020-01-01T10:00:00.5", "2020-01-01T10:00:00.123456789", "2020-01-01T10:00:00Z",
-    "2020-01-01T10:00:00+02:00", "2020-01-01T10:00:00 -0330", "2020-01-01T10:00+05", "2020-01-01T24:00", "2020-01-01T10:60", "20200101",
-    "2020-1-1", "01/02/2020", "2020-01-01+02:00", "2020-01-01T10:00:00+24:00", "2020-01-01T10:00:00 ", "1969-12-31", "0001-01-01", "9999-12-31",
-    "1577836800", "2020-03-29T02:30:00", "2020-10-25T02:30:00", "2020-W01-1", "2020-01-01t10:00", "２０２０-01-01",
+    None, "", " ", "anna", "😀", "a\tb", "a\u0085b", "x" * 256, "x" * 257, "é" * 129, "😀" * 64, "😀" * 65,
+    0, 12346, 12346.0, -0.0, 4.5, 1e15, 1e16, 1e22, 1e-5, 2**53 + 1, 2**63, 2**64 - 1, 10**30, True, False,
+    [], [1], {"a": 1}, "12.50", " 12.5 ", "+5", ".5", "5.", "1e5", "1e400", "-1E-3", "1_000", "1,5", "abc", "nan",
+    "NaN", "inf", "-Infinity", "0x10", "TRUE", "false", "١٢", "1577836800",
+    "2020-01-01", "2020-02-30", "2020-01-01T10:00", "2020-01-01 10:00:00", "2020-01-01T10:00:00.5",
+    "2020-01-01T10:00:00.123456789", "2020-01-01T10:00:00Z", "2020-01-01T10:00:00+02:00", "2020-01-01T10:00:00 -0330",
+    "2020-01-01T10:00+05", "2020-01-01T24:00", "2020-01-01T10:60", "20200101", "2020-1-1", "01/02/2020",
+    "2020-01-01+02:00", "2020-01-01T10:00:00+24:00", "2020-01-01T10:00:00 ", "1969-12-31", "0001-01-01", "9999-12-31",
+    "2020-03-29T02:30:00", "2020-10-25T02:30:00", "2020-W01-1", "2020-01-01t10:00", "２０２０-01-01",
 ]  # fmt: skip
 
 
@@ -29,7 +31,9 @@ def sql(expression: Callable[[Cell], str], values: list[Any]) -> list[Any]:
     cell = Cell("v", "VARCHAR", "t")
     with duck.connect(Path(".cache") / "rules") as connection:
         connection.execute("CREATE TABLE cells (i INTEGER, line VARCHAR)")
-        connection.executemany("INSERT INTO cells VALUES (?, ?)", [[i, json.dumps({"v": v})] for i, v in enumerate(values)])
+        connection.executemany(
+            "INSERT INTO cells VALUES (?, ?)", [[i, json.dumps({"v": v})] for i, v in enumerate(values)]
+        )
         query = "SELECT i, json_extract_string(line, ['/v'])[1] AS v, json_type(line, ['/v'])[1] AS t FROM cells"
         return [row[0] for row in duck.rows(connection, f"SELECT {expression(cell)} FROM ({query}) ORDER BY i")]
 
@@ -73,7 +77,11 @@ def test_sql_and_python_refuse_the_same_customers() -> None:
 
 
 @settings(max_examples=8)
-@given(st.lists(st.one_of(st.text(max_size=6), st.floats(allow_nan=False, allow_infinity=False), st.integers()), min_size=30))
+@given(
+    st.lists(
+        st.one_of(st.text(max_size=6), st.floats(allow_nan=False, allow_infinity=False), st.integers()), min_size=30
+    )
+)
 def test_any_text_and_number_is_read_alike(values: list[Any]) -> None:
     values = [value for value in values if not isinstance(value, str) or value.isascii() or value.isprintable()]
     assert sql(rules.sql_text, values) == [python(rules.text, value) for value in values]

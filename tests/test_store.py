@@ -1,12 +1,10 @@
 """The store: whole or not at all, the same whatever the order, split and number of buckets, and cheap to look into."""
 
+import json
 import multiprocessing
-import os
 import shutil
-import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -44,14 +42,18 @@ logs = st.lists(events, min_size=1, max_size=12)
 
 
 def small_shop(folder: Path, customers: int = 30, **log: Any) -> Config:
-    rows = [event(who=f"c{i % customers} 😀", at=f"2025-01-{1 + i % 28:02}", money=float(i)) for i in range(4 * customers)]
+    rows = [
+        event(who=f"c{i % customers} 😀", at=f"2025-01-{1 + i % 28:02}", money=float(i)) for i in range(4 * customers)
+    ]
     write(folder / "log" / "a.csv", rows)
     return config(folder, **log)
 
 
 @settings(max_examples=8)
 @given(rows=logs, data=st.data())
-def test_order_and_split_of_rows_change_nothing(tmp_path_factory: pytest.TempPathFactory, rows: list[Any], data: Any) -> None:
+def test_order_and_split_of_rows_change_nothing(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[Any], data: Any
+) -> None:
     shuffled = data.draw(st.permutations(rows))
     cut = data.draw(st.integers(0, len(rows)))
     whole = digest_of(tmp_path_factory.mktemp("whole"), {"a.parquet": rows}, **SHOP)
@@ -99,7 +101,9 @@ def test_the_number_of_buckets_changes_no_journey(tmp_path: Path, monkeypatch: p
     assert [journeys.rows for journeys in many.buckets()] == [files.rows for files in many.manifest.buckets]
 
 
-def test_every_customer_is_found_with_its_rows_and_nobody_else_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_customer_is_found_with_its_rows_and_nobody_else_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(build, "ROWS_PER_BUCKET", 10)
     shop = small_shop(tmp_path)
     run(shop)
@@ -119,8 +123,7 @@ def test_sql_and_python_agree_on_buckets(customers: list[str], power: int) -> No
     customers = [name for name in customers if "\x00" not in name]
     with duck.connect(Path(".cache") / "buckets") as connection:
         found = [
-            duck.number(connection, f"SELECT ((md5_number_lower({duck.text(name)}) >> {64 - HASH_BITS})::BIGINT * {1 << power}) >> {HASH_BITS}")
-            for name in customers
+            duck.number(connection, f"SELECT {build.bucket_sql(duck.text(name), 1 << power)}") for name in customers
         ]
     assert found == [bucket_of(name, 1 << power) for name in customers]
 
@@ -135,10 +138,17 @@ def test_a_bucket_is_views_of_the_mapped_file(tmp_path: Path) -> None:
 
 
 def test_default_as_of_and_end_of_labels(tmp_path: Path) -> None:
-    write(tmp_path / "log" / "a.csv", [event(at="2025-01-01", seen="2025-01-09"), event(at="2025-01-05", seen="2025-01-05")])
+    write(
+        tmp_path / "log" / "a.csv",
+        [event(at="2025-01-01", seen="2025-01-09"), event(at="2025-01-05", seen="2025-01-05")],
+    )
     shop = config(tmp_path, known="seen")
     run(shop)
-    store, day = opened(shop), lambda number: instant(f"2025-01-{number:02}")
+    store = opened(shop)
+
+    def day(number: int) -> int:
+        return instant(f"2025-01-{number:02}")
+
     assert store.end(shop) == store.newest_known == day(9)
     assert [store.label_end(day(at), shop) for at in (9, 20, 6, 5, 4)] == [day(5), day(5), day(5), day(5), day(4)]
     complete = config(tmp_path, known="seen", complete_until="2025-01-07")
@@ -213,63 +223,17 @@ def _hold(workspace: Path, ready: Any, done: Any) -> None:
         done.wait(10)
 
 
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-from tests.shops import config, run
-when, syncs, sync = int(sys.argv[2]), 0, os.fsync
-def fsync(descriptor):
-    global syncs
-    syncs += 1
-    if syncs == when:
-        os.kill(os.getpid(), signal.SIGKILL)
-    sync(descriptor)
-os.fsync = fsync
-run(config(Path(sys.argv[1])))
-print(syncs)
-"""
-
-
-def killed_at(folder: Path, when: int) -> subprocess.CompletedProcess[str]:
-    """An ingest that is killed when it syncs the `when`-th time, before or after each of its renames."""
-    root = Path(__file__).parents[1]
-    command = [sys.executable, "-c", KILLED, str(folder), str(when)]
-    return subprocess.run(command, cwd=root, env={**os.environ, "PYTHONPATH": str(root)}, capture_output=True, text=True)
-
-
-@pytest.fixture(scope="module")
-def shop_with_two_files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Config, Path]]:
-    folder = tmp_path_factory.mktemp("killed")
-    shop = small_shop(folder)
-    run(shop)
+def test_an_ingest_killed_anywhere_and_run_again_is_one_run_once(tmp_path: Path) -> None:
+    folder = tmp_path / "shop"
+    run(small_shop(folder, customers=5))
     write(folder / "log" / "b.csv", [event(who="new"), event(who=None)])
     write(folder / "log" / "a.csv", [event(who="replaced")])
-    yield shop, folder
-
-
-def test_an_ingest_killed_anywhere_and_run_again_is_one_run_once(
-    shop_with_two_files: tuple[Config, Path], tmp_path: Path
-) -> None:
-    _, folder = shop_with_two_files
-    reference = tmp_path / "reference"
-    shutil.copytree(folder, reference)
-    points = int(killed_at(reference, 0).stdout)
-    expected = _state(reference)
-    assert points >= 10
-    for when in (1, 3, points // 2, points - 2, points):
-        torn = tmp_path / f"killed-{when}"
-        shutil.copytree(folder, torn)
-        assert killed_at(torn, when).returncode == -signal.SIGKILL
-        opened(config(torn)).state_digest()  # what is there is whole, old or new
-        run(config(torn))
-        assert _state(torn) == expected
-
-
-def _state(folder: Path) -> tuple[str, bytes, list[str]]:
-    """What a store holds, its manifest's bytes, and the names of all files of the workspace."""
-    manifest = (folder / "workspace" / "store" / "manifest.json").read_bytes()
-    files = sorted(path.relative_to(folder).as_posix() for path in (folder / "workspace").rglob("*") if path.is_file())
-    return opened(config(folder)).state_digest(), manifest, files
+    command = [sys.executable, "-m", "tests.killed", str(folder)]
+    done = subprocess.run(command, cwd=Path(__file__).parents[1], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["killed"] == found["points"] >= 10
+    assert (found["torn"], found["other"]) == (0, 0)
 
 
 def test_equal_journeys_have_equal_digests_and_others_do_not(tmp_path: Path) -> None:
