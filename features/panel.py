@@ -76,9 +76,9 @@ class Panel:
 
 def build(journeys: Journeys, rows: Rows, features: FeatureSet) -> Panel:
     """The panel of these rows: every feature as it was known at the row's cutoff."""
-    values = np.empty((len(rows), len(features)))
+    values = np.empty((len(rows), len(features)))  # the kernel writes every cell
     plan = _plan(features)
-    where = (rows.customer, rows.cutoff)
+    where = np.ascontiguousarray(rows.customer, np.int64), np.ascontiguousarray(rows.cutoff, np.int64)
     if len(rows) and len(plan.blocks):
         kernel.fill(where, _columns(journeys, plan), _streams(journeys, plan), plan.blocks, plan.figures, values)
     if len(rows) and plan.attributes:

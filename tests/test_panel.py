@@ -53,7 +53,7 @@ def test_other_customers_change_nothing(of: World) -> None:
     every = values(together).reshape(len(together), len(CUTOFFS), -1)
     for index, customer in enumerate(of.customers):
         for alone in (of.only(customer), together.select(np.array([index])), together.one(index)):
-            assert same_bits(values(alone), np.ascontiguousarray(every[index]))
+            assert same_bits(values(alone), every[index])
 
 
 @given(worlds(), st.permutations(range(3 * len(CUTOFFS))))
@@ -180,6 +180,13 @@ def test_columns_of_a_panel_have_names() -> None:
     panel = build(journeys, Rows.grid(1, GRID), EVERY_FEATURE)
     assert len(panel) == 3
     assert panel.column("purchase_count_ever").tolist() == [0, 1, 1]
+
+
+def test_rows_may_be_any_view_of_any_integers() -> None:
+    journeys = world(Event(CUTOFFS[1])).journeys()
+    plain = build(journeys, Rows(np.zeros(3, np.int64), np.array(CUTOFFS[::-1])), EVERY_FEATURE)
+    view = build(journeys, Rows(np.zeros(6, np.int32)[::2], GRID[::-1]), EVERY_FEATURE)  # type: ignore[arg-type]
+    assert_same(plain.values, view.values)
 
 
 def test_rows_can_look_from_later() -> None:
