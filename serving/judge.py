@@ -63,18 +63,19 @@ def judge(journeys: Journeys, served: Sequence[Served], asked: Asked) -> Scores:
         _check_trained_before(one, asked)
     seen = journeys.as_of(asked.as_of_us)
     rows = Rows.grid(len(seen), np.array([asked.as_of_us], np.int64))
-    unknown = ~known_customers(seen)
-    asking = build(seen, rows, _asking(tuple(served)))
-    members = [np.asarray(is_member(one.bundle.task, asking) & ~unknown) for one in served]
-    anyone = np.flatnonzero(np.logical_or.reduce(members))
-    panels: dict[str, Panel] = {}
+    everybody = _who(seen, rows, served)
+    modelled = [(one, who) for one, who in zip(served, everybody, strict=True) if one.bundle.answers]
+    anyone = np.logical_or.reduce([who.member for _, who in modelled]) if modelled else np.zeros(len(seen), np.bool_)
+    asked_about = rows if anyone.all() else rows[anyone]
+    sets = {one.bundle.features.fingerprint: one.bundle.features for one, _ in modelled}
+    panels = {fingerprint: build(seen, asked_about, features) for fingerprint, features in sets.items()}
     judged: list[Judged] = []
-    for one, member in zip(served, members, strict=True):
-        features = one.bundle.features
-        if features.fingerprint not in panels:
-            panels[features.fingerprint] = build(seen, rows if len(anyone) == len(rows) else rows[anyone], features)
-        who = _Who(member, unknown, asking.column(one.activity.name) < THIN_OCCURRENCES)
-        judged += _judge(one, _of_members(panels[features.fingerprint], member[anyone]), who, asked)
+    for one, who in zip(served, everybody, strict=True):
+        if one.bundle.actions is not None:
+            judged.append(_acted(one, one.bundle.actions, who, asked))
+        else:
+            panel = panels[one.bundle.features.fingerprint]
+            judged += _answered(one, _only(panel, who.member[anyone]), who, asked)
     return Scores(journeys.customers, asked.as_of_us, tuple(judged))
 
 
@@ -119,22 +120,35 @@ def _check_trained_before(served: Served, asked: Asked) -> None:
         )
 
 
+def _who(seen: Journeys, rows: Rows, served: Sequence[Served]) -> list[_Who]:
+    """For each bundle whom it asks about; what decides that is computed for all bundles at once."""
+    unknown = ~known_customers(seen)
+    asking = build(seen, rows, _asking(tuple(served)))
+    return [
+        _Who(
+            member=np.asarray(is_member(one.bundle.task, asking) & ~unknown),
+            unknown=unknown,
+            thin=asking.column(one.activity.name) < THIN_OCCURRENCES,
+        )
+        for one in served
+    ]
+
+
 @lru_cache(maxsize=64)
 def _asking(served: tuple[Served, ...]) -> FeatureSet:
     first, *others = (one.asking for one in served)
     return first.union(*others)
 
 
-def _of_members(panel: Panel, member: Mask) -> Panel:
+def _only(panel: Panel, member: Mask) -> Panel:
     if member.all():
         return panel
     return replace(panel, rows=panel.rows[member], values=panel.values[member])
 
 
-def _judge(served: Served, panel: Panel, who: _Who, asked: Asked) -> list[Judged]:
-    answers, actions = served.bundle.answers, served.bundle.actions
-    if actions is not None:
-        return [_acted(served, actions, who, asked)]
+def _answered(served: Served, panel: Panel, who: _Who, asked: Asked) -> list[Judged]:
+    """What the bundle says of its members, by horizon, spread over all customers."""
+    answers = served.bundle.answers
     said = monotone(answers, [answer.say(panel.values, panel.features.position) for answer in answers])
     priors = monotone(answers, [prior_of(served, answer) for answer in answers]) if who.unknown.any() else said
     return [

@@ -49,7 +49,7 @@ class Journeycast:
     def __init__(self) -> None:
         start(Path(os.environ.get(CONFIG, "journeycast.toml")))
 
-    def __is_ready__(self) -> bool:
+    async def __is_ready__(self) -> bool:
         return app.state.online is not None
 
 
@@ -73,6 +73,7 @@ def serve(config_path: Path, host: str, port: int) -> None:
 
     Raises:
         ConfigError: the address cannot be listened on.
+        JourneycastError: the service failed before it could answer anything.
     """
     os.environ[CONFIG] = str(Path(config_path).resolve())
     bento: Any = Journeycast  # BentoML made a service of the class
@@ -87,12 +88,15 @@ def serve(config_path: Path, host: str, port: int) -> None:
         server_header=False,
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )
+    server = uvicorn.Server(options)
     try:
-        uvicorn.Server(options).run(sockets=[listening])
+        server.run(sockets=[listening])
     except KeyboardInterrupt:
         pass
     finally:
         listening.close()
+    if not server.started:
+        raise JourneycastError("the service could not start; the lines above say why")
 
 
 def _listen(host: str, port: int) -> socket.socket:
