@@ -14,7 +14,7 @@ from features.log import ROW, Relation, relation
 from features.rules import Cell, sql_nested, sql_number, sql_numeric, sql_text, sql_time
 from features.timeline import DAY_US
 
-SAMPLE_ROWS = 300_000  # rows looked at for what columns hold
+SAMPLE_ROWS = 200_000  # rows looked at for what columns hold
 LEVELS = 200  # a column with more different texts is not listed
 AT_ONCE = 30  # columns asked about in one query
 SLASHED = r"\d{1,4}[./-]\d{1,2}[./-]\d{1,4}([ T].*)?"  # a date, perhaps in an order of its own

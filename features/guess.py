@@ -5,6 +5,7 @@ A name proposes, the contents dispose: a column named `date` that holds no dates
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from features import words
 from features.facts import Column
@@ -67,7 +68,7 @@ def best(columns: Iterable[Column], score: Callable[[Column], float]) -> Column 
 def is_coded(column: Column) -> bool:
     """Whether the name says that what looks like a number is a code; `number_of_…` counts something."""
     named = parts(column.name)
-    return any(part in words.CODES and after != "of" for part, after in zip(named, (*named[1:], ""), strict=True))
+    return any(part in words.CODES and after != "of" for part, after in pairwise((*named, "")))
 
 
 def event_score(column: Column) -> float:

@@ -33,13 +33,19 @@ ONE_ROW_EACH = 0.99  # different customers for each row, from which a file descr
 
 
 @dataclass(frozen=True)
-class Files:
-    """Files of the log, with the facts of their columns, and files of customers' attributes."""
+class Group:
+    """Files that are read alike, and the facts of the columns that all of them have."""
 
-    logs: tuple[File, ...]
+    files: tuple[File, ...]
     columns: tuple[Column, ...]
-    profiles: tuple[File, ...]
-    attributes: tuple[Column, ...]
+
+
+@dataclass(frozen=True)
+class Files:
+    """Files of the log, and files of customers' attributes."""
+
+    log: Group
+    profile: Group | None
 
 
 def init(files: Sequence[Path], out: Path) -> list[str]:
@@ -63,25 +69,31 @@ def init(files: Sequence[Path], out: Path) -> list[str]:
 
 def _sorted_out(connection: duck.Connection, files: Sequence[File]) -> Files:
     """Tell log and profile apart, by groups of files with equal columns."""
-    logs: list[File] = []
-    profiles: list[File] = []
+    logs: list[Group] = []
+    profiles: list[Group] = []
     for names in dict.fromkeys(frozenset(file.columns) for file in files):
-        alike = [file for file in files if frozenset(file.columns) == names]
-        columns = columns_of(connection, alike, SAMPLE)
-        found = roles(columns)
+        group = _group(connection, [file for file in files if frozenset(file.columns) == names])
+        found = roles(group.columns)
         if found.missing and not _describes_customers(found):
-            raise _no_log(connection, alike[0], columns, found)
-        (profiles if found.missing else logs).extend(alike)
+            raise _no_log(connection, group.files[0], group.columns, found)
+        (profiles if found.missing else logs).append(group)
     if not logs:
-        wrong = f"{profiles[0].path}: expected events, found one row for each customer and no event"
+        wrong = f"{profiles[0].files[0].path}: expected events, found one row for each customer and no event"
         raise LogError(f"{wrong}; name the log beside it")
-    attributes = columns_of(connection, profiles, SAMPLE) if profiles else ()
-    columns = columns_of(connection, logs, SAMPLE)
-    for role in roles(columns).missing:
+    log = _joined(connection, logs)
+    for role in roles(log.columns).missing:
         raise LogError(
             f"expected one name of the {role} column in all files, found several; rename those of some files"
         )
-    return Files(tuple(logs), columns, tuple(profiles), attributes)
+    return Files(log, _joined(connection, profiles) if profiles else None)
+
+
+def _group(connection: duck.Connection, files: Sequence[File]) -> Group:
+    return Group(tuple(files), columns_of(connection, files, SAMPLE))
+
+
+def _joined(connection: duck.Connection, groups: Sequence[Group]) -> Group:
+    return groups[0] if len(groups) == 1 else _group(connection, [file for group in groups for file in group.files])
 
 
 def _describes_customers(found: Roles) -> bool:
@@ -103,26 +115,27 @@ def _no_log(connection: duck.Connection, file: File, columns: Sequence[Column], 
 
 def _draft(connection: duck.Connection, files: Files, folder: Path) -> tuple[str, list[str]]:
     """The text of the TOML, and what to tell."""
-    found, value = roles(files.columns), money(files.columns)
-    one_in = look(connection, files.logs, files.columns, found, value)
+    columns = files.log.columns
+    found, value = roles(columns), money(columns)
+    one_in = look(connection, files.log.files, columns, found, value)
     if not duck.number(connection, f"SELECT count(*) FROM {LOOKED}"):
-        wrong = f"{files.logs[0].path}: expected rows with customer, time and event, found none"
+        wrong = f"{files.log.files[0].path}: expected rows with customer, time and event, found none"
         raise LogError(f"{wrong} that has all three; repair the file")
-    mapping = settle(connection, files.columns, found, value)
-    log = occurrences(connection, mapping, {column.name: column.place for column in files.columns}, one_in)
+    mapping = settle(connection, columns, found, value)
+    log = occurrences(connection, mapping, {column.name: column.place for column in columns}, one_in)
     questions = propose(log, cast(log, mapping.action.event if mapping.action else None), mapping.action)
-    seen = _seen(connection, files, log, whole_days=found.present["time"].midnights == found.present["time"].times)
-    profile = _profile(connection, files, folder)
-    text = init_toml.text(_source(files.logs, folder), mapping, seen, profile, questions)
+    seen = _seen(connection, files.log, log, whole_days=found.present["time"].midnights == found.present["time"].times)
+    profile = _profile(connection, files.profile, folder) if files.profile else None
+    text = init_toml.text(_source(files.log.files, folder), mapping, seen, profile, questions)
     return text, _told(mapping, seen, questions)
 
 
-def _seen(connection: duck.Connection, files: Files, log: Occurrences, *, whole_days: bool) -> Seen:
+def _seen(connection: duck.Connection, files: Group, log: Occurrences, *, whole_days: bool) -> Seen:
     counts = duck.rows(connection, f"SELECT event, count(*) AS n FROM {LOOKED} GROUP BY event ORDER BY n DESC, event")
     row = ", ".join(f"t{column.place}" for column in files.columns)
     repeated = duck.number(connection, f"SELECT count(*) - count(DISTINCT hash({row})) FROM {LOOKED}")
     return Seen(
-        rows=sum(file.rows for file in files.logs),
+        rows=sum(file.rows for file in files.files),
         customers=log.customers * log.one_in,
         start=log.start,
         end=log.end,
@@ -136,16 +149,13 @@ def _seen(connection: duck.Connection, files: Files, log: Occurrences, *, whole_
     )
 
 
-def _profile(connection: duck.Connection, files: Files, folder: Path) -> Profile | None:
-    if not files.profiles:
-        return None
-    who = roles(files.attributes).present["customer"]
-    known = best(files.attributes, lambda column: fit(column.name, KNOWN) if column.is_time else 0.0)
-    # the last sample drawn is that of the log, so that the profile is asked for its customers once more
-    draw(connection, files.profiles, {who.name: "t"}, "attributed", ["true"] * len(files.profiles))
+def _profile(connection: duck.Connection, files: Group, folder: Path) -> Profile:
+    who = roles(files.columns).present["customer"]
+    known = best(files.columns, lambda column: fit(column.name, KNOWN) if column.is_time else 0.0)
+    draw(connection, files.files, {who.name: "t"}, "attributed", ["true"] * len(files.files))
     shared = f"SELECT avg((customer IN (SELECT t0 FROM attributed))::INT) FROM (SELECT DISTINCT customer FROM {LOOKED})"
     share = float(str(duck.rows(connection, shared)[0][0]))
-    return Profile(_source(files.profiles, folder), who.name, known.name if known else None, share)
+    return Profile(_source(files.files, folder), who.name, known.name if known else None, share)
 
 
 def _source(files: Sequence[File], folder: Path) -> tuple[str, ...]:

@@ -27,7 +27,6 @@ from features.words import BROWSE, PURCHASE, parts, speaks_of
 
 HUMAN_DAYS = (1, 2, 3, 7, 14, 30, 60, 90, 180, 365)
 ENOUGH = 100  # of each answer, below which a rule may serve as well as a model
-LEAST = 5  # of each answer, below which nothing can be learnt
 OFTEN = 0.1  # share of customers who come back, below which silence says nothing
 RARE = 0.02  # base rate below which a longer horizon is taken
 OFFER_DAYS = 14  # how long an offer is given to work
@@ -167,8 +166,8 @@ def _action(log: Occurrences, action: Action, reward: str, unit: str) -> Questio
     lacking = []
     if action.nothing is None:
         lacking = ["no action sounds like doing nothing: name the one that is"]
-    elif found.did < LEAST:
-        lacking = [f"too few rewards to learn from: the log ends {_days(followed)} after half of the decisions"]
+    elif not found.did:
+        lacking = [f"nothing to learn from: the log ends {_days(followed)} after half of the decisions"]
     return Question(
         f"offer_{_slug(reward)}" if unit == "count" else "offer",
         table,
@@ -194,10 +193,8 @@ def _weighed(log: Occurrences, question: Question, yes: str, count: Callable[[in
     history = f"history of {_days(log.history_days)}; three horizons need {_days(3 * horizon)}"
     asked = f"{last.asked:,} customers at the last full cutoff, {last.share:.1%} of them {yes}"
     why = [*question.why, history, f"{asked}; one horizon before {before.share:.1%} of {before.asked:,}"]
-    if min(rarest) < LEAST:
-        lacking = (
-            f"too little to learn from: fewer than {LEAST} with the rarer answer at one of two cutoffs; wait for more"
-        )
+    if not min(rarest):
+        lacking = "nothing to learn from: at one of two cutoffs one answer was never given; wait for more data"
         return replace(question, why=(*why, lacking), ready=False)
     if rarest[0] < ENOUGH:
         why.append(f"thin: {rarest[0]} with the rarer answer, where {ENOUGH} make a model worth more than a rule")

@@ -31,7 +31,7 @@ class Occurrences:
 
     customer: Ints  # 0, 1, …
     time: Ints  # µs
-    event: Ints  # place in `names`
+    event: Ints  # place in `names`, the commonest first
     value: Floats  # money, refunds negative, NaN for none
     names: tuple[str, ...]
     start: int  # µs: the robust beginning and end
@@ -78,13 +78,14 @@ def occurrences(connection: duck.Connection, mapping: Mapping, places: dict[str,
     table = duck.table(connection, f"FROM ({grouped if mapping.order else plain}) ORDER BY customer, time, event")
     time = table["time"].to_numpy()
     start, end = span(time)
-    event = table["event"].combine_chunks().dictionary_encode()
+    names, event, rows = np.unique(table["event"].to_numpy().astype(str), return_inverse=True, return_counts=True)
+    commonest = np.argsort(-rows, kind="stable")
     return Occurrences(
         customer=np.unique(table["customer"].to_numpy(), return_inverse=True)[1],
         time=time,
-        event=event.indices.to_numpy().astype(np.int64),
+        event=np.argsort(commonest)[event],
         value=table["value"].to_numpy().astype(np.float64),
-        names=tuple(event.dictionary.to_pylist()),
+        names=tuple(str(name) for name in names[commonest]),
         start=start,
         end=end,
         strays=int(np.count_nonzero((time < start) | (time > end))),
