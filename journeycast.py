@@ -17,13 +17,20 @@ from rich.progress import Progress
 
 from features.config import Config, load
 from features.errors import JourneycastError
-from features.timeline import SECOND_US, instant
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
 console = Console()
 complaints = Console(stderr=True)
 
-Tasks = Annotated[list[str] | None, typer.Argument(help="tasks of the TOML; all when none is named", show_default=False)]
+NEXT_STEPS = """
+Where to look next
+  scores      {workspace}/scores.parquet
+  trainings   mlflow ui --backend-store-uri sqlite:///{workspace}/mlflow.db
+  over HTTP   journeycast -c {config} serve
+"""
+Tasks = Annotated[
+    list[str] | None, typer.Argument(help="tasks of the TOML; all when none is named", show_default=False)
+]
 AsOf = Annotated[str | None, typer.Option("--as-of", help="as if this date or time were now", show_default=False)]
 
 
@@ -40,11 +47,12 @@ def choose(
 def demo(out: Annotated[Path, typer.Option(help="folder of the simulated shop")] = Path("demo")) -> None:
     """Simulate a shop, ingest its log, train every task, score everybody, and show where to look."""
     simulate(out=out)
-    shop = load(out / "journeycast.toml")
+    config = out / "journeycast.toml"
+    shop = load(config)
     _ingest(shop, None)
-    _train(shop, None, None, None, promote=True)
+    _train(shop, None, None, None, promote=True, text=config.read_text(encoding="utf-8"))
     _score(shop, None, None, None)
-    _next_steps(shop, out / "journeycast.toml")
+    console.print(NEXT_STEPS.format(config=config, workspace=shop.workspace_path), highlight=False)
 
 
 @app.command()
@@ -61,9 +69,23 @@ def simulate(
 
 
 @app.command()
+def init(
+    context: typer.Context,
+    log: Annotated[list[Path], typer.Argument(help="files of the log, and of customers' attributes")],
+) -> None:
+    """Read a log and write a commented TOML for it: guessed columns, events, horizons."""
+    from features.init import init
+
+    for line in init(log, context.obj):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+@app.command()
 def ingest(
     context: typer.Context,
-    log: Annotated[list[Path] | None, typer.Argument(help="files; those of the TOML when none is named", show_default=False)] = None,
+    log: Annotated[
+        list[Path] | None, typer.Argument(help="files; those of the TOML when none is named", show_default=False)
+    ] = None,
 ) -> None:
     """Check the log, quarantine bad rows, and sort the good ones into the store."""
     _ingest(load(context.obj), log)
@@ -78,7 +100,8 @@ def train(
     promote: Annotated[bool, typer.Option(help="let a challenger serve that passes the gate")] = True,
 ) -> None:
     """Fit, tune, evaluate, track and register a model for each task; promote it if it passes the gate."""
-    _train(load(context.obj), task, as_of, trials, promote=promote)
+    text = context.obj.read_text(encoding="utf-8") if context.obj.is_file() else ""
+    _train(load(context.obj), task, as_of, trials, promote=promote, text=text)
 
 
 @app.command()
@@ -86,11 +109,13 @@ def score(
     context: typer.Context,
     task: Tasks = None,
     as_of: AsOf = None,
-    out: Annotated[Path | None, typer.Option(help="Parquet file; default: scores.parquet in the workspace", show_default=False)] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Parquet file; default: scores.parquet in the workspace", show_default=False)
+    ] = None,
     model_from_the_future: Annotated[bool, typer.Option(help="allow a model that was trained after --as-of")] = False,
 ) -> None:
     """Score the whole customer base into one Parquet file."""
-    _score(load(context.obj), task, as_of, out, model_from_the_future=model_from_the_future)
+    _score(load(context.obj), task, as_of, out, from_the_future=model_from_the_future)
 
 
 @app.command()
@@ -106,6 +131,54 @@ def serve(
     serve(context.obj, host or shop.serve.host, port or shop.serve.port)
 
 
+def _ingest(shop: Config, files: list[Path] | None) -> None:
+    from features.ingest import ingest
+    from features.report import render
+
+    with _progress() as progress:
+        line = progress.add_task("reading", total=None)
+        tell = lambda what, done, total: progress.update(line, description=what, completed=done, total=total)  # noqa: E731
+        report = ingest(shop, files=files, clock=_now, progress=tell)
+    console.print(render(report))
+
+
+def _train(
+    shop: Config, task: list[str] | None, as_of: str | None, trials: int | None, *, promote: bool, text: str
+) -> None:
+    from features.store import Store
+    from training.report import sentences, table
+    from training.run import train
+
+    with console.status("training") as status:
+        store = Store.open(shop.workspace_path, shop)
+        tell = lambda doing: status.update(f"training: {doing}")  # noqa: E731
+        outcomes = train(
+            shop, store, task, as_of=as_of, trials=trials, promote=promote, clock=_now, toml=text, progress=tell
+        )
+    console.print(table(outcomes), *sentences(outcomes), sep="\n", highlight=False)
+
+
+def _score(
+    shop: Config, task: list[str] | None, as_of: str | None, out: Path | None, *, from_the_future: bool = False
+) -> None:
+    from serving.batch import score_base
+
+    with _progress() as progress:
+        line = progress.add_task("scoring", total=None)
+        tell = lambda done, total: progress.update(line, completed=done, total=total)  # noqa: E731
+        written = score_base(shop, task, as_of, out, tell, model_from_the_future=from_the_future)
+    console.print(f"Wrote {written.rows:,} scores of {written.customers:,} customers to {written.path}.")
+
+
+def _now() -> int:
+    """The wall clock, µs UTC: the one place where it is read."""
+    return time.time_ns() // 1000
+
+
+def _progress() -> Progress:
+    return Progress(console=console, transient=True)
+
+
 def main() -> None:
     """Run one verb; a failure that we foresaw is one sentence on stderr and its own exit code."""
     try:
@@ -113,3 +186,7 @@ def main() -> None:
     except JourneycastError as error:
         complaints.print(f"[bold red]journeycast:[/] {error}", highlight=False, soft_wrap=True)
         raise SystemExit(error.exit_code) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -33,7 +33,9 @@ def rfm_logistic(train: pd.DataFrame, y: Floats, table: pd.DataFrame) -> Floats:
 
 def rfm_lightgbm(train: pd.DataFrame, y: Floats, table: pd.DataFrame) -> Floats:
     """LightGBM with its defaults at 100 trees on RFM and tenure."""
-    model = lgb.LGBMClassifier(n_estimators=100, learning_rate=0.05, num_leaves=15, random_state=0, n_jobs=2, verbosity=-1)
+    model = lgb.LGBMClassifier(
+        n_estimators=100, learning_rate=0.05, num_leaves=15, random_state=0, n_jobs=2, verbosity=-1
+    )
     return np.asarray(model.fit(train[RFM], y).predict_proba(table[RFM]))[:, 1]
 
 
@@ -55,13 +57,18 @@ class BgNbd:
             return -float(np.mean(_log_likelihood(np.exp(theta), x, t_x / unit, t / unit)))
 
         starts = ([0.0, 0.0, 0.0, 0.0], [-1.0, -1.0, -1.0, 1.0])
-        best = min((minimize(loss, np.array(s), method="L-BFGS-B", bounds=[(-8, 8)] * 4) for s in starts), key=lambda fit: fit.fun)
+        best = min(
+            (minimize(loss, np.array(s), method="L-BFGS-B", bounds=[(-8, 8)] * 4) for s in starts),
+            key=lambda fit: fit.fun,
+        )
         r, alpha, a, b = np.exp(best.x)
         return BgNbd(r, alpha * unit, a, b)
 
     def p_alive(self, x: Floats, t_x: Floats, t: Floats) -> Floats:
         """Probability that the customer has not lapsed."""
-        log_odds = (self.r + x) * np.log((self.alpha + t) / (self.alpha + t_x)) + np.log(self.a / (self.b + np.maximum(x, 1) - 1))
+        log_odds = (self.r + x) * np.log((self.alpha + t) / (self.alpha + t_x)) + np.log(
+            self.a / (self.b + np.maximum(x, 1) - 1)
+        )
         return np.where(x == 0, 1.0, 1 / (1 + np.exp(log_odds)))
 
     def p_buys(self, horizon: float, x: Floats, t_x: Floats, t: Floats) -> Floats:
@@ -118,7 +125,10 @@ def btyd(table: pd.DataFrame, horizon_days: float) -> pd.DataFrame:
     table = table[table["t"].notna()]
     x, t_x, t = (table[name].to_numpy(float) for name in ("x", "t_x", "t"))
     model = BgNbd.fit(x, t_x, t)
-    frame = pd.DataFrame({"p_buys": model.p_buys(horizon_days, x, t_x, t), "orders": model.orders(horizon_days, x, t_x, t)}, index=table.index)
+    frame = pd.DataFrame(
+        {"p_buys": model.p_buys(horizon_days, x, t_x, t), "orders": model.orders(horizon_days, x, t_x, t)},
+        index=table.index,
+    )
     if "monetary" in table and (table["monetary"] > 0).any():
         count, mean = table["days_bought"].to_numpy(float), table["day_value"].to_numpy(float)
         paid = mean > 0

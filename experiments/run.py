@@ -51,7 +51,10 @@ class Case:
 RETAIL_CUTOFFS = ("2011-03-10", "2011-06-10", "2011-09-10")
 CASES = (
     *(Case("online_retail_ii", "churn", cutoff, PURCHASES, "silence") for cutoff in RETAIL_CUTOFFS),
-    *(Case("online_retail_ii", "buys_again", cutoff, replace(PURCHASES, horizon_days=30), "event") for cutoff in RETAIL_CUTOFFS),
+    *(
+        Case("online_retail_ii", "buys_again", cutoff, replace(PURCHASES, horizon_days=30), "event")
+        for cutoff in RETAIL_CUTOFFS
+    ),
     *(Case("online_retail_ii", "value", cutoff, PURCHASES, "money") for cutoff in RETAIL_CUTOFFS),
     Case("cdnow", "churn", "1998-04-01", replace(COHORT, horizon_days=90, active_days=180), "silence"),
     Case("cdnow", "buys", "1997-09-30", COHORT, "event"),
@@ -59,7 +62,13 @@ CASES = (
     Case("taobao", "buys", "2017-12-01T16:00:00", BUYS, "event"),
 )
 CHANCE = {"AUROC": metrics.auroc, "log-loss": metrics.log_loss, "Brier skill": metrics.brier_skill, "ECE": metrics.ece}
-MONEY = {"RMSE": metrics.rmse, "MAE": metrics.mae, "Gini": metrics.normalised_gini, "Spearman": metrics.spearman, "bias": metrics.bias}
+MONEY = {
+    "RMSE": metrics.rmse,
+    "MAE": metrics.mae,
+    "Gini": metrics.normalised_gini,
+    "Spearman": metrics.spearman,
+    "bias": metrics.bias,
+}
 
 
 def run(case: Case) -> pd.DataFrame:
@@ -84,14 +93,20 @@ def _ours(config: Config, case: Case) -> pd.Series:
     return frame.set_index("customer_id")["score"]
 
 
-def _peers(case: Case, table: pd.DataFrame, asked: pd.DataFrame) -> Iterator[tuple[str, pd.Series]] | dict[str, pd.Series]:
+def _peers(
+    case: Case, table: pd.DataFrame, asked: pd.DataFrame
+) -> Iterator[tuple[str, pd.Series]] | dict[str, pd.Series]:
     if case.kind == "money":
         money = peers.btyd(table, case.question.horizon_days)["money"].reindex(asked.index)
         return {"BG/NBD × Gamma-Gamma": money.fillna(0.0), "zero": pd.Series(0.0, asked.index)}
     train_table, label = _past(case)
     fits = {"RFM + logistic": peers.rfm_logistic, "RFM + LightGBM": peers.rfm_lightgbm}
     known = asked[peers.RFM].fillna(asked[peers.RFM].max() * 2)
-    said = {name: pd.Series(fit(train_table, label, known), asked.index) for name, fit in fits.items()} if len(np.unique(label)) > 1 else {}
+    said = (
+        {name: pd.Series(fit(train_table, label, known), asked.index) for name, fit in fits.items()}
+        if len(np.unique(label)) > 1
+        else {}
+    )
     p_buys = peers.btyd(table, case.question.horizon_days)["p_buys"].reindex(asked.index).fillna(0.0)
     recency = known["recency_days"] * (1 if case.kind == "silence" else -1)
     return {**said, "BG/NBD": 1 - p_buys if case.kind == "silence" else p_buys, "recency rule": recency}
@@ -118,7 +133,8 @@ def _measured(name: str, y: np.ndarray, scores: pd.Series, figures: dict[str, me
     ranks_only = name == "recency rule"
     ones = np.ones((1, len(y)))
     return {"": name} | {
-        title: np.nan if ranks_only and title != "AUROC" else float(figure(y, p, ones)[0]) for title, figure in figures.items()
+        title: np.nan if ranks_only and title != "AUROC" else float(figure(y, p, ones)[0])
+        for title, figure in figures.items()
     }
 
 
@@ -170,7 +186,9 @@ def main() -> None:
         print(tables)
         return
     page = HERE / "README.md"
-    marked = re.sub(r"(?s)(<!-- tables -->\n).*(\n<!-- end -->)", lambda mark: f"{mark[1]}\n{tables}\n{mark[2]}", page.read_text())
+    marked = re.sub(
+        r"(?s)(<!-- tables -->\n).*(\n<!-- end -->)", lambda mark: f"{mark[1]}\n{tables}\n{mark[2]}", page.read_text()
+    )
     write_text(page, marked)
 
 

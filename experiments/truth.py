@@ -28,7 +28,8 @@ def rfm(question: Question, cutoff: str) -> pd.DataFrame:
     """
     order = question.order or "epoch_us(timestamp)"
     value = "coalesce(sum(value), 0)" if question.valued else "0.0"
-    return duckdb.sql(f"""
+    return (
+        duckdb.sql(f"""
         with seen as (
             select customer_id, timestamp, value, {order} as order_id, timestamp::date as day
             from '{question.file}' where event_type in {_list(question.events)} and timestamp <= timestamp '{cutoff}'),
@@ -44,13 +45,17 @@ def rfm(question: Question, cutoff: str) -> pd.DataFrame:
             population.customer_id is not null as active
         from (select distinct customer_id from '{question.file}' where timestamp <= timestamp '{cutoff}')
             left join population using (customer_id) left join by_order using (customer_id) left join by_day using (customer_id) order by all
-        """).df().set_index("customer_id")
+        """)
+        .df()
+        .set_index("customer_id")
+    )
 
 
 def outcome(question: Question, cutoff: str) -> pd.DataFrame:
     """Per customer with any event in `(cutoff, cutoff + horizon]`: `orders` of the key events and net `money`, index customer_id."""
     order = question.order or "epoch_us(timestamp)"
-    return duckdb.sql(f"""
+    return (
+        duckdb.sql(f"""
         with ahead as (
             select customer_id, event_type, value, {order} as order_id from '{question.file}'
             where timestamp > timestamp '{cutoff}'
@@ -59,7 +64,10 @@ def outcome(question: Question, cutoff: str) -> pd.DataFrame:
             count(distinct order_id) filter (where event_type in {_list(question.events)}) as orders,
             coalesce(sum(value) filter (where event_type in {_list(question.money or question.events)}), 0) as money
         from ahead group by customer_id order by customer_id
-        """).df().set_index("customer_id")
+        """)
+        .df()
+        .set_index("customer_id")
+    )
 
 
 def _active(question: Question) -> str:

@@ -10,6 +10,7 @@ from types import MappingProxyType
 ENVIRONMENT = MappingProxyType(
     {
         "OMP_NUM_THREADS": "1",  # BLAS sums in one order; LightGBM is told its threads as an argument
+        "OMP_WAIT_POLICY": "passive",  # threads that spin at a barrier starve each other on a busy machine
         "BENTOML_DO_NOT_TRACK": "True",
         "DO_NOT_TRACK": "true",
         "MLFLOW_DISABLE_TELEMETRY": "true",
