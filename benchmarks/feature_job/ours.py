@@ -1,0 +1,83 @@
+"""The job done by Journeycast: from the ingested store, and from the raw files."""
+
+import shutil
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from tempfile import mkdtemp
+
+import numpy as np
+
+from benchmarks.feature_job.job import COUNT_DAYS, DISTINCT_DAYS, END, EVENTS, SUM_DAYS, Job
+from features.config import Config, parse
+from features.ingest import ingest
+from features.journeys import Floats
+from features.panel import Panel, Rows, build
+from features.store import Store
+from features.windows import Feature, FeatureSet, Stream
+
+THREADS = 2
+
+FEATURES = FeatureSet(
+    (
+        *(Feature("count", Stream((event,)), window_days=days) for event in EVENTS for days in COUNT_DAYS),
+        *(Feature("recency", Stream((event,))) for event in EVENTS),
+        *(Feature("sum", window_days=days) for days in SUM_DAYS),
+        *(Feature("distinct", column="product", window_days=days) for days in DISTINCT_DAYS),
+    )
+)
+
+Panels = list[tuple[list[str], Panel]]
+
+
+def stored(job: Job, folder: Path) -> Store:
+    """The store of the job's log below `folder`, ingested now unless it was before."""
+    config = _config(job, folder / f"store-{job.events}-{job.seed}")
+    ingest(config, clock=lambda: END)
+    return Store.open(config.workspace_path, config)
+
+
+def fresh(_: Job, folder: Path) -> Path:
+    """A new folder for an ingest from nothing; a former one goes."""
+    for former in folder.glob("fresh-*"):
+        shutil.rmtree(former)
+    folder.mkdir(parents=True, exist_ok=True)
+    return Path(mkdtemp(prefix="fresh-", dir=folder))
+
+
+def from_parquet(job: Job, folder: Path) -> Panels:
+    """Ingest into a new folder, then the panel."""
+    return list(panels(job, stored(job, folder)))
+
+
+def from_store(job: Job, store: Store) -> Panels:
+    """The panel of all buckets, in memory."""
+    return list(panels(job, store))
+
+
+def panels(job: Job, store: Store) -> Iterator[tuple[list[str], Panel]]:
+    """Customers and panel of every bucket; one bucket for each thread is in memory, and one that waits."""
+
+    def one(index: int) -> tuple[list[str], Panel]:
+        journeys = store.bucket(index)
+        return list(journeys.customers), build(journeys, Rows.grid(len(journeys), job.cutoffs), FEATURES)
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        running: deque[Future[tuple[list[str], Panel]]] = deque()
+        for index in range(len(store)):
+            running.append(pool.submit(one, index))
+            if len(running) > THREADS:
+                yield running.popleft().result()
+        while running:
+            yield running.popleft().result()
+
+
+def totals(job: Job, store: Store) -> Floats:
+    """The sum of every feature: each bucket's panel is dropped when it was looked at."""
+    return np.sum([np.nansum(panel.values, axis=0) for _, panel in panels(job, store)], axis=0)
+
+
+def _config(job: Job, workspace: Path) -> Config:
+    log = {"source": [str(file) for file in job.log], "value": "value", "categories": ["product"]}
+    return parse({"workspace": str(workspace), "log": log}, folder=job.folder)
