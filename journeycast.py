@@ -1,6 +1,7 @@
 """The command line: one function per verb, no logic.
 
-A verb imports its part of the project when it runs: importing MLflow or BentoML takes seconds that `--help` should not cost.
+A verb imports its part of the project when it runs: importing MLflow or BentoML takes seconds that `--help` should not
+cost.
 """
 
 import time

@@ -1,6 +1,8 @@
-"""The peers that every model has to beat, each in its textbook form: recency rule, RFM with logistic regression or LightGBM, BG/NBD with Gamma-Gamma.
+"""The peers that every model has to beat, each in its textbook form.
 
-Every function takes RFM tables as `truth.rfm` makes them (one row per customer of the population, index customer_id): `recency_days`,
+Recency rule, RFM with logistic regression or LightGBM, BG/NBD with Gamma-Gamma.
+
+Every function takes RFM tables as `truth.rfm` makes them (one row per customer, index customer_id): `recency_days`,
 `frequency` (orders), `monetary` (mean order value), `tenure_days`, `x`, `t_x`, `t` (BTYD statistics in days).
 """
 
@@ -121,7 +123,7 @@ class GammaGamma:
 
 
 def btyd(table: pd.DataFrame, horizon_days: float) -> pd.DataFrame:
-    """BG/NBD × Gamma-Gamma fitted on all customers who ever bought: `p_buys`, `orders` and `money` within the horizon."""
+    """BG/NBD × Gamma-Gamma fitted on all who ever bought: `p_buys`, `orders` and `money` within the horizon."""
     table = table[table["t"].notna()]
     x, t_x, t = (table[name].to_numpy(float) for name in ("x", "t_x", "t"))
     model = BgNbd.fit(x, t_x, t)

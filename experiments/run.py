@@ -1,16 +1,17 @@
-"""Run the experiments: ingest, train and score each real log as of past instants, then open the truth and set everything beside the peers.
+"""Run the experiments: ingest, train and score each real log as of past instants, then open the truth.
 
     python experiments/run.py [NAME...]     prints the tables
     python experiments/run.py --write       writes them into experiments/README.md
 
-Scores come from the product as a user gets them; population and truth come from `truth.py`, by plain SQL on the published file.
+Scores come from the product as a user gets them and stand beside the peers'; population and truth come from `truth.py`,
+by plain SQL on the published file.
 """
 
 import argparse
 import os
 import re
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -93,20 +94,15 @@ def _ours(config: Config, case: Case) -> pd.Series:
     return frame.set_index("customer_id")["score"]
 
 
-def _peers(
-    case: Case, table: pd.DataFrame, asked: pd.DataFrame
-) -> Iterator[tuple[str, pd.Series]] | dict[str, pd.Series]:
+def _peers(case: Case, table: pd.DataFrame, asked: pd.DataFrame) -> dict[str, pd.Series]:
     if case.kind == "money":
         money = peers.btyd(table, case.question.horizon_days)["money"].reindex(asked.index)
         return {"BG/NBD × Gamma-Gamma": money.fillna(0.0), "zero": pd.Series(0.0, asked.index)}
     train_table, label = _past(case)
     fits = {"RFM + logistic": peers.rfm_logistic, "RFM + LightGBM": peers.rfm_lightgbm}
     known = asked[peers.RFM].fillna(asked[peers.RFM].max() * 2)
-    said = (
-        {name: pd.Series(fit(train_table, label, known), asked.index) for name, fit in fits.items()}
-        if len(np.unique(label)) > 1
-        else {}
-    )
+    both = len(np.unique(label)) > 1
+    said = {name: pd.Series(fit(train_table, label, known), asked.index) for name, fit in fits.items() if both}
     p_buys = peers.btyd(table, case.question.horizon_days)["p_buys"].reindex(asked.index).fillna(0.0)
     recency = known["recency_days"] * (1 if case.kind == "silence" else -1)
     return {**said, "BG/NBD": 1 - p_buys if case.kind == "silence" else p_buys, "recency rule": recency}
@@ -151,7 +147,7 @@ def _table(frame: pd.DataFrame) -> str:
     lines = ["| " + " | ".join(frame.columns) + " |", "|---" * len(frame.columns) + "|"]
     best = {column: _best(frame[column], column) for column in frame.columns[1:]}
     for _, row in frame.iterrows():
-        cells = [_cell(row[column], row[column] == best[column]) for column in frame.columns[1:]]
+        cells = [_cell(row[column], best=row[column] == best[column]) for column in frame.columns[1:]]
         lines.append(f"| {row.iloc[0]} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
@@ -162,7 +158,7 @@ def _best(column: pd.Series, name: str) -> float:
     return float(column.max() if name in ("AUROC", "Brier skill", "Gini", "Spearman") else column.min())
 
 
-def _cell(value: float, best: bool) -> str:
+def _cell(value: float, *, best: bool) -> str:
     text = "–" if np.isnan(value) else f"{value:,.1f}" if abs(value) >= 10 else f"{value:.3f}"
     return f"**{text}**" if best else text
 

@@ -25,8 +25,7 @@ def table(outcomes: Sequence[Outcome]) -> Table:
     for name in ("task", "days", "rung", "grade", "figure", "model", "baseline", "now"):
         page.add_column(name, justify="right" if name in ("days", "model", "baseline") else "left", overflow="fold")
     for outcome in outcomes:
-        answers = outcome.bundle.answers or (outcome.bundle.actions,)
-        for answer in filter(None, answers):
+        for answer in _answers(outcome):
             _rows(page, outcome, answer)
     return page
 
@@ -59,9 +58,14 @@ def _value(figures: Mapping[str, Sequence[float | None]], name: str) -> str:
 
 
 def _sentences(outcome: Outcome) -> list[str]:
-    verdict = f"{outcome.task.name} v{outcome.version} {'serves' if outcome.promoted else 'does not serve'}: {outcome.verdict.reason}"
-    answers = outcome.bundle.answers or (outcome.bundle.actions,)
+    serves = "serves" if outcome.promoted else "does not serve"
+    verdict = f"{outcome.task.name} v{outcome.version} {serves}: {outcome.verdict.reason}"
     return [
         verdict,
-        *(f"  {answer.horizon_days} days: {note}" for answer in answers if answer for note in answer.notes),
+        *(f"  {answer.horizon_days} days: {note}" for answer in _answers(outcome) for note in answer.notes),
     ]
+
+
+def _answers(outcome: Outcome) -> Sequence[Answer | Actions]:
+    bundle = outcome.bundle
+    return bundle.answers if bundle.actions is None else (bundle.actions,)
