@@ -207,7 +207,8 @@ def _one_event_an_id(journey: Journeys) -> Journeys:
     identity = np.zeros(0, np.int64) if arranged.identity is None else arranged.identity
     by_id = np.lexsort((np.arange(len(identity)), arranged.known, identity))
     ids = identity[by_id]
-    again = np.concatenate([[False], (ids[1:] == ids[:-1]) & (ids[1:] >= 0)])
+    again = np.zeros(len(ids), bool)
+    again[1:] = (ids[1:] == ids[:-1]) & (ids[1:] >= 0)
     keep = np.ones(arranged.rows, bool)
     keep[by_id[again]] = False
     return arranged if keep.all() else arranged.keep(keep)

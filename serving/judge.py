@@ -222,6 +222,7 @@ def prior_of(served: Served, answer: Answer) -> Said:
     return Said(score, low, high, answer.percentile(score), baseline, {})
 
 
+@lru_cache(maxsize=1024)
 def _head(served: Served, horizon: int, rung: str, grade: str, asked: Asked) -> Head:
     task = served.bundle.task
     made_from = ScoreId(task.name, horizon, served.bundle.digest, asked.as_of_us, asked.log_position, asked.own_events)
@@ -238,14 +239,12 @@ def _head(served: Served, horizon: int, rung: str, grade: str, asked: Asked) -> 
 
 
 def _flags(served: Served, flags: Sequence[str], who: _Who, asked: Asked) -> Mask:
-    raised = np.zeros((len(who.member), len(FLAGS)), np.bool_)
     scored = who.member | who.unknown
-    for flag, rows in {
+    raised = {
         NEW_CUSTOMER: who.unknown,
         NOT_IN_POPULATION: ~scored,
         THIN_DATA: who.thin & who.member,
         EXTRAPOLATED: scored & (EXTRAPOLATED in flags),
         FROM_THE_FUTURE: scored & (served.bundle.trained_as_of_us > asked.as_of_us),
-    }.items():
-        raised[:, FLAGS.index(flag)] = rows
-    return raised
+    }
+    return np.array([raised[flag] for flag in FLAGS]).T

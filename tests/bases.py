@@ -61,3 +61,10 @@ def configuration(folder: Path, **keys: Any) -> Config:
 
 def asked(online: Online, **keys: Any) -> Asked:
     return replace(Asked(instant(AS_OF), online.store.log_position), **keys)
+
+
+def without_silence(row: dict[str, Any]) -> dict[str, Any]:
+    """A row of the file as JSON has it: what `details` does not say is left out."""
+    if row["details"] is not None:
+        row["details"] = {name: value for name, value in row["details"].items() if value is not None}
+    return row

@@ -19,9 +19,8 @@ from serving.judge import Asked, judge_everyone
 from serving.online import Customer, Online, Question
 from serving.scores import Scores
 from serving.served import Served
-from tests.bases import AS_OF, BUNDLES, CUSTOMERS, EMOJI, asked, base, rows
+from tests.bases import AS_OF, BUNDLES, CUSTOMERS, EMOJI, asked, base, rows, without_silence
 from tests.shops import event
-from tests.test_score import without_silence
 
 HEADS = 5
 

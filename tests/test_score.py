@@ -22,6 +22,7 @@ from serving.reasons import contributions
 from serving.served import Served
 from serving.table import record_batch
 from tests import fitted
+from tests.bases import without_silence
 from tests.fitted import FEATURES
 from tests.worlds import CUTOFFS, START, Event, Fact, World, events, world, worlds
 
@@ -76,13 +77,6 @@ def test_json_and_parquet_say_the_same_to_the_bit(of: World) -> None:
     table = pa.Table.from_batches([record_batch(scores)]).cast(SCHEMA)
     table.validate(full=True)
     assert [without_silence(row) for row in table.to_pylist()] == list(scores.records())
-
-
-def without_silence(row: dict[str, Any]) -> dict[str, Any]:
-    """A row of the file as JSON has it: what `details` does not say is left out."""
-    if row["details"] is not None:
-        row["details"] = {name: value for name, value in row["details"].items() if value is not None}
-    return row
 
 
 @given(worlds())

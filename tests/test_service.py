@@ -27,9 +27,8 @@ from serving.batch import Run
 from serving.contract import FailureResponse, ModelsResponse, ScoreRecord, ScoreResponse, read_score_id
 from serving.online import Online
 from serving.service import serve
-from tests.bases import AS_OF, EMOJI, asked, base, rows
+from tests.bases import AS_OF, EMOJI, asked, base, rows, without_silence
 from tests.shops import event
-from tests.test_score import without_silence
 
 FRESH = {"at": "2025-04-28T12:00:00", "what": "purchase", "money": 99.5, "channel": "web"}
 
@@ -373,3 +372,9 @@ def test_json_of_the_service_is_json(client: Client) -> None:
         raise AssertionError(constant)
 
     json.loads(ask(client, EMOJI, "nobody", reasons=True).content, parse_constant=never)
+
+
+def test_a_customer_nobody_knows_is_scored_also_where_events_have_ids_and_orders(tmp_path: Path) -> None:
+    log = [{**row, "key": str(number), "basket": str(number // 2)} for number, row in enumerate(rows()[:100])]
+    client = Client.of(base(tmp_path, log, id="key", order="basket"))
+    assert {record["flags"][0] for record in scores(client, "nobody")} == {"new_customer"}
