@@ -68,7 +68,7 @@ class Growth:
     feature_share: float = 0.4
     row_share: float = 0.7
     l2: float = 10.0
-    rate: float = 0.08
+    rate: float = 0.12
 
     def describe(self) -> dict[str, float]:
         """The hyper-parameters by name."""

@@ -81,10 +81,7 @@ def _tested(question: Question, choice: Choice, parts: Mapping[str, Examples], *
     """Recipe and baseline refitted up to a horizon before the test; spread learnt where the choice was made."""
     if not len(parts["test"]) or not len(parts["reporting"]):
         return None
-    earlier, later = (
-        parts[name] if len(parts["choosing"]) else parts["reporting"] for name in ("choosing", "validation")
-    )
-    spread = spread_of(question, make(question, choice.recipe, earlier), later)
+    spread = spread_of(question, choice.rung, parts["validation"])
     trial = Trial(
         rung=make(question, choice.recipe, parts["reporting"]),
         baseline=_baseline(question, choice.recipe, parts["reporting"]),

@@ -64,33 +64,38 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Choice:
-    """The recipe that served the later rows best, why, the threshold with the best F1 there, and what was tried."""
+    """The recipe that served the later rows best, and why.
+
+    `rung` is made by it from the earlier rows, `threshold` has the best F1 on the later, `trials` is what was tried.
+    """
 
     recipe: Recipe
+    rung: Rung
     reason: str
     threshold: float = 0.5
-    trials: Table = field(default=())
+    trials: Table = ()
 
 
 def choose(question: Question, earlier: Examples, later: Examples, trials: int) -> Choice:
     """Fit candidates on the earlier rows and judge them on the later ones."""
+    baseline = make(question, Recipe("rule"), earlier)
     missing = lacking(earlier, "to learn from") or lacking(later, "to choose by")
     if question.is_money and history(question.task, question.fitted_days, earlier) is None:
         missing = missing or "no money came in, so the rule serves"
     if missing:
-        return Choice(Recipe("rule"), missing)
+        return Choice(Recipe("rule"), baseline, missing, _threshold(question, baseline, later))
     recipe, table = _boosted(question, earlier, later, trials)
-    baseline = make(question, Recipe("rule"), earlier)
     model = make(question, recipe, earlier)
     better, error = _advantage(question, earlier, later, model, baseline)
-    threshold = 0.5 if question.is_money else best_threshold(later.outcome, question.predict(model, later).mean)
     if better > NOISE * error:
-        return Choice(
-            recipe, f"{recipe.rung} beats the rule by {better:.4g} ± {error:.2g} on later rows", threshold, table
-        )
-    threshold = 0.5 if question.is_money else best_threshold(later.outcome, question.predict(baseline, later).mean)
+        reason = f"{recipe.rung} beats the rule by {better:.4g} ± {error:.2g} on later rows"
+        return Choice(recipe, model, reason, _threshold(question, model, later), table)
     reason = f"{recipe.rung} does not beat the rule beyond noise on later rows ({better:.4g} ± {error:.2g})"
-    return Choice(Recipe("rule"), reason, threshold, table)
+    return Choice(Recipe("rule"), baseline, reason, _threshold(question, baseline, later), table)
+
+
+def _threshold(question: Question, rung: Rung, later: Examples) -> float:
+    return 0.5 if question.is_money else best_threshold(later.outcome, question.predict(rung, later).mean)
 
 
 def make(question: Question, recipe: Recipe, rows: Examples) -> Rung:

@@ -18,11 +18,13 @@ from models.registry import Registry
 from training.answers import Setting, Trained, train_answer
 from training.evaluate import Tested
 from training.gate import Verdict, verdict
-from training.panels import history_start
+from training.panels import Parts, history_start
 from training.policy import learn
 from training.rules import needed
 from training.split import split
 from training.tracking import Evidence, HorizonEvidence, track
+
+HELD_ROWS = 5_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,9 +89,7 @@ def prepare(
     now = store.end(config) if given is None else given
     end = store.label_end(now, config)
 
-    def parts() -> Any:
-        return (journeys.as_of(now) for journeys in store.buckets())
-
+    parts = _parts(store, now)
     progress("surveying the log")
     found = survey(parts())
     first = end if found.first_us is None else min(history_start(parts, found.first_us), end)
@@ -112,6 +112,14 @@ def prepare(
         "survey": {"customers": found.customers, "rows": found.rows, "events": dict(sorted(found.events.items()))},
     }
     return setting, facts
+
+
+def _parts(store: Store, now: int) -> Parts:
+    """All journeys as of `now`: held in memory when they are few, else read anew bucket by bucket."""
+    if store.manifest.statistics.rows <= HELD_ROWS:
+        held = [journeys.as_of(now) for journeys in store.buckets()]
+        return lambda: held
+    return lambda: (journeys.as_of(now) for journeys in store.buckets())
 
 
 def train_task(setting: Setting, task: TaskConfig, facts: dict[str, Any]) -> tuple[Bundle, tuple[Trained, ...]]:
