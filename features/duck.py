@@ -63,6 +63,17 @@ def telling_of(source: str) -> Iterator[None]:
         ) from None
 
 
+@contextmanager
+def working(what: str) -> Iterator[None]:
+    """Translate what DuckDB raises while it does `what` with our own files: no memory, no disk."""
+    try:
+        yield
+    except duckdb.Error as error:
+        raise JourneycastError(
+            f"{what} failed: {_first_lines(error)}; make room on the disk and run it again"
+        ) from None
+
+
 def rows(connection: Connection, query: str) -> list[tuple[object, ...]]:
     """All rows of a query, as Python values."""
     return list(connection.execute(query).fetchall())

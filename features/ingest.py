@@ -71,6 +71,7 @@ def ingest(
     Raises LogError for a source that cannot be used; the store is then as it was.
     """
     workspace, mapping = config.workspace_path, mapping_fingerprint(config)
+    _refuse_names_that_clash(config)
     with _alone(workspace):
         _clean(workspace)
         before = read_manifest(workspace)
@@ -103,6 +104,16 @@ def _plan(config: Config, files: Sequence[Path] | None, before: Manifest | None,
         skipped=tuple(e.name for e in found if new.get((e.kind, e.digest)) is not e and e.name not in changed),
         replaced=tuple(sorted(changed)),
     )
+
+
+def _refuse_names_that_clash(config: Config) -> None:
+    """SQL knows no case in names, so two stored columns may not differ by it alone."""
+    for columns in (config.stored_categories, config.stored_numbers):
+        seen: dict[str, str] = {}
+        for column in columns:
+            other = seen.setdefault(column.lower(), column)
+            if other != column:
+                raise ConfigError(f"columns '{other}' and '{column}' differ in case alone; rename one in the source")
 
 
 def _found(config: Config, files: Sequence[Path] | None) -> list[Found]:
@@ -148,7 +159,8 @@ def _bring(config: Config, plan: Plan, before: Manifest | None, now_us: int, pro
         taken.sort(key=lambda file: (file.kind, file.digest))
         _demand_a_good_row(taken, workspace)
         folders = {kind: [_staged(config, file) for file in taken if file.kind == kind] for kind in ("log", "profile")}
-        built = build(connection, workspace / STORE, folders["log"], folders["profile"], config, progress)
+        with duck.working("sorting the log into the store"):
+            built = build(connection, workspace / STORE, folders["log"], folders["profile"], config, progress)
     _account(taken, built)
     manifest = _manifest(config, plan, before, taken, built)
     write_manifest(workspace, manifest)

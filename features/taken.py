@@ -5,7 +5,7 @@ wrong with it. What a bad row held lies in the quarantine file as JSON text, bes
 are µs UTC; `order` and `identity` are 63-bit keys: of the order, and of the id, else (below zero) of the text.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -14,27 +14,10 @@ from features import duck
 from features.config import Config
 from features.files import atomic_write
 from features.log import ROW, Relation, relation
-from features.rules import (
-    AHEAD_US,
-    EARLY,
-    EMPTY,
-    LATE,
-    NESTED,
-    NOT_NUMBER,
-    NOT_TIME,
-    Cell,
-    sql_bad_customer,
-    sql_given,
-    sql_is_date,
-    sql_is_local,
-    sql_nested,
-    sql_number,
-    sql_numeric,
-    sql_text,
-    sql_time,
-)
-from features.timeline import BEGINNING, DAY_US
-from features.zones import BEFORE_DAYS, UTC_NAMES, local_days
+from features.readings import Reading, checked_rows, read_customer, read_number, read_text, read_time
+from features.rules import AHEAD_US, sql_given, sql_numeric, sql_time
+from features.timeline import DAY_US
+from features.zones import UTC_NAMES, local_days
 
 Kind = Literal["log", "profile"]
 
@@ -54,17 +37,6 @@ class Counts:
 
     rows: int
     quarantined: Mapping[str, int]
-
-
-@dataclass(frozen=True)
-class Reading:
-    """How a column comes to be: `parsed` is SQL over the source by alias, `checks` pair bad conditions with reasons.
-
-    An alias that starts with `#` serves the checks alone.
-    """
-
-    parsed: Mapping[str, str]
-    checks: tuple[tuple[str, str], ...] = ()
 
 
 def take(
@@ -90,7 +62,7 @@ def take(
             kinds = attribute_kinds(connection, opened, config) if kinds is None else kinds
             readings = _profile_readings(opened, config, kinds, now_us)
         with atomic_write(staged) as temporary:
-            duck.copy(connection, _checked(opened, readings, source.arrival, config), temporary)
+            duck.copy(connection, checked_rows(opened, readings, source.arrival, config), temporary)
     connection.execute(f"CREATE TEMP VIEW taken AS FROM read_parquet({duck.text(duck.pattern(staged))})")
     _tell_broken_lines(connection)
     counts = _counts(connection)
@@ -119,32 +91,32 @@ def profile_columns(config: Config) -> dict[str, str]:
 def _log_readings(opened: Relation, config: Config, now_us: int) -> list[Reading]:
     log, cells = config.log, opened.cells
     readings = [
-        _customer(log.customer, cells[log.customer]),
-        _time("time", log.time, cells[log.time], now_us, required=True),
-        _text("event", log.event, cells[log.event], required=True),
+        read_customer(log.customer, cells[log.customer]),
+        read_time("time", log.time, cells[log.time], now_us, required=True),
+        read_text("event", log.event, cells[log.event], required=True),
     ]
-    readings += [_number("value", log.value, cells[log.value])] if log.value else []
+    readings += [read_number("value", log.value, cells[log.value])] if log.value else []
     readings += [
-        _text(key, column, cells[column])
+        read_text(key, column, cells[column])
         for key, column in (("order", log.order), ("id", log.id), ("text", log.text))
         if column
     ]
-    readings += [_time("known", log.known, cells[log.known], now_us)] if log.known else []
-    readings += [_text(f"category.{column}", column, cells[column]) for column in config.stored_categories]
-    readings += [_number(f"number.{column}", column, cells[column]) for column in config.stored_numbers]
+    readings += [read_time("known", log.known, cells[log.known], now_us)] if log.known else []
+    readings += [read_text(f"category.{column}", column, cells[column]) for column in config.stored_categories]
+    readings += [read_number(f"number.{column}", column, cells[column]) for column in config.stored_numbers]
     return readings
 
 
 def _profile_readings(opened: Relation, config: Config, kinds: Mapping[str, str], now_us: int) -> list[Reading]:
     profile, cells = config.profile, opened.cells
-    readings = [_customer(profile.customer, cells[profile.customer])]
-    readings += [_time("known", profile.known, cells[profile.known], now_us)] if profile.known else []
+    readings = [read_customer(profile.customer, cells[profile.customer])]
+    readings += [read_time("known", profile.known, cells[profile.known], now_us)] if profile.known else []
     for column, kind in kinds.items():
         cell = cells[column]
         if kind == "time":
             readings.append(Reading({f"number.{column}": f"({sql_time(cell)}) / {DAY_US}.0"}))
         else:
-            readings.append((_number if kind == "number" else _text)(f"{kind}.{column}", column, cell))
+            readings.append((read_number if kind == "number" else read_text)(f"{kind}.{column}", column, cell))
     return readings
 
 
@@ -163,91 +135,6 @@ def attribute_kinds(connection: duck.Connection, opened: Relation, config: Confi
         if used:
             kinds[column] = "time" if timed else "number" if numeric else "category"
     return kinds
-
-
-def _customer(column: str, cell: Cell) -> Reading:
-    text = _text("customer", column, cell)
-    return Reading(
-        text.parsed, (*text.checks, *((c, f"{column}: {reason}") for c, reason in sql_bad_customer("customer")))
-    )
-
-
-def _text(alias: str, column: str, cell: Cell, *, required: bool = False) -> Reading:
-    nested, name = sql_nested(cell), duck.name(alias)
-    parsed = {alias: sql_text(cell)} | ({} if nested == "false" else {f"#{alias} nested": nested})
-    checks = [] if nested == "false" else [(duck.name(f"#{alias} nested"), f"{column}: {NESTED}")]
-    return Reading(parsed, (*checks, *([(f"{name} IS NULL", f"{column}: {EMPTY}")] if required else [])))
-
-
-def _number(alias: str, column: str, cell: Cell) -> Reading:
-    name, given = duck.name(alias), duck.name(f"#{alias} given")
-    bad = f"{given} AND ({name} IS NULL OR NOT isfinite({name}))"
-    return Reading({alias: sql_number(cell), f"#{alias} given": sql_given(cell)}, ((bad, f"{column}: {NOT_NUMBER}"),))
-
-
-def _time(alias: str, column: str, cell: Cell, now_us: int, *, required: bool = False) -> Reading:
-    given = duck.name(f"#{alias} given")
-    parsed = {
-        alias: sql_time(cell),
-        f"#{alias} local": sql_is_local(cell),
-        f"#{alias} dated": sql_is_date(cell),
-        f"#{alias} given": sql_given(cell),
-    }
-    checks = [(f"{given} AND {alias} IS NULL", NOT_TIME), (f"{alias} > {now_us + AHEAD_US}", LATE)]
-    if required:
-        checks = [(f"NOT {given}", EMPTY), *checks, (f"{alias} < 0", EARLY)]
-    return Reading(parsed, tuple((condition, f"{column}: {reason}") for condition, reason in checks))
-
-
-def _checked(opened: Relation, readings: Iterable[Reading], arrival: int, config: Config) -> str:
-    """The query that gives the taken file."""
-    parsed = {alias: sql for reading in readings for alias, sql in reading.parsed.items()}
-    parsed |= {f"#broken {i}": condition for i, (condition, _) in enumerate(opened.checks)}
-    checks = [(duck.name(f"#broken {i}"), reason) for i, (_, reason) in enumerate(opened.checks)]
-    checks += [check for reading in readings for check in reading.checks]
-    columns = ", ".join(f"{sql} AS {duck.name(alias)}" for alias, sql in parsed.items())
-    query = f"SELECT {ROW} AS row, {columns} FROM ({opened.query})"
-    for alias in ("time", "known"):
-        query = _placed(query, alias, config.log.timezone) if alias in parsed else query
-    reason = " ".join(f"WHEN {condition} THEN {duck.text(told)}" for condition, told in checks)
-    query = f"SELECT *, CASE {reason} END AS reason FROM ({query})"
-    kept = [_final(alias) for alias in parsed if not alias.startswith("#") and alias != "known"]
-    made = [_known(parsed), *_identity(parsed), f"{arrival}::INTEGER AS arrival", "row", "reason"]
-    return f"SELECT {', '.join([*kept, *made])} FROM ({query})"
-
-
-def _placed(query: str, alias: str, timezone: str) -> str:
-    """The same query with `alias` in UTC where it was local."""
-    if timezone in UTC_NAMES:
-        return query
-    shift, local, dated = BEFORE_DAYS * DAY_US, duck.name(f"#{alias} local"), duck.name(f"#{alias} dated")
-    inside = f"{local} AND {alias} BETWEEN -{shift} AND (SELECT max(turn) FROM local_days)"
-    day = f"CASE WHEN {inside} THEN ({alias} + {shift}) // {DAY_US} - {BEFORE_DAYS} END"
-    offset = f"coalesce(CASE WHEN {dated} THEN first WHEN {alias} >= turn THEN later ELSE earlier END, 0)"
-    return (
-        f"SELECT q.* REPLACE ({alias} - {offset} AS {alias}) FROM ({query}) q LEFT JOIN local_days d ON d.day = {day}"
-    )
-
-
-def _final(alias: str) -> str:
-    name = duck.name(alias)
-    return f"{_key(name)} AS {name}" if alias == "order" else name
-
-
-def _known(parsed: Mapping[str, str]) -> str:
-    """When we learnt of it: never before it happened; facts without a date were always known."""
-    time = "time" if "time" in parsed else str(BEGINNING)
-    return f"greatest(coalesce(known, {time}), {time}) AS known" if "known" in parsed else f"{time}::BIGINT AS known"
-
-
-def _identity(parsed: Mapping[str, str]) -> list[str]:
-    """The key of the id, else (below zero) of the text."""
-    keys = [sql for column, sql in (("id", _key("id")), ("text", f"-1 - {_key('text')}")) if column in parsed]
-    return [f"coalesce({', '.join(keys)}) AS identity"] if keys else []
-
-
-def _key(sql: str) -> str:
-    return f"(md5_number_lower({sql}) >> 1)::BIGINT"
 
 
 def _prepare(connection: duck.Connection, timezone: str, now_us: int) -> None:

@@ -8,7 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from features.errors import ConfigError, InputError, LogError
+from features import build
+from features.errors import ConfigError, InputError, JourneycastError, LogError
 from features.timeline import DAY_US
 from tests.shops import NOW, config, event, opened, run, write
 
@@ -231,6 +232,27 @@ def test_columns_with_strange_names_are_read(tmp_path: Path) -> None:
     shop = config(tmp_path, categories=[name])
     run(shop)
     assert opened(shop).find("anna").categories[name].names.tolist() == ["a.parquet", "b.csv", "c.jsonl"]
+
+
+def test_columns_that_differ_in_case_alone_are_refused(tmp_path: Path) -> None:
+    write(tmp_path / "log" / "a.csv", [event(Channel="a", channel="b")])
+    with pytest.raises(ConfigError, match="columns 'Channel' and 'channel' differ in case alone"):
+        run(config(tmp_path, categories=["Channel", "channel"]))
+
+
+def test_columns_named_like_our_own_are_read(tmp_path: Path) -> None:
+    names = ["time", "row", "reason", "arrival", "known", "given", "turn", "day"]
+    write(tmp_path / "log" / "a.csv", [{**event(), **dict.fromkeys(names, "x")}])
+    shop = config(tmp_path, categories=names, timezone="Europe/Paris")
+    run(shop)
+    assert {column.names[0] for column in opened(shop).find("anna").categories.values()} == {"x"}
+
+
+def test_a_failing_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "log" / "a.csv", [event()])
+    monkeypatch.setattr(build, "_sorted_events", lambda _: "SELECT error('disk full')")
+    with pytest.raises(JourneycastError, match=r"sorting the log into the store failed: .*disk full"):
+        run(config(tmp_path))
 
 
 def test_a_bad_profile_row_is_quarantined(tmp_path: Path) -> None:
