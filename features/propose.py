@@ -1,7 +1,7 @@
 """Questions worth asking of a log, with horizons from its rhythm, and how much data each has.
 
-A horizon is a number of days that people use, and never longer than a third of the history: models are fitted on one
-part, chosen on a later one and judged on the last.
+A horizon is a number of days that people use, and shorter than a third of the history: models are fitted on one part,
+chosen on a later one and judged on the last, and the first cutoff looks back on something.
 """
 
 import math
@@ -26,6 +26,7 @@ from features.rhythm import (
 from features.words import BROWSE, PURCHASE, parts, speaks_of
 
 HUMAN_DAYS = (1, 2, 3, 7, 14, 30, 60, 90, 180, 365)
+HORIZONS = 3 + 1 / 3  # of history, that training needs: to fit, to choose, to judge, and a third to look back on
 ENOUGH = 100  # of each answer, below which a rule may serve as well as a model
 OFTEN = 0.1  # share of customers who come back, below which silence says nothing
 RARE = 0.02  # base rate below which a longer horizon is taken
@@ -110,7 +111,7 @@ def _propensity(log: Occurrences, cast: Cast) -> Question:
 
 
 def _value(log: Occurrences, cast: Cast) -> Question:
-    events, horizon = (cast.key, *cast.refunds), snapped(365, log.history_days / 3)
+    events, horizon = (cast.key, *cast.refunds), snapped(365, log.history_days / HORIZONS)
     silence, _ = _silence(log, (cast.key,))
     active = max(snapped(2 * silence, 365), horizon)
     deducted = f", {_listed(cast.refunds)} deducted" if cast.refunds else ""
@@ -118,7 +119,7 @@ def _value(log: Occurrences, cast: Cast) -> Question:
         "value",
         {"kind": "cltv", "event": events, "active_event": (cast.key,), "horizon_days": horizon, "active_days": active},
         f"money of {cast.key} in the next {_days(horizon)}{deducted}",
-        ("the longest that leaves three such spans of history",),
+        ("as long as the history allows",),
     )
     return _weighed(
         log, question, "bring any", lambda back: answers(log, (cast.key,), (cast.key,), (active, horizon), back)
@@ -126,7 +127,7 @@ def _value(log: Occurrences, cast: Cast) -> Question:
 
 
 def _cancels(log: Occurrences, cast: Cast) -> Question:
-    horizon, active = snapped(30, log.history_days / 3), HUMAN_DAYS[-1]
+    horizon, active = snapped(30, log.history_days / HORIZONS), HUMAN_DAYS[-1]
     question = Question(
         "cancels",
         {
@@ -190,7 +191,7 @@ def _weighed(log: Occurrences, question: Question, yes: str, count: Callable[[in
     rarest = [min(found.did, found.asked - found.did) for found in (last, before)]
     if question.table["kind"] == "cltv":
         rarest = [last.did, before.did]  # a sum is worth asking for where everybody buys, too
-    history = f"history of {_days(log.history_days)}; three horizons need {_days(3 * horizon)}"
+    history = f"history of {_days(log.history_days)}, where {_days(math.ceil(HORIZONS * horizon))} are needed"
     asked = f"{last.asked:,} customers at the last full cutoff, {last.share:.1%} of them {yes}"
     why = [*question.why, history, f"{asked}; one horizon before {before.share:.1%} of {before.asked:,}"]
     if not min(rarest):
@@ -210,9 +211,9 @@ def _habit(log: Occurrences, cast: Cast) -> tuple[str, ...]:
 def _silence(log: Occurrences, events: tuple[str, ...]) -> tuple[int, str]:
     """The churn horizon in days, and how it was come by."""
     silent = silence_days(log, events)
-    horizon = snapped(silent, log.history_days / 3)
+    horizon = snapped(silent, log.history_days / HORIZONS)
     why = f"fewer than {LATE_RETURNS:.0%} of returns come after {_days(silent)} of silence"
-    return horizon, why if horizon >= 0.75 * silent else f"{why}; cut to a third of the history"
+    return horizon, why if horizon >= 0.75 * silent else f"{why}; cut to what the history allows"
 
 
 def _others(found: Answers) -> Answers:
