@@ -8,7 +8,7 @@ ready := $(venv)/ready
 install := install --quiet --no-deps
 hashed := $(install) --require-hashes
 
-.PHONY: help demo test check serve lock clean
+.PHONY: help demo test check serve spark lock clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*  ## /\1\t/p' $(MAKEFILE_LIST)
@@ -28,10 +28,15 @@ check: $(ready)  ## lint, format, types and architecture; fast
 serve: $(ready)  ## the HTTP service on what was trained; CONFIG=… chooses the shop
 	$(bin)/journeycast -c $(CONFIG) serve
 
-lock: $(ready)  ## resolve requirements.lock anew from pyproject.toml
+spark: $(venv)/spark  ## PySpark as well, for panels on a cluster (400 MB); it needs a JRE, 17 or newer
+
+lock: $(ready)  ## resolve both locks anew from pyproject.toml
 	$(bin)/uv pip compile pyproject.toml --extra dev --extra postgres --universal --python-version 3.11 --upgrade \
 		--generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet \
 		--output-file requirements.lock
+	$(bin)/uv pip compile pyproject.toml --extra spark --universal --python-version 3.11 --constraint requirements.lock \
+		--generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet \
+		| sed -n '/^\(py4j\|pyspark\)==/,/[^\]$$/p' > requirements-spark.lock
 
 clean:  ## remove what make made; workspaces stay
 	rm -rf $(venv) .cache .coverage .hypothesis build *.egg-info
@@ -47,4 +52,9 @@ $(ready): requirements.lock pyproject.toml
 		&& $(bin)/uv pip $(hashed) --compile-bytecode --python $(bin)/python -r requirements.lock; } \
 		|| $(bin)/python -m pip $(hashed) -r requirements.lock
 	$(bin)/python -m pip $(install) --no-build-isolation --editable .
+	touch $@
+
+$(venv)/spark: requirements-spark.lock $(ready)
+	$(bin)/uv pip $(hashed) --no-build-isolation --python $(bin)/python -r requirements-spark.lock \
+		|| $(bin)/python -m pip $(hashed) --no-build-isolation -r requirements-spark.lock
 	touch $@
