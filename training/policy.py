@@ -29,7 +29,10 @@ Z = 1.645
 
 @dataclass(frozen=True)
 class Logged:
-    """Decisions with their whole reward window seen. `action` numbers `names`; `weight` is 1 / probability."""
+    """Decisions with their whole reward window seen. `action` numbers `names`; `weight` is 1 / probability.
+
+    `reward` is after the action's cost; `rewarded` tells whether any came.
+    """
 
     names: tuple[str, ...]
     horizon_days: int
@@ -38,14 +41,15 @@ class Logged:
     action: Ints
     weight: Floats
     reward: Floats
+    rewarded: NDArray[np.bool_]
     left_out: int
 
     def __len__(self) -> int:
         return len(self.action)
 
     def __getitem__(self, rows: NDArray[np.bool_]) -> "Logged":
-        columns = {name: getattr(self, name)[rows] for name in ("customer", "cutoff", "action", "weight", "reward")}
-        return replace(self, **columns)
+        names = ("customer", "cutoff", "action", "weight", "reward", "rewarded")
+        return replace(self, **{name: getattr(self, name)[rows] for name in names})
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,7 @@ class Estimate:
         """[value, low, high]."""
         _, who = np.unique(customer, return_inverse=True)
         variance = float((np.bincount(who, self.influence) ** 2).sum()) / max(len(customer), 1) ** 2
-        width = Z * np.sqrt(max(variance, self.least_variance))
+        width = Z * float(np.sqrt(max(variance, self.least_variance)))
         return [self.value, self.value - width, self.value + width]
 
 
@@ -144,6 +148,7 @@ def _logged(
         action=action,
         weight=1 / probability[kept] if task.probability else np.ones(len(kept)),
         reward=reward[kept] - cost[action] if len(kept) else reward[kept],
+        rewarded=reward[kept] != 0,
         left_out=int((~usable).sum()),
     )
 
@@ -220,11 +225,10 @@ def _grade(logged: Logged, gains: Sequence[Sequence[float]], against: Estimate, 
     others = [gain for action, gain in enumerate(gains) if action != nothing]
     surest = max((low for _, low, _ in others), default=0.0)
     surely_nothing = -max((high for _, _, high in others), default=0.0)
-    rewarded = int((logged.reward > logged.reward.min()).sum())
     return grade(
         max(surest, surely_nothing) / scale,
         customers=len(np.unique(logged.customer)),
-        rarer=min(rewarded, len(logged) - rewarded),
+        rarer=int(logged.rewarded.sum()),
         at_most="D" if nothing is None else "A",
     )
 
