@@ -178,8 +178,9 @@ def _told(mapping: Mapping, seen: Seen, questions: Sequence[Question]) -> list[s
         key: getattr(mapping, key) for key in ("customer", "time", "event", "value", "order", "known", "id", "text")
     }
     listed = ", ".join(f"{key} = {column}" for key, column in columns.items() if column)
+    looked = f" (1 in {seen.one_in} was looked at)" if seen.one_in > 1 else ""
     told = [
-        f"{seen.rows:,} rows, about {seen.customers:,} customers. {listed}.",
+        f"{seen.rows:,} rows, about {seen.customers:,} customers{looked}. {listed}.",
         *(f"Left out: {name}: {why}" for name, why in mapping.left_out),
     ]
     for question in questions:
