@@ -89,12 +89,16 @@ def serve(config_path: Path, host: str, port: int) -> None:
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )
     server = uvicorn.Server(options)
+    logging.getLogger("uvicorn.error").info(
+        "Journeycast answers on http://%s:%s/v1/score once it has started", host, port
+    )
     try:
         server.run(sockets=[listening])
     except KeyboardInterrupt:
         pass
     finally:
         listening.close()
+        gc.unfreeze()  # so that the interpreter takes everything down in order
     if not server.started:
         raise JourneycastError("the service could not start; the lines above say why")
 
