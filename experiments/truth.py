@@ -36,7 +36,8 @@ def rfm(question: Question, cutoff: str) -> pd.DataFrame:
             select customer_id, timestamp, value, {_order(question)} as order_id
             {seen} and event_type in {_list(question.events)}),
         orders as (
-            select customer_id, order_id, min(timestamp) as began, {_value(question)} as value from bought group by all),
+            select customer_id, order_id, min(timestamp) as began, {_value(question)} as value
+            from bought group by all),
         days as (select customer_id, began::date as day, sum(value) as value from orders group by all),
         by_day as (
             select customer_id, count(*) as days_bought, min(day) as first, max(day) as last, avg(value) as day_value

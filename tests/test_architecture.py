@@ -20,9 +20,10 @@ ROOT = Path(__file__).parents[1]
 # A module imports only from those before it. `training` and `serving` never import each other.
 ORDER = {
     "features": "errors settings timeline files config "
-    "duck zones rules log journeys arrange bucket taken manifest tally store build report ingest fresh "
-    "survey windows defaults kernel panel "
-    "simulate_people simulate_life simulate_log simulate_truth simulate_toml simulate",
+    "duck zones rules log journeys arrange bucket readings taken manifest tally store build report ingest fresh "
+    "survey windows defaults kernel panel partition spark "
+    "simulate_people simulate_life simulate_log simulate_truth simulate_toml simulate "
+    "words facts guess ties mapping rhythm cast propose repair init_toml init",
     "models": "tasks boosted rungs action answer process ladder bundle registry",
 }
 MAY_IMPORT = {
@@ -40,7 +41,7 @@ DOORS = {
     "mlflow": "models.registry",
     "numba": "features.kernel",
     "optuna": "training.tune",
-    "pyspark": None,
+    "pyspark": "features.spark",
     "sqlalchemy": None,
 }
 CODE_IN_DATA = {"cloudpickle", "dill", "joblib", "marshal", "pickle", "shelve"}
@@ -206,8 +207,9 @@ def test_no_tracked_file_knows_one_machine() -> None:
     assert [name for name, text in texts.items() if ONE_MACHINE.search(text.decode(errors="replace"))] == []
 
 
-def test_the_lock_is_hashed_and_without_addresses() -> None:
-    lock = (ROOT / "requirements.lock").read_text()
+@pytest.mark.parametrize("name", ["requirements.lock", "requirements-spark.lock"])
+def test_the_lock_is_hashed_and_without_addresses(name: str) -> None:
+    lock = (ROOT / name).read_text()
     assert re.findall(r"://|file:|--index-url|--find-links| @ ", lock) == []
     pins = lock.replace("\\\n", "").splitlines()
     assert [pin for pin in pins if "==" not in pin or "--hash=sha256:" not in pin] == []
