@@ -107,7 +107,16 @@ def _one_event_an_id(connection: duck.Connection, config: Config) -> int:
         "CREATE TABLE repeated AS SELECT identity FROM good WHERE id IS NOT NULL GROUP BY identity HAVING count(*) > 1"
     )
     text_length = ["length(text)"] if config.log.text else []
-    order = ["known", "customer", "time", "event", *_value_and_order(config), *_stored(config), *text_length, "arrival"]
+    order = [
+        "known" if config.log.known else "time",
+        "customer",
+        "time",
+        "event",
+        *_value_and_order(config),
+        *_stored(config),
+        *text_length,
+        "arrival",
+    ]
     listed = ", ".join(f"{column} NULLS FIRST" for column in order)
     connection.execute(
         "CREATE TABLE winners AS FROM good SEMI JOIN repeated USING (identity) WHERE id IS NOT NULL "
@@ -166,7 +175,14 @@ def _sorted_events(config: Config) -> str:
 
 def event_columns(config: Config) -> list[str]:
     """What `assemble` reads of taken events, as items of a SELECT."""
-    columns = ["time", "known", "event", *_value_and_order(config), *_stored(config), "arrival"]
+    columns = [
+        "time",
+        "known" if config.log.known else "time AS known",
+        "event",
+        *_value_and_order(config),
+        *_stored(config),
+        "arrival",
+    ]
     if config.log.text:
         columns.append(f"length(text)::DOUBLE AS {duck.name(NUMBER + text_length(config.log.text))}")
     if config.log.id or config.log.text:

@@ -12,7 +12,7 @@ from features.errors import StoreError
 from features.files import canonical_json, text_digest, write_text
 from features.taken import Kind
 
-VERSION = 1
+VERSION = 2
 STORE = "store"
 TAKEN = "taken"
 QUARANTINE = "quarantine"

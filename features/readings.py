@@ -89,7 +89,8 @@ def checked_rows(opened: Relation, readings: Iterable[Reading], arrival: int, co
     reason = " ".join(f"WHEN {condition} THEN {duck.text(told)}" for condition, told in checks)
     query = f"SELECT *, CASE {reason} END AS reason FROM ({query})"
     kept = [_final(alias) for alias in parsed if not alias.startswith("#") and alias != "known"]
-    made = [_known(parsed), *_identity(parsed), f"{arrival}::INTEGER AS arrival", "row", "reason"]
+    bad_row = "CASE WHEN reason IS NOT NULL THEN row END AS row"
+    made = [*_known(parsed), *_identity(parsed), f"{arrival}::INTEGER AS arrival", bad_row, "reason"]
     return f"SELECT {', '.join([*kept, *made])} FROM ({query})"
 
 
@@ -111,10 +112,15 @@ def _final(alias: str) -> str:
     return f"{_key(name)} AS {name}" if alias == "order" else name
 
 
-def _known(parsed: Mapping[str, str]) -> str:
-    """When we learnt of it: never before it happened; facts without a date were always known."""
+def _known(parsed: Mapping[str, str]) -> list[str]:
+    """When we learnt of it, never before it happened; attributes without a date were always known.
+
+    Without a column for it an event was known at its time, which need not be written twice.
+    """
     time = "time" if "time" in parsed else str(BEGINNING)
-    return f"greatest(coalesce(known, {time}), {time}) AS known" if "known" in parsed else f"{time}::BIGINT AS known"
+    if "known" in parsed:
+        return [f"greatest(coalesce(known, {time}), {time}) AS known"]
+    return [] if "time" in parsed else [f"{time}::BIGINT AS known"]
 
 
 def _identity(parsed: Mapping[str, str]) -> list[str]:

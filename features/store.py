@@ -17,7 +17,7 @@ from features.bucket import bucket_of
 from features.config import Config
 from features.errors import StoreError
 from features.journeys import Journeys
-from features.manifest import STORE, Manifest, mapping_fingerprint, read_manifest
+from features.manifest import STORE, VERSION, Manifest, mapping_fingerprint, read_manifest
 from features.timeline import visible
 
 CACHED_BUCKETS = 64
@@ -36,6 +36,8 @@ class Store:
         manifest = read_manifest(workspace)
         if manifest is None:
             raise StoreError(f"expected a store in {workspace / STORE}, found none; run `ingest` first")
+        if manifest.version != VERSION:
+            raise StoreError(f"expected a store of version {VERSION}, found {manifest.version}; run `ingest` again")
         if config is not None and manifest.mapping != mapping_fingerprint(config):
             raise StoreError(
                 "[log], [profile] or the columns that tasks read have changed since the store was made; "

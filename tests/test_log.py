@@ -168,6 +168,14 @@ def test_one_event_an_id_the_one_known_first_then_the_smallest(tmp_path: Path) -
     assert (report.statistics.repeated_ids, report.statistics.equal_rows) == (2, 1)
 
 
+def test_of_one_id_at_two_customers_the_earlier_event_stays(tmp_path: Path) -> None:
+    rows = [event(who="anna", at="2025-01-02", key="e"), event(who="bob", at="2025-01-01", key="e")]
+    write(tmp_path / "log" / "a.csv", rows)
+    shop = config(tmp_path, id="key")
+    run(shop)
+    assert [opened(shop).find(who).rows for who in ("anna", "bob")] == [0, 1]
+
+
 def test_an_id_known_earlier_wins_over_a_smaller_row(tmp_path: Path) -> None:
     rows = [event(money=1, key="e", seen="2025-03-01"), event(money=2, key="e", seen="2025-02-01")]
     write(tmp_path / "log" / "a.csv", rows)

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from features import build, duck
+from features import build, duck, ingest, manifest
 from features.bucket import HASH_BITS, bucket_of
 from features.config import Config
 from features.errors import StoreError
@@ -168,6 +168,20 @@ def test_a_store_of_another_mapping_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="have changed since the store was made; run `ingest` again"):
         opened(other)
     assert Store.open(shop.workspace_path).manifest.arrival == 1
+
+
+def test_a_store_of_another_version_is_refused_and_made_anew_by_ingest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = small_shop(tmp_path)
+    with monkeypatch.context() as patched:
+        patched.setattr(manifest, "VERSION", 1)
+        patched.setattr(ingest, "VERSION", 1)
+        run(shop)
+    with pytest.raises(StoreError, match="expected a store of version 2, found 1; run `ingest` again"):
+        opened(shop)
+    run(shop)
+    assert opened(shop).manifest.statistics.rows == 120
 
 
 def test_changed_bytes_are_refused_before_they_are_read(tmp_path: Path) -> None:
