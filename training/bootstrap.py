@@ -49,13 +49,15 @@ def figures_of(metrics: Mapping[str, Metric], truth: Floats, predicted: Floats, 
     """Every metric as [value, low, high]; None where it says nothing."""
     if not len(truth):
         return {name: [None, None, None] for name in metrics}
+    order = np.argsort(predicted, kind="stable")  # sums by score need no sorting then, replicate after replicate
+    truth, predicted, weights = truth[order], predicted[order], weights[:, order]
     return {name: _figure(metric, truth, predicted, weights) for name, metric in metrics.items()}
 
 
 def draws(customers: Strings, seed: int) -> Floats:
     """Bootstrap weights (b, n): how often each row's customer was drawn. Rows of one customer are drawn together."""
     who, code = np.unique(customers.astype(np.str_), return_inverse=True)
-    replicates = int(np.clip(10 * CELLS // max(len(customers), 1), 100, REPLICATES))
+    replicates = int(np.clip(5 * CELLS // max(len(customers), 1), 100, REPLICATES))
     rng = np.random.default_rng(seed)
     counts = np.stack([np.bincount(rng.integers(0, len(who), len(who)), minlength=len(who)) for _ in range(replicates)])
     return np.asarray(counts[:, code], np.float32) if len(who) else np.zeros((replicates, 0), np.float32)

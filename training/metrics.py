@@ -188,9 +188,11 @@ def _by_score(truth: Floats, predicted: Floats, weights: Floats) -> tuple[Floats
 
 def _summed(values: Floats, group: Ints) -> Floats:
     """Sums of the columns of `values` (b, n) by group number; every group up to the highest must be there."""
-    order = np.argsort(group, kind="stable")
-    starts = np.flatnonzero(np.diff(group[order], prepend=-1))
-    return np.asarray(np.add.reduceat(values[:, order], starts, axis=1))
+    if (np.diff(group) < 0).any():
+        order = np.argsort(group, kind="stable")
+        values, group = values[:, order], group[order]
+    starts = np.flatnonzero(np.diff(group, prepend=-1))
+    return np.asarray(np.add.reduceat(values, starts, axis=1) if len(starts) < len(group) else values)
 
 
 def _ranks(values: Floats, weights: Floats) -> Floats:

@@ -1,0 +1,195 @@
+"""Trainings on small stores: floors and ceilings, tiny logs, determinism, the gate."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from features.config import Config, parse
+from features.timeline import DAY_US, instant, iso
+from models.bundle import Bundle, save
+from tests.shops import Row, event, opened, run, write
+from training import gate
+from training.gate import Measured
+from training.run import prepare, train, train_task
+
+FIRST = instant("2024-01-01")
+TASKS = {
+    "churn": {"kind": "churn", "event": "purchase", "horizon_days": 30},
+    "buys": {"kind": "propensity", "event": "purchase", "horizons_days": [7, 30]},
+    "value": {"kind": "cltv", "event": "purchase", "horizon_days": 30},
+    "offer": {
+        "kind": "next_action",
+        "event": "mail",
+        "action": "kind",
+        "nothing": "none",
+        "reward": "purchase",
+        "horizon_days": 7,
+    },
+}
+
+
+def config(folder: Path, *, seed: int = 7, **keys: Any) -> Config:
+    log = {"source": ["log/*"], "customer": "who", "time": "at", "event": "what", "value": "money"}
+    return parse({"seed": seed, "log": log, "tasks": TASKS, "train": {"threads": 1, **keys}}, folder=folder)
+
+
+def crowd(customers: int = 250, length_days: int = 300) -> list[Row]:
+    """Buyers whose own pace, order value and lapse decide what comes; the mails that half of them get help nobody."""
+    rng = np.random.default_rng(5)
+    rows = []
+    for index in range(customers):
+        pace, worth = rng.gamma(1.5, 12.0) + 2, rng.gamma(2.0, 15.0) + 5
+        day, end = rng.random() * 100, rng.exponential(250) + 20
+        start = day
+        while day < min(start + end, length_days):
+            at, money = iso(FIRST + round(day * DAY_US)), round(worth * rng.gamma(4.0, 0.25), 2)
+            rows.append(event(f"c{index}", at, "purchase", money) | {"kind": None})
+            day += rng.exponential(pace)
+        for day in range(40, length_days, 40):
+            kind = "web" if rng.random() < 0.5 else "none"
+            rows.append(event(f"c{index}", iso(FIRST + day * DAY_US), "mail", None) | {"kind": kind})
+    return rows
+
+
+def bundles(folder: Path, rows: Sequence[Row], tasks: Sequence[str] = tuple(TASKS), **keys: Any) -> dict[str, Bundle]:
+    """A bundle for each task, by ingest and training but without tracking."""
+    shop = config(folder, **keys)
+    write(folder / "log" / "rows.jsonl", rows)
+    run(shop)
+    asked = [shop.task(name) for name in tasks]
+    setting, facts = prepare(shop, opened(shop), asked, as_of=None, trials=2, progress=lambda _: None)
+    return {task.name: train_task(setting, task, facts)[0] for task in asked}
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Bundle]:
+    return bundles(tmp_path_factory.mktemp("crowd"), crowd())
+
+
+def test_trees_beat_the_rule_and_stay_under_the_truth(trained: dict[str, Bundle]) -> None:
+    (answer,) = trained["churn"].answers
+    assert answer.rung.name == "lightgbm"
+    own, other = answer.metrics["auroc"][0], answer.baseline_metrics["auroc"][0]
+    assert other < own < 0.95  # nobody can know when an exponential clock rings
+    assert answer.metrics["log_loss"][0] < answer.baseline_metrics["log_loss"][0]
+
+
+def test_every_horizon_has_its_answer(trained: dict[str, Bundle]) -> None:
+    assert [answer.horizon_days for answer in trained["buys"].answers] == [7, 30]
+    assert set(trained["buys"].facts["prior"]) == {"7", "30"}
+
+
+def test_money_beats_its_rule_and_is_covered(trained: dict[str, Bundle]) -> None:
+    (answer,) = trained["value"].answers
+    assert answer.rung.name == "hurdle"
+    assert answer.metrics["gini"][0] > answer.baseline_metrics["gini"][0]
+    assert answer.metrics["coverage_90"][0] == pytest.approx(0.9, abs=0.08)
+
+
+def test_a_mail_that_helps_nobody_is_not_sure_to_gain(trained: dict[str, Bundle]) -> None:
+    actions = trained["offer"].actions
+    assert actions is not None
+    assert actions.low[actions.actions.index("web")] < 0
+    assert actions.grade in ("C", "D")
+
+
+def test_equal_data_and_seed_give_equal_bundles(tmp_path: Path) -> None:
+    rows = crowd(120, 200)
+    first = bundles(tmp_path / "a", rows, ("churn", "value", "offer"))
+    again = bundles(tmp_path / "b", list(reversed(rows)), ("churn", "value", "offer"))
+    for name, bundle in first.items():
+        assert save(bundle, tmp_path / "one").name == save(again[name], tmp_path / "two").name
+
+
+@pytest.mark.parametrize(
+    ("rows", "grades"),
+    [
+        pytest.param([event("anna", "2024-01-01")], "D", id="one event"),
+        pytest.param([event("anna", f"2024-01-{day:02}") for day in range(1, 29)], "D", id="one customer"),
+        pytest.param([event(f"c{i}", "2024-01-01") for i in range(40)], "D", id="one instant"),
+        pytest.param([event(f"c{i}", f"2024-0{1 + i % 6}-11") for i in range(400)], "CD", id="nobody returns"),
+        pytest.param(
+            [
+                event(f"c{i}", f"2024-0{month}-{day:02}")
+                for i in range(12)
+                for month in range(1, 8)
+                for day in (1, 11, 21)
+            ],
+            "D",
+            id="everybody returns",
+        ),
+        pytest.param([event(f"c{i}", f"2024-0{1 + i % 6}-11", money=None) for i in range(30)], "D", id="no money"),
+        pytest.param([event(f"c{i}", f"2024-0{1 + i % 6}-11", money=-3.0) for i in range(30)], "D", id="only refunds"),
+    ],
+)
+def test_a_tiny_log_gives_a_rule_a_low_grade_and_a_sentence(tmp_path: Path, rows: list[Row], grades: str) -> None:
+    rows = [*rows, event("zoe", rows[0]["at"], "mail", None) | {"kind": "web"}]
+    for bundle in bundles(tmp_path, rows).values():
+        for answer in bundle.answers:
+            assert answer.grade in grades
+            assert answer.rung.name == "rule"
+            assert answer.notes
+            prior = bundle.facts["prior"][str(answer.horizon_days)]
+            assert prior["low"] <= prior["score"] <= prior["high"]
+        assert save(bundle, tmp_path / "bundles").is_dir()
+
+
+def test_a_short_history_is_fitted_shorter_and_says_so(tmp_path: Path) -> None:
+    (answer,) = bundles(tmp_path, crowd(150, 60), ("churn",))["churn"].answers
+    assert answer.fitted_days in (17, 18)
+    assert answer.flags == ("extrapolated",)
+    assert answer.grade in ("C", "D")
+    assert "carried over" in answer.notes[1]
+
+
+def test_nothing_after_the_as_of_reaches_a_bundle(tmp_path: Path) -> None:
+    rows = crowd(120, 200)
+    later = [event(f"c{i}", "2024-07-20", "purchase", 999.0) | {"kind": None} for i in range(100)]
+    digests = []
+    for name, given in (("past", rows), ("more", [*rows, *later])):
+        folder = tmp_path / name
+        shop = config(folder)
+        write(folder / "log" / "rows.jsonl", given)
+        run(shop)
+        task = shop.task("churn")
+        setting, facts = prepare(shop, opened(shop), [task], as_of="2024-07-01", trials=1, progress=lambda _: None)
+        digests.append(save(train_task(setting, task, facts)[0], tmp_path / "bundles").name)
+    assert digests[0] == digests[1]
+
+
+def test_a_first_training_serves_and_the_same_again_changes_nothing(tmp_path: Path) -> None:
+    shop = config(tmp_path)
+    write(tmp_path / "log" / "rows.jsonl", crowd(60, 120))
+    run(shop)
+    (first,) = train(shop, opened(shop), ["churn"], trials=0, clock=lambda: 0)
+    (again,) = train(shop, opened(shop), ["churn"], trials=0, clock=lambda: 0)
+    assert first.promoted
+    assert "no champion" in first.verdict.reason
+    assert again.version == first.version
+    assert "bit by bit" in again.verdict.reason
+
+
+@pytest.mark.parametrize(("own", "passed"), [(0.50, True), (0.49, True), (0.51, False)])
+def test_the_gate_compares_on_rows_that_neither_has_seen(trained: dict[str, Bundle], own: float, passed: bool) -> None:
+    challenger = trained["churn"]
+    champion = replace(challenger, facts={**challenger.facts, "trained_as_of_us": FIRST})
+    verdict = gate.judge(challenger, champion, [Measured(30, own, 0.50)], FIRST + 1)
+    assert verdict.passed == passed
+
+
+def test_a_champion_that_knows_the_test_window_is_judged_by_its_record(trained: dict[str, Bundle]) -> None:
+    bundle = trained["churn"]
+    (answer,) = bundle.answers
+    weaker = replace(bundle, answers=(replace(answer, metrics={**answer.metrics, "skill": [-0.5, -0.6, -0.4]}),))
+    assert gate.judge(bundle, bundle, (), FIRST).passed
+    refused = gate.judge(weaker, bundle, (), FIRST)
+    assert not refused.passed
+    assert "below the champion's interval" in refused.reason
+
+
+def test_another_question_replaces_the_champion(trained: dict[str, Bundle]) -> None:
+    assert gate.judge(trained["churn"], trained["value"], (), None).passed
