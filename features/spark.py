@@ -84,7 +84,7 @@ def session(
 ) -> SparkSession:
     """A session that writes below `folder` only, thinks in UTC and runs a task that failed up to twice more."""
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # else whatever python3 there is; no setting says it
-    chosen = {
+    chosen: dict[str, bool | float | int | str | None] = {
         "spark.sql.session.timeZone": "UTC",
         "spark.task.maxFailures": "3",
         "spark.local.dir": str(folder / "local"),

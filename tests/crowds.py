@@ -3,7 +3,7 @@
 Times stand on cutoffs and edges of windows; money is in cents, so that sums tell the order of adding.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,29 +47,33 @@ def crowd(folder: Path, customers: int, *, events_each: int = 20, seed: int = 1,
 def _events(rng: np.random.Generator, names: list[str], count: int) -> Iterator[dict[str, Any]]:
     times = _times(rng, count)
     for row in range(count):
-        late = int(rng.choice([0, 0, 0, 1, DAY_US, 40 * DAY_US]))
-        bill = rng.choice([None, "A", "B", f"{row}"])
+        late = _one_of(rng, [0, 0, 0, 1, DAY_US, 40 * DAY_US])
         yield {
             "who": names[int(rng.integers(len(names)) ** 2 / len(names))],
             "at": _written(rng, int(times[row])),
-            "what": str(rng.choice(EVENTS)),
+            "what": _one_of(rng, EVENTS),
             "money": str(
-                rng.choice([None, "", "-0", f"{rng.integers(-500, 5000) / 100}", f"{rng.normal():.3e}"]) or ""
+                _one_of(rng, [None, "", "-0", f"{rng.integers(-500, 5000) / 100}", f"{rng.normal():.3e}"]) or ""
             ),
-            "bill": bill,
+            "bill": _one_of(rng, [None, "A", "B", f"{row}"]),
             "seen": _written(rng, int(times[row]) + late) if late else None,
-            "number": rng.choice([None, f"{row}", f"{row}", f"{row // 10}"]),
-            "comment": rng.choice([None, "", "schön 😀", "so la la"]),
-            "channel": rng.choice([None, *CHANNELS]),
-            "product": rng.choice([None, *PRODUCTS]),
-            "quantity": rng.choice([None, 0.1, 0.7, 1.3]),
+            "number": _one_of(rng, [None, f"{row}", f"{row}", f"{row // 10}"]),
+            "comment": _one_of(rng, [None, "", "schön 😀", "so la la"]),
+            "channel": _one_of(rng, [None, *CHANNELS]),
+            "product": _one_of(rng, [None, *PRODUCTS]),
+            "quantity": _one_of(rng, [None, 0.1, 0.7, 1.3]),
         } | _mistake(rng)
 
 
 def _mistake(rng: np.random.Generator) -> dict[str, Any]:
     """Now and then something that the checks must find."""
     wrong = [{"who": " "}, {"at": "yesterday"}, {"money": "a lot"}, {"what": None}, {"at": "2031-01-01"}, {"seen": "?"}]
-    return wrong[int(rng.integers(len(wrong)))] if rng.random() < 0.02 else {}
+    chosen: dict[str, Any] = _one_of(rng, wrong)
+    return chosen if rng.random() < 0.02 else {}
+
+
+def _one_of(rng: np.random.Generator, values: Sequence[Any]) -> Any:
+    return values[int(rng.integers(len(values)))]
 
 
 def _facts(rng: np.random.Generator, names: list[str], count: int) -> Iterator[dict[str, Any]]:
@@ -78,9 +82,9 @@ def _facts(rng: np.random.Generator, names: list[str], count: int) -> Iterator[d
         fact = {
             "who": names[int(rng.integers(len(names)))] if row else names[-1],
             "since": _written(rng, int(times[row])) if rng.random() < 0.8 else None,
-            "plan": rng.choice([None, *PLANS]),
-            "age": rng.choice([None, "18", "40.5"]),
-            "size": rng.choice([None, "44", "XL"]) if row % 100 == 0 else "40",  # a number in most places, not in all
+            "plan": _one_of(rng, [None, *PLANS]),
+            "age": _one_of(rng, [None, "18", "40.5"]),
+            "size": _one_of(rng, [None, "44", "XL"]) if row % 100 == 0 else "40",  # a number in most places, not in all
         }
         yield from [fact] * (1 + row % 2)
 

@@ -32,7 +32,7 @@ def test_a_panel_of_chunks_is_the_panel_of_the_store(
     run(shop, now=NOW)
     monkeypatch.setattr(partition, "CHUNK_ROWS", most)
     monkeypatch.setattr(partition, "CELLS", 50 * most)
-    given = {"config": partition.plain(shop), "features": EVERY_FEATURE.to_json(), "cutoffs": CUTOFFS}
+    given: dict[str, Any] = {"features": EVERY_FEATURE.to_json(), "cutoffs": CUTOFFS, "config": partition.plain(shop)}
     batches = list(partition.panels(_batches(_partition(shop)), shop.folder, **given))
     table = pa.Table.from_batches(batches, partition.panel_schema(EVERY_FEATURE))
     journeys = Store.open(shop.workspace_path, shop).bucket(0)
