@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from features.journeys import Floats
-from models.rungs import Packed, Position, Prediction, Rung, unpack
+from models.rungs import Packed, Position, Rung, unpack
 
 BANDS = ("low", "medium", "high", "very high")
 BAND_EDGES = (50.0, 80.0, 95.0)  # of the percentile
@@ -94,26 +94,33 @@ class Answer:
 
     def say(self, values: Floats, position: Position) -> Said:
         """Score every row of a panel: `values` (n, n_features) with feature columns at `position`."""
-        prediction = self.carried(self.rung.predict(values, position))
-        baseline = self.carried(self.baseline.predict(values, position))
+        prediction = self.rung.predict(values, position)
         low, high = self.spread.interval(prediction.mean)
-        quantiles = self.spread.quantile(prediction.mean) if self.spread.levels else None
+        score = self.carried(prediction.mean)
         return Said(
-            prediction.mean, low, high, self.percentile(prediction.mean), baseline.mean, prediction.parts, quantiles
+            score=score,
+            low=self.carried(low),
+            high=self.carried(high),
+            percentile=self.percentile(score),
+            baseline=self.carried(self.baseline.predict(values, position).mean),
+            parts={name: self._carried_part(name, part) for name, part in prediction.parts.items()},
+            quantiles=self.carried(self.spread.quantile(prediction.mean)) if self.spread.levels else None,
         )
 
-    def carried(self, prediction: Prediction) -> Prediction:
-        """A prediction for `fitted_days` carried over to `horizon_days`."""
+    def carried(self, said: Floats) -> Floats:
+        """What is said for `fitted_days`, carried over to `horizon_days`: probabilities by hazard, money by rate."""
         ratio = self.horizon_days / self.fitted_days
         if ratio == 1:
-            return prediction
-        carry = {"p_none": lambda part: part**ratio, "orders": lambda part: part * ratio}
-        parts = {name: carry.get(name, lambda part: part)(part) for name, part in prediction.parts.items()}
+            return said
         if self.kind == "cltv":
-            return Prediction(prediction.mean * ratio, parts)
-        if self.outcome == "silence":
-            return Prediction(prediction.mean**ratio, parts)
-        return Prediction(1.0 - (1.0 - prediction.mean) ** ratio, parts)
+            return said * ratio
+        return np.asarray(said**ratio if self.outcome == "silence" else 1.0 - (1.0 - said) ** ratio)
+
+    def _carried_part(self, name: str, part: Floats) -> Floats:
+        ratio = self.horizon_days / self.fitted_days
+        if ratio == 1 or name not in ("p_none", "orders"):
+            return part
+        return np.asarray(part**ratio if name == "p_none" else part * ratio)
 
     def percentile(self, score: Floats) -> Floats:
         """Share of the base at training with a lower score, ties counted half, 0-100."""
