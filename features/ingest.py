@@ -9,7 +9,6 @@ import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from features import duck
@@ -17,14 +16,12 @@ from features.build import Built, Progress, build, no_progress
 from features.config import Config
 from features.errors import ConfigError, LogError, StoreError
 from features.files import digest, sweep
-from features.log import find, given
 from features.manifest import (
     QUARANTINE,
     STORE,
     TAKEN,
     VERSION,
     Manifest,
-    SourcePath,
     TakenFile,
     mapping_fingerprint,
     quarantine_name,
@@ -32,31 +29,11 @@ from features.manifest import (
     taken_name,
     write_manifest,
 )
+from features.plan import Found, Plan, plan_ingest
 from features.report import IngestReport, report
-from features.taken import Kind, Source, take
+from features.taken import Source, take
 
 LOCK = ".lock"
-
-
-@dataclass(frozen=True)
-class Found:
-    """A source file as it lies there now: `name` is its path as the manifest writes it."""
-
-    kind: Kind
-    path: Path
-    name: str
-    digest: str
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What there is to do: `new` are contents to take, each once; `paths` says what every path gives afterwards."""
-
-    new: tuple[Found, ...]
-    paths: tuple[SourcePath, ...]
-    kept: tuple[TakenFile, ...]
-    skipped: tuple[str, ...]
-    replaced: tuple[str, ...]
 
 
 def ingest(
@@ -70,40 +47,17 @@ def ingest(
 
     Raises LogError for a source that cannot be used; the store is then as it was.
     """
-    workspace, mapping = config.workspace_path, mapping_fingerprint(config)
+    workspace = config.workspace_path
     _refuse_names_that_clash(config)
     with _alone(workspace):
         _clean(workspace)
         before = read_manifest(workspace)
-        plan = _plan(config, files, before, mapping)
-        same = before is not None and before.mapping == mapping and not plan.new and plan.paths == before.paths
-        after = before if before is not None and same else _bring(config, plan, before, clock(), progress)
+        plan = plan_ingest(config, files, before)
+        after = before if before and plan.leaves(before) else _bring(config, plan, before, clock(), progress)
         _remove_unnamed(workspace, after)
         taken = [found.name for found in plan.new if found.name not in plan.replaced]
         folder = str(workspace / QUARANTINE)
         return report(after, folder, taken=taken, skipped=plan.skipped, replaced=plan.replaced)
-
-
-def _plan(config: Config, files: Sequence[Path] | None, before: Manifest | None, mapping: str) -> Plan:
-    found = _found(config, files)
-    remapped = before is not None and before.mapping != mapping
-    if before is not None and remapped:
-        found += _taken_before(config, before, found)
-    former = {(path.kind, path.path): path.digest for path in before.paths} if before is not None else {}
-    known = {(file.kind, file.digest) for file in before.taken} if before is not None and not remapped else set()
-    new = {(each.kind, each.digest): each for each in reversed(found) if (each.kind, each.digest) not in known}
-    paths = former | {(each.kind, each.name): each.digest for each in found}
-    alive = {(kind, content) for (kind, _), content in paths.items()}
-    changed = {each.name for each in found if former.get((each.kind, each.name), each.digest) != each.digest}
-    return Plan(
-        new=tuple(each for each in found if new.get((each.kind, each.digest)) is each),
-        paths=tuple(SourcePath(kind, name, content) for (kind, name), content in sorted(paths.items())),
-        kept=tuple(file for file in before.taken if (file.kind, file.digest) in alive & known)
-        if before is not None
-        else (),
-        skipped=tuple(e.name for e in found if new.get((e.kind, e.digest)) is not e and e.name not in changed),
-        replaced=tuple(sorted(changed)),
-    )
 
 
 def _refuse_names_that_clash(config: Config) -> None:
@@ -114,41 +68,6 @@ def _refuse_names_that_clash(config: Config) -> None:
             other = seen.setdefault(column.lower(), column)
             if other != column:
                 raise ConfigError(f"columns '{other}' and '{column}' differ in case alone; rename one in the source")
-
-
-def _found(config: Config, files: Sequence[Path] | None) -> list[Found]:
-    """The files of log and profile that lie there now, in order."""
-    if files is None and not config.log.source:
-        raise ConfigError('expected files of the log, found none: set `source` in [log], such as ["events/*.parquet"]')
-    logs = find(config.folder, config.log.source) if files is None else given(files)
-    profiles = find(config.folder, config.profile.source)
-    both: list[tuple[Kind, Path]] = [*(("log", path) for path in logs), *(("profile", path) for path in profiles)]
-    return [Found(kind, path, _name(config, path), digest(path)) for kind, path in both]
-
-
-def _name(config: Config, path: Path) -> str:
-    return path.relative_to(config.folder).as_posix() if path.is_relative_to(config.folder) else path.as_posix()
-
-
-def _taken_before(config: Config, before: Manifest, found: Sequence[Found]) -> list[Found]:
-    """After a change of mapping: the files taken under the former one, which must be read again."""
-    at_hand = {(each.kind, each.digest) for each in found}
-    again, missing = [], []
-    for source in before.paths:
-        path = config.folder / source.path
-        if (source.kind, source.digest) in at_hand or source.path in {each.name for each in found}:
-            continue
-        if path.is_file() and digest(path) == source.digest:
-            again.append(Found(source.kind, path, source.path, source.digest))
-        else:
-            missing.append(source.path)
-    if missing:
-        raise LogError(
-            "[log], [profile] or the columns that tasks read have changed, so every file must be read again, but these "
-            f"are gone or changed: {', '.join(missing)}; bring them back, or remove {config.workspace_path / STORE} "
-            "to start over"
-        )
-    return again
 
 
 def _bring(config: Config, plan: Plan, before: Manifest | None, now_us: int, progress: Progress) -> Manifest:
