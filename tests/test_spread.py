@@ -3,15 +3,21 @@
 import numpy as np
 import pytest
 
+from features.journeys import Floats
 from training.grade import grade
-from training.spread import LEVELS, money_spread, probability_spread, shortest
+from training.spread import LEVELS, Missed, money_spread, probability_spread, shortest
+
+
+def once(truth: Floats, predicted: Floats) -> Missed:
+    """Rows of one period."""
+    return Missed(truth, predicted, np.zeros(len(truth), np.int64))
 
 
 def test_a_money_interval_holds_nine_in_ten_of_new_outcomes() -> None:
     rng = np.random.default_rng(1)
     predicted = rng.gamma(1.0, 50.0, 8000)
     truth = np.where(rng.random(8000) < 0.4, 0.0, predicted * rng.gamma(2.0, 0.8, 8000))
-    spread = money_spread(truth[:4000], predicted[:4000])
+    spread = money_spread(once(truth[:4000], predicted[:4000]))
     low, high = spread.interval(predicted[4000:])
     inside = (truth[4000:] >= low) & (truth[4000:] <= high)
     assert inside.mean() == pytest.approx(0.9, abs=3 * np.sqrt(0.09 / 4000) + 0.01)
@@ -30,7 +36,7 @@ def test_the_interval_of_a_probability_narrows_with_more_rows() -> None:
     for rows in (200, 20_000):
         predicted = rng.random(rows)
         truth = (rng.random(rows) < predicted).astype(np.float64)
-        low, high = probability_spread(truth, predicted).interval(np.array([0.5]))
+        low, high = probability_spread(once(truth, predicted)).interval(np.array([0.5]))
         assert low[0] < 0.5 < high[0]
         widths.append(float(high[0] - low[0]))
     assert widths[1] < widths[0] / 3
@@ -39,15 +45,23 @@ def test_the_interval_of_a_probability_narrows_with_more_rows() -> None:
 def test_a_miscalibrated_probability_has_an_interval_that_reaches_the_truth() -> None:
     predicted = np.full(5000, 0.3)
     truth = (np.arange(5000) % 2).astype(np.float64)
-    _, high = probability_spread(truth, predicted).interval(predicted[:1])
+    _, high = probability_spread(once(truth, predicted)).interval(predicted[:1])
     assert high[0] >= 0.5
+
+
+def test_the_worse_of_two_periods_decides_how_wide_a_probability_is() -> None:
+    predicted, truth = np.full(2000, 0.5), (np.arange(2000) % 2).astype(np.float64)
+    season = once(np.minimum(truth + (np.arange(2000) % 5 == 0), 1.0), predicted)
+    low, high = probability_spread(once(truth, predicted) + season).interval(predicted[:1])
+    assert high[0] >= season.truth.mean()
+    assert low[0] <= 1 - season.truth.mean()
 
 
 @pytest.mark.parametrize("rows", [0, 1, 2])
 def test_few_rows_give_a_wide_interval_and_no_crash(rows: int) -> None:
-    low, high = probability_spread(np.ones(rows), np.full(rows, 0.5)).interval(np.array([0.5]))
+    low, high = probability_spread(once(np.ones(rows), np.full(rows, 0.5))).interval(np.array([0.5]))
     assert high[0] - low[0] > 0.5
-    money = money_spread(np.ones(rows), np.full(rows, 2.0))
+    money = money_spread(once(np.ones(rows), np.full(rows, 2.0)))
     assert money.quantile(np.array([2.0])).shape == (1, len(LEVELS))
 
 

@@ -11,13 +11,14 @@ from features.timeline import DAY_US, iso
 from features.windows import FeatureSet
 from models.answer import Answer
 from models.rungs import Rung
-from training.evaluate import Tested, Trial, evaluate, spread_of
+from training.evaluate import Tested, Trial, evaluate, missed, spread_of
 from training.fit import Choice, Question, Recipe, cap_of, choose, make
 from training.panels import Asked, Examples, Parts, base_values, examples
 from training.rules import constant
 from training.split import SHORTEST_LEAD, Split
-from training.spread import shortest
+from training.spread import Missed, shortest
 
+NOTHING_SEEN = Missed(np.zeros(0), np.zeros(0), np.zeros(0, np.int64))
 PERCENTILES = np.linspace(0.0, 100.0, 1001)
 
 
@@ -81,11 +82,10 @@ def _tested(question: Question, choice: Choice, parts: Mapping[str, Examples], *
     """Recipe and baseline refitted up to a horizon before the test; spread learnt where the choice was made."""
     if not len(parts["test"]) or not len(parts["reporting"]):
         return None
-    spread = spread_of(question, choice.rung, parts["validation"])
     trial = Trial(
         rung=make(question, choice.recipe, parts["reporting"]),
         baseline=_baseline(question, choice.recipe, parts["reporting"]),
-        spread=spread,
+        seen=missed(question, choice.rung, parts["validation"]),
         threshold=choice.threshold,
         cap=cap_of(parts["reporting"]),
         best_grade="C" if extrapolated or choice.recipe.rung == "rule" else "A",
@@ -105,7 +105,7 @@ def _serving(
         outcome="silence" if task.kind == "churn" and not task.churn_event else "event",
         rung=make(question, recipe, rows),
         baseline=_baseline(question, recipe, rows),
-        spread=tested.spread if tested else spread_of(question, _baseline(question, recipe, rows), rows[:0]),
+        spread=tested.spread if tested else spread_of(question, NOTHING_SEEN),
         base=(),
         grade=tested.grade if tested else "D",
         metrics=tested.metrics if tested else {},

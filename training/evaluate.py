@@ -12,12 +12,12 @@ from training.bootstrap import MONEY, Figures, draws, figures_of, probability_fi
 from training.fit import Question
 from training.grade import grade
 from training.panels import Examples
-from training.spread import LEVELS, money_spread, probability_spread
+from training.spread import LEVELS, Missed, money_spread, probability_spread
 
 
 @dataclass(frozen=True, eq=False)
 class Tested:
-    """Figures, and arrays with one entry per test row; `spread` is learnt on these rows."""
+    """Figures, and arrays with one entry per test row; `spread` is learnt on validation and test rows."""
 
     spread: Spread
     cap: float
@@ -31,10 +31,14 @@ class Tested:
     high: Floats
 
 
-def spread_of(question: Question, rung: Rung, rows: Examples) -> Spread:
-    """How far outcomes of rows that the rung was not fitted on lie from what it says."""
-    predicted = question.predict(rung, rows).mean
-    return (money_spread if question.is_money else probability_spread)(rows.outcome, predicted)
+def missed(question: Question, rung: Rung, rows: Examples) -> Missed:
+    """What a rung says about rows that it was not fitted on, and what came."""
+    return Missed(rows.outcome, question.predict(rung, rows).mean, np.unique(rows.cutoff, return_inverse=True)[1])
+
+
+def spread_of(question: Question, seen: Missed) -> Spread:
+    """How far outcomes lie from predictions."""
+    return money_spread(seen) if question.is_money else probability_spread(seen)
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,7 @@ class Trial:
 
     rung: Rung
     baseline: Rung
-    spread: Spread
+    seen: Missed
     threshold: float
     cap: float
     best_grade: str = "A"
@@ -55,16 +59,17 @@ def evaluate(question: Question, tried: Trial, rows: Examples) -> Tested:
     """All figures with their intervals over customers, and the grade."""
     weights = draws(rows.customer, question.seed)
     model, baseline = (question.predict(rung, rows).mean for rung in (tried.rung, tried.baseline))
-    low, high = tried.spread.interval(model)
-    figures = _figures(question, tried, rows, model, weights) | _skill(
+    spread = spread_of(question, tried.seen)
+    low, high = spread.interval(model)
+    figures = _figures(question, tried, rows, model, weights, spread) | _skill(
         question, tried, rows, (model, baseline), weights
     )
     happened = int((rows.labels.count > 0).sum())
     return Tested(
-        spread=spread_of(question, tried.rung, rows),
+        spread=spread_of(question, tried.seen + missed(question, tried.rung, rows)),
         cap=tried.cap,
         metrics=figures,
-        baseline_metrics=_figures(question, tried, rows, baseline, weights, is_model=False),
+        baseline_metrics=_figures(question, tried, rows, baseline, weights),
         grade=grade(
             figures["skill"][1],
             customers=len(rows),
@@ -80,12 +85,12 @@ def evaluate(question: Question, tried: Trial, rows: Examples) -> Tested:
 
 
 def _figures(
-    question: Question, tried: Trial, rows: Examples, predicted: Floats, weights: Floats, *, is_model: bool = True
+    question: Question, tried: Trial, rows: Examples, predicted: Floats, weights: Floats, spread: Spread | None = None
 ) -> Figures:
     if not question.is_money:
         return probability_figures(rows.outcome, predicted, tried.threshold, weights)
     figures = figures_of(MONEY, rows.outcome, predicted, weights)
-    return figures | _interval_figures(tried.spread, rows, predicted, weights) if is_model else figures
+    return figures | _interval_figures(spread, rows, predicted, weights) if spread else figures
 
 
 def _interval_figures(spread: Spread, rows: Examples, predicted: Floats, weights: Floats) -> Figures:

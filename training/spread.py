@@ -1,8 +1,10 @@
 """How far outcomes lie from predictions, learnt on rows later than those fitted on, in groups of like predictions."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from features.journeys import Floats
+from features.journeys import Floats, Ints
 from models.answer import Spread
 from training.metrics import edges
 
@@ -13,23 +15,39 @@ INSIDE = 0.9
 Z = 1.645
 
 
-def probability_spread(truth: Floats, predicted: Floats) -> Spread:
-    """The 90 % interval of a rate: the sampling error of each group's observed rate joined with how far it was
-    missed.
-    """
+@dataclass(frozen=True, eq=False)
+class Missed:
+    """Predictions and what came, on rows later than those fitted on; `period` numbers their cutoffs."""
+
+    truth: Floats
+    predicted: Floats
+    period: Ints
+
+    def __add__(self, other: "Missed") -> "Missed":
+        period = np.concatenate([self.period, other.period + self.period.max(initial=-1) + 1])
+        truth, predicted = (np.concatenate([getattr(self, n), getattr(other, n)]) for n in ("truth", "predicted"))
+        return Missed(truth, predicted, period)
+
+
+def probability_spread(missed: Missed) -> Spread:
+    """The 90 % interval of a rate: its sampling error, joined with how far the worse period missed like rows."""
+    truth, predicted = missed.truth, missed.predicted
     if not len(truth):
         return Spread("probability", (), (-1.0,), (1.0,))
     ends, groups = _groups(predicted)
     half = []
     for group in groups:
-        seen, count = float(truth[group].mean()), group.sum()
-        rate = (seen * count + 0.5) / (count + 1)
-        half.append(float(np.hypot(Z * np.sqrt(rate * (1 - rate) / count), seen - predicted[group].mean())))
+        count = group.sum()
+        rate = (float(truth[group].sum()) + 0.5) / (count + 1)
+        periods = [group & (missed.period == one) for one in np.unique(missed.period[group])]
+        worst = max(abs(float(truth[rows].mean() - predicted[rows].mean())) for rows in periods)
+        half.append(float(np.hypot(Z * np.sqrt(rate * (1 - rate) / count), worst)))
     return Spread("probability", ends, tuple(-one for one in half), tuple(half))
 
 
-def money_spread(truth: Floats, predicted: Floats) -> Spread:
+def money_spread(missed: Missed) -> Spread:
     """The shortest interval of outcome over prediction that holds 90 % of each group, and quantiles of the same."""
+    truth, predicted = missed.truth, missed.predicted
     if not len(truth):
         quantiles = tuple(2 * level for level in LEVELS)
         return Spread("money", (), (0.0,), (10.0,), LEVELS, (quantiles,), 1.0)
