@@ -205,10 +205,15 @@ def sql_is_date(cell: Cell) -> str:
 
 
 def sql_bad_customer(alias: str) -> list[tuple[str, str]]:
-    """Conditions on a text, each with the reason it is no id of a customer."""
+    """Conditions on a text, each with the reason it is no id of a customer.
+
+    Few texts begin with a space or hold anything but printable ASCII; only these are looked at closely.
+    """
+    blank = f"CASE WHEN {alias} < '!' THEN trim({alias}) = '' ELSE false END"
+    control = f"regexp_matches({alias}, '[\\x00-\\x1f\\x{{7f}}-\\x{{9f}}]')"
     return [
-        (f"{alias} IS NULL OR trim({alias}) = ''", EMPTY),
-        (f"regexp_matches({alias}, '[\\x00-\\x1f\\x{{7f}}-\\x{{9f}}]')", CONTROL),
+        (f"{alias} IS NULL OR {blank}", EMPTY),
+        (f"CASE WHEN {alias} GLOB '*[! -~]*' THEN {control} ELSE false END", CONTROL),
         (f"strlen({alias}) > {ID_BYTES}", LONG),
     ]
 
