@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from features.journeys import Journeys, Strings, number_occurrences
+from features.journeys import Journeys, Profile, Strings, number_occurrences
 
 Column = NDArray[Any]
 
@@ -33,6 +33,22 @@ def arrange(journeys: Journeys, *, drop_equal: bool) -> tuple[Journeys, int]:
         return journeys, int(equal.sum())
     numbers = number_occurrences(owner, journeys.event.codes, journeys.order)
     return replace(journeys, occurrence=numbers), int(equal.sum())
+
+
+def arrange_profile(owner: NDArray[Any], profile: Profile) -> Profile:
+    """Every row of a profile once, in order of customer, `known` and all columns; `owner` tells whose each row is."""
+    codes = [category.codes for category in profile.categories.values()]
+    columns = [owner, profile.known, *codes, *map(_nulls_first, profile.numbers.values())]
+    order = np.lexsort(columns[::-1])
+    new = np.ones(len(order), bool)
+    new[1:] = np.logical_or.reduce([column[order][1:] != column[order][:-1] for column in columns])
+    kept = order[new]
+    return Profile(
+        starts=np.searchsorted(owner[kept], np.arange(len(profile.starts))),
+        known=profile.known[kept],
+        categories={name: category[kept] for name, category in profile.categories.items()},
+        numbers={name: column[kept] for name, column in profile.numbers.items()},
+    )
 
 
 def insert_names(names: Strings, unseen: list[str]) -> tuple[Strings, NDArray[np.int32]]:

@@ -5,6 +5,7 @@ so that NumPy views the mapped bytes as they lie. Files are named by their conte
 """
 
 import hashlib
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,8 @@ from features.journeys import Category, Journeys, Profile, Strings
 
 CATEGORY = "category."
 NUMBER = "number."
-HASH_BITS = 16  # of a customer's hash that buckets are told apart by
+HASHES = 2**16
+SPARSE = 8  # codes that spread over more places than this times their number are sorted instead of marked
 
 
 @dataclass(frozen=True)
@@ -37,10 +39,14 @@ class BucketFiles:
     profile_rows: int
 
 
+def hash_of(customer: str) -> int:
+    """What buckets are told apart by, `0 <= hash < HASHES`: stable, and at hand wherever the log may lie."""
+    return zlib.crc32(customer.encode()) >> 16
+
+
 def bucket_of(customer: str, buckets: int) -> int:
-    """The bucket of a customer among `buckets`, a power of two: by first bits of a hash, so doubling splits each."""
-    low = int.from_bytes(hashlib.md5(customer.encode(), usedforsecurity=False).digest()[8:], "little")
-    return (low >> (64 - HASH_BITS)) * buckets >> HASH_BITS
+    """The bucket of a customer among `buckets` (a power of two): by the first bits, so twice as many split each."""
+    return hash_of(customer) * buckets // HASHES
 
 
 def write(folder: Path, journeys: Journeys) -> BucketFiles:
@@ -87,14 +93,40 @@ def starts_of(owner: NDArray[Any], customers: int) -> NDArray[np.int64]:
     return starts
 
 
-def coded(column: pa.Array) -> Category:
-    """A text column by its sorted names."""
-    encoded = pc.dictionary_encode(column)
-    names: Strings = encoded.dictionary.to_numpy(zero_copy_only=False).astype(object)
-    order = pc.sort_indices(encoded.dictionary).to_numpy().astype(np.int64)
-    ranks = np.full(len(names) + 1, -1, np.int32)  # the last stands for null
-    ranks[order] = np.arange(len(names), dtype=np.int32)
-    return Category(ranks[encoded.indices.fill_null(len(names)).to_numpy()], names[order])
+def coded(column: pa.ChunkedArray | pa.Array) -> Category:
+    """A text column by its sorted names; its chunks may be dictionary-coded, each with names of its own."""
+    chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
+    parts = [_used(chunk) for chunk in chunks]
+    given = pc.dictionary_encode(pa.concat_arrays([pa.array([], pa.string()), *(names for _, names in parts)]))
+    order = pc.sort_indices(given.dictionary).to_numpy().astype(np.int64)
+    ranks = np.empty(len(order), np.int32)
+    ranks[order] = np.arange(len(order), dtype=np.int32)
+    codes, first = [np.zeros(0, np.int32)], 0
+    places = ranks[given.indices.to_numpy()]
+    for local, used in parts:
+        of_part = np.append(places[first : first + len(used)], np.int32(-1))  # the last stands for null
+        codes.append(of_part[local])
+        first += len(used)
+    names: Strings = given.dictionary.to_numpy(zero_copy_only=False).astype(object)
+    return Category(np.concatenate(codes), names[order])
+
+
+def _used(chunk: pa.Array) -> tuple[NDArray[Any], pa.Array]:
+    """The names that occur in a chunk, and the place of each row's among them, -1 for null."""
+    encoded = chunk if pa.types.is_dictionary(chunk.type) else pc.dictionary_encode(chunk)
+    codes = encoded.indices.fill_null(-1).to_numpy()
+    if not len(codes):
+        return codes, encoded.dictionary.slice(0, 0)
+    low, span = int(codes.min()), int(np.ptp(codes)) + 1
+    if span > SPARSE * len(codes):
+        used, local = np.unique(codes, return_inverse=True)
+    else:
+        seen = np.zeros(span, bool)
+        seen[codes - low] = True
+        used, local = np.flatnonzero(seen) + low, (np.cumsum(seen) - 1)[codes - low]
+    if used[0] < 0:
+        used, local = used[1:], local - 1
+    return local, encoded.dictionary.take(pa.array(used))
 
 
 def _category(batch: pa.RecordBatch, name: str) -> Category:

@@ -1,28 +1,32 @@
-"""The sorted store from the taken files: ids made unique, customers spread over buckets, one bucket at a time.
+"""The sorted store from the taken files: ids made unique, then bucket by bucket what belongs to it from every file.
 
-DuckDB sorts all rows by bucket, customer and time, spilling to disk when it must, and streams them; each bucket is cut
-from the stream, put in its one order and written.
+A bucket is cut from the runs of all files, put in its one order and written; only a few are in memory at a time.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
-from features import bucket, duck
-from features.arrange import arrange
-from features.bucket import CATEGORY, HASH_BITS, NUMBER, BucketFiles, coded, names_of, starts_of
+from features import bucket, duck, runs
+from features.arrange import arrange, arrange_profile
+from features.bucket import CATEGORY, HASHES, NUMBER, BucketFiles, coded, names_of, starts_of
 from features.config import Config
+from features.ids import repeated_rows
 from features.journeys import NO_ORDER, Category, Floats, Ints, Journeys, Profile, Strings
 from features.manifest import Statistics
 from features.tally import Tally, statistics, tally
+from features.threads import in_turn
 
 ROWS_PER_BUCKET = 500_000
-BATCH_ROWS = 250_000
 
 Progress = Callable[[str, int, int], None]  # what is done, how much of it, of how much
+Mask = NDArray[np.bool_]
 
 
 def text_length(column: str) -> str:
@@ -52,21 +56,24 @@ def build(
     config: Config,
     progress: Progress = no_progress,
 ) -> Built:
-    """Write every bucket of the good rows in the taken files `logs` and `profiles` into `folder`."""
-    _views(connection, logs, profiles)
-    repeated = _one_event_an_id(connection, config)
-    starts = _spread_customers(connection)
-    _sort_profiles(connection)
-    side = connection.cursor()  # asks for customers and profiles while the events stream
-    files: list[BucketFiles] = []
-    tallies: list[Tally] = []
-    for index, events in enumerate(_cut(duck.stream(connection, _sorted_events(config), BATCH_ROWS), starts)):
-        journeys, equal = arrange(_journeys(side, starts, index, events), drop_equal=config.log.drop_duplicates)
-        files.append(bucket.write(folder, journeys))
-        tallies.append(tally(journeys, equal))
-        progress("buckets", index + 1, len(starts) - 1)
-    found = statistics(tallies, repeated_ids=repeated, equal_dropped=config.log.drop_duplicates)
-    return Built(tuple(files), tuple(journeys.categories), tuple(journeys.numbers), found)
+    """Write every bucket of the rows in the taken files `logs` and `profiles` into `folder`."""
+    repeated = repeated_rows(connection, logs, config) if config.log.id else {}
+    rows = sum(len(run.rows) for path in (*logs, *profiles) for run in runs.read(path))
+    edges = np.linspace(0, HASHES, buckets_for(rows) + 1).astype(int).tolist()
+
+    def write(span: tuple[int, int]) -> tuple[BucketFiles, Tally, Journeys]:
+        journeys = _journeys(_events(logs, span, repeated), _facts(profiles, span), config)
+        arranged, equal = arrange(journeys, drop_equal=config.log.drop_duplicates)
+        return bucket.write(folder, arranged), tally(arranged, equal), arranged.select(np.zeros(0, np.int64))
+
+    written = []
+    for done, one in enumerate(in_turn(write, pairwise(edges), threads=duck.THREADS), 1):
+        written.append(one)
+        progress("buckets", done, len(edges) - 1)
+    files, tallies, empty = zip(*written, strict=True)
+    lost = sum(int(mask.sum()) for mask in repeated.values())
+    found = statistics(tallies, repeated_ids=lost, equal_dropped=config.log.drop_duplicates)
+    return Built(files, tuple(empty[0].categories), tuple(empty[0].numbers), found)
 
 
 def buckets_for(rows: int) -> int:
@@ -75,106 +82,53 @@ def buckets_for(rows: int) -> int:
     >>> buckets_for(0), buckets_for(500_000), buckets_for(10_000_000)
     (1, 1, 32)
     """
-    return 1 << min(max(-(-rows // ROWS_PER_BUCKET) - 1, 0).bit_length(), HASH_BITS)
+    return min(1 << max(-(-rows // ROWS_PER_BUCKET) - 1, 0).bit_length(), HASHES)
 
 
-def bucket_sql(customer: str, buckets: int) -> str:
-    """`features.bucket.bucket_of` in SQL."""
-    return f"(((md5_number_lower({customer}) >> {64 - HASH_BITS})::BIGINT * {buckets}) >> {HASH_BITS})"
+def _events(logs: Sequence[Path], span: tuple[int, int], repeated: dict[Path, Mask]) -> pa.Table:
+    """The events of the customers with a hash in `span`, in no order."""
+    parts = []
+    for path in logs:
+        for part in runs.cut(path, *span):
+            lost = repeated[path][part.first : part.first + len(part.rows)] if path in repeated else np.zeros(0, bool)
+            parts.append(part.rows.filter(pa.array(~lost)) if lost.any() else part.rows)
+    return pa.Table.from_batches(parts)
 
 
-def _views(connection: duck.Connection, logs: Sequence[Path], profiles: Sequence[Path]) -> None:
-    listed = duck.texts(duck.pattern(path) for path in logs)
-    connection.execute(f"CREATE VIEW good AS FROM read_parquet({listed}) WHERE reason IS NULL")
-    connection.execute("CREATE VIEW events AS FROM good")
-    if profiles:
-        listed = duck.texts(duck.pattern(path) for path in profiles)
-        connection.execute(
-            f"CREATE VIEW attributes AS FROM read_parquet({listed}, union_by_name=true) WHERE reason IS NULL"
-        )
-    else:
-        connection.execute(
-            "CREATE VIEW attributes AS SELECT ''::VARCHAR AS customer, 0::BIGINT AS known, 0::INTEGER AS arrival, "
-            "0::BIGINT AS row, ''::VARCHAR AS reason WHERE false"
-        )
+def _facts(profiles: Sequence[Path], span: tuple[int, int]) -> pa.Table:
+    """The profile of the customers with a hash in `span`, in no order; a column may be in some files only."""
+    parts = [pa.Table.from_batches([part.rows]) for path in profiles for part in runs.cut(path, *span)]
+    nothing = pa.table({"customer": pa.array([], pa.string()).dictionary_encode(), "known": pa.array([], pa.int64())})
+    facts = pa.concat_tables([nothing, *parts], promote_options="default")
+    return facts.select(sorted(facts.schema.names))
 
 
-def _one_event_an_id(connection: duck.Connection, config: Config) -> int:
-    """Keep one event of every id: the one known first, then the smallest by all columns. Returns how many rows went."""
-    if not config.log.id:
-        return 0
-    connection.execute(
-        "CREATE TABLE repeated AS SELECT identity FROM good WHERE id IS NOT NULL GROUP BY identity HAVING count(*) > 1"
-    )
-    text_length = ["length(text)"] if config.log.text else []
-    order = [
-        "known" if config.log.known else "time",
-        "customer",
-        "time",
-        "event",
-        *_value_and_order(config),
-        *_stored(config),
-        *text_length,
-        "arrival",
-    ]
-    listed = ", ".join(f"{column} NULLS FIRST" for column in order)
-    connection.execute(
-        "CREATE TABLE winners AS FROM good SEMI JOIN repeated USING (identity) WHERE id IS NOT NULL "
-        f"QUALIFY row_number() OVER (PARTITION BY id ORDER BY {listed}) = 1"
-    )
-    connection.execute(
-        "CREATE OR REPLACE VIEW events AS FROM good ANTI JOIN repeated USING (identity) UNION ALL BY NAME FROM winners"
-    )
-    return duck.number(
-        connection,
-        "SELECT (SELECT count(*) FROM good SEMI JOIN repeated USING (identity)) - (SELECT count(*) FROM winners)",
-    )
+def _journeys(events: pa.Table, facts: pa.Table, config: Config) -> Journeys:
+    """The journeys of a bucket in order of customer and time, before `arrange`."""
+    customers = coded(pa.chunked_array([*events.column("customer").chunks, *facts.column("customer").chunks]))
+    owner, holder = np.split(customers.codes.astype(np.int64), [len(events)])
+    profile = arrange_profile(holder, attributes(holder, facts, len(customers.names)))
+    journeys = assemble(customers.names, owner, _with_text_length(events, config), profile)
+    return journeys.reordered(_by_owner_and_time(owner, journeys.time))
 
 
-def _value_and_order(config: Config) -> list[str]:
-    return (["value"] if config.log.value else []) + (['"order"'] if config.log.order else [])
+def _with_text_length(events: pa.Table, config: Config) -> pa.Table:
+    if not config.log.text:
+        return events
+    length = pc.cast(pc.utf8_length(events.column("text")), pa.float64())
+    return events.append_column(NUMBER + text_length(config.log.text), length)
 
 
-def _stored(config: Config) -> list[str]:
-    categories = [duck.name(CATEGORY + name) for name in config.stored_categories]
-    return categories + [duck.name(NUMBER + name) for name in config.stored_numbers]
-
-
-def _spread_customers(connection: duck.Connection) -> Ints:
-    """Number all customers by bucket and name; returns where the numbers of every bucket start, and their end."""
-    rows = duck.number(connection, "SELECT (SELECT count(*) FROM events) + (SELECT count(*) FROM attributes)")
-    buckets = buckets_for(rows)
-    connection.execute(
-        "CREATE TABLE customers AS SELECT *, (row_number() OVER (ORDER BY bucket, customer) - 1)::INTEGER AS number "
-        f"FROM (SELECT customer, {bucket_sql('customer', buckets)} AS bucket "
-        "FROM (SELECT customer FROM events UNION SELECT customer FROM attributes)) ORDER BY number"
-    )
-    counts = np.zeros(buckets, np.int64)
-    for index, count in duck.rows(connection, "SELECT bucket, count(*) FROM customers GROUP BY bucket"):
-        counts[int(str(index))] = int(str(count))
-    return np.concatenate([[0], np.cumsum(counts)])
-
-
-def _sort_profiles(connection: duck.Connection) -> None:
-    """Every profile row once, by number of the customer and in one order."""
-    columns = [str(row[0]) for row in duck.rows(connection, "DESCRIBE attributes")]
-    named = sorted(column for column in columns if column.startswith((CATEGORY, NUMBER)))
-    listed = ", ".join(duck.name(column) for column in named)
-    ordered = "".join(f", {duck.name(column)} NULLS FIRST" for column in named)
-    connection.execute(
-        f"CREATE TABLE profiles AS SELECT DISTINCT number, known{', ' + listed if listed else ''} "
-        f"FROM attributes JOIN customers USING (customer) ORDER BY number, known{ordered}"
-    )
-
-
-def _sorted_events(config: Config) -> str:
-    """The query that gives all events by bucket, customer and time."""
-    columns = ", ".join(event_columns(config))
-    return f"SELECT number, {columns} FROM events JOIN customers USING (customer) ORDER BY number, time"
+def _by_owner_and_time(owner: Ints, time: Ints) -> Ints:
+    """The order of rows by owner and time; one sort of both in one number, where they fit, is faster than two."""
+    span = int(np.ptp(time)) + 1 if len(time) else 1
+    if (int(owner.max(initial=0)) + 1) * span < 2**63:
+        return np.argsort(owner * span + (time - time.min(initial=0)))
+    return np.lexsort((time, owner))
 
 
 def event_columns(config: Config) -> list[str]:
-    """What `assemble` reads of taken events, as items of a SELECT."""
+    """What `assemble` reads of taken events, as items of a SELECT; without `known` it takes the time for it."""
     columns = [
         "time",
         "known" if config.log.known else "time AS known",
@@ -190,37 +144,13 @@ def event_columns(config: Config) -> list[str]:
     return columns
 
 
-def _cut(pieces: Iterator[pa.Table], starts: Ints) -> Iterator[pa.Table]:
-    """The sorted events of every bucket in turn, cut from a stream of pieces."""
-    held: list[pa.Table] = []
-    index, empty = 0, None
-    for piece in pieces:
-        empty = piece.slice(0, 0)
-        ends = np.searchsorted(piece.column("number").to_numpy(), starts[index + 1 :])
-        taken = 0
-        for end in ends[ends < len(piece)]:
-            yield pa.concat_tables([*held, piece.slice(taken, end - taken)])
-            held, taken, index = [], int(end), index + 1
-        held.append(piece.slice(taken))
-    for _ in range(index, len(starts) - 1):
-        yield pa.concat_tables(held or [empty])
-        held = []
+def _value_and_order(config: Config) -> list[str]:
+    return (["value"] if config.log.value else []) + (['"order"'] if config.log.order else [])
 
 
-def _journeys(connection: duck.Connection, starts: Ints, index: int, events: pa.Table) -> Journeys:
-    """The events of a bucket as they come, with its customers and their profile."""
-    first, last = int(starts[index]), int(starts[index + 1])
-    customers = duck.table(
-        connection, f"SELECT customer FROM customers WHERE number >= {first} AND number < {last} ORDER BY number"
-    )
-    profiles = duck.table(
-        connection, f"FROM profiles WHERE number >= {first} AND number < {last} ORDER BY ALL NULLS FIRST"
-    )
-    names = customers.column(0).to_numpy().astype(object)
-    owner = events.column("number").to_numpy() - first
-    return assemble(
-        names, owner, events, attributes(profiles.column("number").to_numpy() - first, profiles, len(names))
-    )
+def _stored(config: Config) -> list[str]:
+    categories = [duck.name(CATEGORY + name) for name in config.stored_categories]
+    return categories + [duck.name(NUMBER + name) for name in config.stored_numbers]
 
 
 def assemble(customers: Strings, owner: Ints, events: pa.Table, profile: Profile) -> Journeys:
@@ -228,12 +158,12 @@ def assemble(customers: Strings, owner: Ints, events: pa.Table, profile: Profile
 
     `owner` is the index of the customer of every row.
     """
-    columns = {name: events.column(name).combine_chunks() for name in events.schema.names}
+    columns = {name: events.column(name) for name in events.schema.names}
     return Journeys(
         customers=customers,
         starts=starts_of(owner, len(customers)),
         time=columns["time"].to_numpy(),
-        known=columns["known"].to_numpy(),
+        known=columns.get("known", columns["time"]).to_numpy(),
         event=coded(columns["event"]),
         value=_floats(columns["value"]) if "value" in columns else np.full(len(events), np.nan),
         occurrence=None,
@@ -252,18 +182,18 @@ def attributes(owner: Ints, rows: pa.Table, customers: int) -> Profile:
 
 
 def _categories(table: pa.Table) -> dict[str, Category]:
-    return {name: coded(table.column(CATEGORY + name).combine_chunks()) for name in names_of(table, CATEGORY)}
+    return {name: coded(table.column(CATEGORY + name)) for name in names_of(table, CATEGORY)}
 
 
 def _numbers(table: pa.Table) -> dict[str, Floats]:
-    return {name: _floats(table.column(NUMBER + name).combine_chunks()) for name in names_of(table, NUMBER)}
+    return {name: _floats(table.column(NUMBER + name)) for name in names_of(table, NUMBER)}
 
 
-def _floats(column: pa.Array) -> Floats:
+def _floats(column: pa.ChunkedArray) -> Floats:
     """Null as NaN, and -0 as 0, which would be equal and yet not the same to the bit."""
-    floats: Floats = column.to_numpy(zero_copy_only=False).astype(np.float64)
-    return floats + 0.0
+    values: Floats = column.to_numpy(zero_copy_only=False).astype(np.float64)
+    return values + 0.0
 
 
-def _keys(column: pa.Array | None) -> Ints | None:
+def _keys(column: pa.ChunkedArray | None) -> Ints | None:
     return None if column is None else column.fill_null(NO_ORDER).to_numpy()

@@ -61,14 +61,16 @@ def telling_of(source: str) -> Iterator[None]:
         raise LogError(
             f"{source} cannot be read: {_first_lines(error)}; repair it or take it out of the source"
         ) from None
+    except OSError as error:
+        raise JourneycastError(f"{source} cannot be taken: {error}; make room on the disk and run it again") from None
 
 
 @contextmanager
 def working(what: str) -> Iterator[None]:
-    """Translate what DuckDB raises while it does `what` with our own files: no memory, no disk."""
+    """Translate what is raised while `what` is done with our own files: no memory, no disk."""
     try:
         yield
-    except duckdb.Error as error:
+    except (duckdb.Error, OSError) as error:
         raise JourneycastError(
             f"{what} failed: {_first_lines(error)}; make room on the disk and run it again"
         ) from None
@@ -90,9 +92,15 @@ def table(connection: Connection, query: str) -> pa.Table:
 
 
 def stream(connection: Connection, query: str, batch_rows: int) -> Iterator[pa.Table]:
-    """The result of a query in its order, in pieces."""
-    for batch in connection.sql(query).to_arrow_reader(batch_rows):
-        yield pa.Table.from_batches([batch])
+    """The result of a query in pieces, while it runs; an empty piece comes first, for the schema."""
+    reader = connection.sql(query).to_arrow_reader(batch_rows)
+    yield reader.schema.empty_table()
+    try:
+        for batch in reader:
+            yield pa.Table.from_batches([batch])
+    except OSError as error:  # a streamed result brings DuckDB's errors as Arrow's
+        kind = duckdb.OutOfMemoryException if "Out of Memory" in str(error) else duckdb.IOException
+        raise kind(str(error)) from None
 
 
 def copy(connection: Connection, query: str, path: Path) -> None:

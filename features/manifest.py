@@ -12,7 +12,7 @@ from features.errors import StoreError
 from features.files import canonical_json, text_digest, write_text
 from features.taken import Kind
 
-VERSION = 2
+VERSION = 3
 STORE = "store"
 TAKEN = "taken"
 QUARANTINE = "quarantine"
@@ -122,7 +122,7 @@ def read_manifest(workspace: Path) -> Manifest | None:
 
 def taken_name(file: TakenFile, mapping: str) -> str:
     """The name of a taken file: by content and by what reads it."""
-    return f"{file.kind}-{file.digest[:24]}-{mapping[:8]}.parquet"
+    return f"{file.kind}-{file.digest[:24]}-{mapping[:8]}.arrow"
 
 
 def quarantine_name(file: TakenFile) -> str:

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from features import duck
+from features import duck, runs
 from features.arrange import arrange
 from features.build import assemble, attributes, event_columns
 from features.config import Config
@@ -123,14 +123,15 @@ def _database(scratch: str) -> Any:
 
 
 def _checked(connection: duck.Connection, scratch: Path, chunk: pa.Table, checks: Checks) -> pa.Table:
-    given, staged, quarantine = (scratch / f"{name}.parquet" for name in ("given", "staged", "quarantine"))
+    given, staged, quarantine = (scratch / name for name in ("given.parquet", "staged.arrow", "quarantine.parquet"))
     pq.write_table(chunk, given)
     source, config = Source(given, checks.kind, ARRIVAL), checks.config
     counts = take(connection, source, config, staged, quarantine, checks.now_us, checks.kinds)
     if counts.rows != len(chunk):
         raise StoreError(f"expected {len(chunk)} checked rows, found {counts.rows}; this is a defect, please report it")
     columns = ", ".join(_columns(checks))
-    good = duck.table(connection, f"SELECT {columns} FROM {_file(staged)} WHERE reason IS NULL")  # noqa: S608
+    connection.register("good", pa.concat_tables(runs.plain(staged)))
+    good = duck.table(connection, f"SELECT {columns} FROM good")  # noqa: S608
     schema = pa.schema([*good.schema, (REASON, pa.string()), (RAW, pa.string())])
     bad = [duck.table(connection, f"SELECT reason, raw FROM {_file(quarantine)}")] if counts.quarantined else []  # noqa: S608
     return pa.concat_tables([schema.empty_table(), good, *bad], promote_options="default").cast(schema)

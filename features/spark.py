@@ -28,9 +28,7 @@ from features.partition import ASKED, ATTRIBUTE, EVENT, PROFILE, RAW, REASON, Ch
 from features.taken import Kind, log_columns, profile_columns
 from features.windows import FeatureSet
 
-# The first bits of the hash that `features.bucket` tells buckets apart by.
-HASH = "md5(cast(customer AS BINARY))"
-BUCKET = f"cast(conv(concat(substr({HASH}, 31, 2), substr({HASH}, 29, 2)), 16, 10) AS INT)"
+BUCKET = "cast(shiftright(crc32(cast(customer AS BINARY)), 16) AS INT)"  # `features.bucket.hash_of` in SQL
 
 
 def panel(

@@ -1,16 +1,19 @@
 """One source file taken into the workspace: every row checked, good and bad kept apart, nothing lost.
 
-A taken file holds the checked rows as Parquet: `reason` is NULL for a good row, else it names the column and what is
-wrong with it. What a bad row held lies in the quarantine file as JSON text, beside file, row number and reason. Times
-are µs UTC; `order` and `identity` are 63-bit keys: of the order, and of the id, else (below zero) of the text.
+A taken file holds the good rows in the form of `features.runs`. What a bad row held lies in the quarantine file
+(Parquet) as JSON text, beside file, row number and reason, which names the column and what is wrong with it. Times are
+µs UTC; `order` and `identity` are 63-bit keys: of the order, and of the id, else (below zero) of the text.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from features import duck
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from features import duck, runs
 from features.config import Config
 from features.files import atomic_write
 from features.log import ROW, Relation, relation
@@ -20,6 +23,7 @@ from features.timeline import DAY_US
 from features.zones import UTC_NAMES, local_days
 
 Kind = Literal["log", "profile"]
+PIECE_ROWS = 250_000  # of the checked rows as they come
 
 
 @dataclass(frozen=True)
@@ -61,11 +65,10 @@ def take(
         else:
             kinds = attribute_kinds(connection, opened, config) if kinds is None else kinds
             readings = _profile_readings(opened, config, kinds, now_us)
-        with atomic_write(staged) as temporary:
-            duck.copy(connection, checked_rows(opened, readings, source.arrival, config), temporary)
-    connection.execute(f"CREATE TEMP VIEW taken AS FROM read_parquet({duck.text(duck.pattern(staged))})")
+        good = _set_apart(connection, checked_rows(opened, readings, source.arrival, config))
+        rows = runs.write(staged, good)
     _tell_broken_lines(connection)
-    counts = _counts(connection)
+    counts = _counts(connection, rows)
     if counts.quarantined:
         with duck.telling_of(str(source.path)), atomic_write(quarantine) as temporary:
             duck.copy(connection, _quarantined(opened, source.path), temporary)
@@ -139,10 +142,25 @@ def attribute_kinds(connection: duck.Connection, opened: Relation, config: Confi
 
 def _prepare(connection: duck.Connection, timezone: str, now_us: int) -> None:
     connection.execute(
-        "DROP VIEW IF EXISTS taken; DROP TABLE IF EXISTS reject_errors; DROP TABLE IF EXISTS reject_scans"
+        """CREATE OR REPLACE TABLE bad (row BIGINT, reason VARCHAR);
+        DROP TABLE IF EXISTS reject_errors; DROP TABLE IF EXISTS reject_scans"""
     )
     if timezone not in UTC_NAMES:
         connection.register("local_days", local_days(timezone, (now_us + AHEAD_US) // DAY_US + 3))
+
+
+def _set_apart(connection: duck.Connection, checked: str) -> Iterator[pa.Table]:
+    """The good rows as they come, while the bad ones go into the table `bad`."""
+    side = connection.cursor()
+    for piece in duck.stream(connection, checked, PIECE_ROWS):
+        reason = piece.column("reason")
+        rows = piece.drop_columns(["row", "reason"])
+        if reason.null_count == len(piece):
+            yield rows
+            continue
+        side.register("piece", piece.select(["row", "reason"]))
+        side.execute("INSERT INTO bad FROM piece WHERE reason IS NOT NULL")
+        yield rows.filter(pc.is_null(reason))
 
 
 def _tell_broken_lines(connection: duck.Connection) -> None:
@@ -158,23 +176,22 @@ def _tell_broken_lines(connection: duck.Connection) -> None:
     )
 
 
-def _counts(connection: duck.Connection) -> Counts:
+def _counts(connection: duck.Connection, good: int) -> Counts:
     found = duck.rows(
         connection,
-        """SELECT reason, count(*) FROM (SELECT reason FROM taken UNION ALL SELECT reason FROM broken_lines)
+        """SELECT reason, count(*) FROM (SELECT reason FROM bad UNION ALL SELECT reason FROM broken_lines)
         GROUP BY reason ORDER BY count(*) DESC, reason""",
     )
-    return Counts(
-        sum(int(str(n)) for _, n in found), {str(reason): int(str(n)) for reason, n in found if reason is not None}
-    )
+    quarantined = {str(reason): int(str(count)) for reason, count in found}
+    return Counts(good + sum(quarantined.values()), quarantined)
 
 
 def _quarantined(opened: Relation, path: Path) -> str:
     """The query that gives the quarantine file: broken lines push the numbers of later rows on."""
-    pushed = "(SELECT count(*) FROM broken_lines WHERE before < t.row)"
+    pushed = "(SELECT count(*) FROM broken_lines WHERE before < b.row)"
     return (
         f"SELECT {duck.text(str(path))} AS file, row, reason, raw FROM ("
-        f"SELECT t.row + {pushed} AS row, t.reason, {opened.raw} AS raw FROM ({opened.again()}) s "
-        f"JOIN taken t ON t.row = s.{ROW} WHERE t.reason IS NOT NULL "
+        f"SELECT b.row + {pushed} AS row, b.reason, {opened.raw} AS raw FROM ({opened.again()}) s "
+        f"JOIN bad b ON b.row = s.{ROW} "
         "UNION ALL SELECT row, reason, raw FROM broken_lines) ORDER BY row"
     )

@@ -1,6 +1,8 @@
 """Each kind of bad input, with what a person is told about it."""
 
+import errno
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from features import build
+from features import bucket, runs
 from features.errors import ConfigError, InputError, JourneycastError, LogError
 from features.timeline import DAY_US
 from tests.shops import NOW, config, event, opened, run, write
@@ -249,9 +251,29 @@ def test_columns_named_like_our_own_are_read(tmp_path: Path) -> None:
 
 
 def test_a_failing_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
     write(tmp_path / "log" / "a.csv", [event()])
-    monkeypatch.setattr(build, "_sorted_events", lambda _: "SELECT error('disk full')")
-    with pytest.raises(JourneycastError, match=r"sorting the log into the store failed: .*disk full"):
+    monkeypatch.setattr(bucket, "write", full)
+    with pytest.raises(JourneycastError, match=r"sorting the log into the store failed: .*No space left"):
+        run(config(tmp_path))
+    monkeypatch.setattr(runs, "write", full)
+    write(tmp_path / "log" / "a.csv", [event(who="bob")])
+    with pytest.raises(JourneycastError, match=r"a.csv cannot be taken: .*No space left.*; make room on the disk"):
+        run(config(tmp_path))
+
+
+def test_a_file_that_breaks_in_its_middle_is_told(tmp_path: Path) -> None:
+    rows = [event(who=f"{number * 7919 % 1_000_003}") for number in range(50_000)]
+    path = tmp_path / "log" / "a.parquet"
+    path.parent.mkdir()
+    pq.write_table(pa.Table.from_pylist(rows), path, row_group_size=10_000, compression="zstd", use_dictionary=False)
+    content = bytearray(path.read_bytes())
+    middle = int(len(content) * 0.7)
+    content[middle : middle + 5_000] = bytes(5_000)
+    path.write_bytes(content)
+    with pytest.raises(LogError, match=r"a.parquet cannot be read: .*; repair it or take it out of the source"):
         run(config(tmp_path))
 
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from features.bucket import HASH_BITS, bucket_of
+from features.bucket import hash_of
 from features.config import Config
 from features.errors import ConfigError, LogError
 from features.journeys import Floats
@@ -160,7 +160,7 @@ def test_customers_come_together_by_the_bucket_of_the_store(spark: Any) -> None:
     rows = spark.createDataFrame([(name,) for name in names], "customer string").selectExpr(
         "customer", f"{BUCKET} AS b"
     )
-    assert {row.customer: row.b for row in rows.collect()} == {name: bucket_of(name, 2**HASH_BITS) for name in names}
+    assert {row.customer: row.b for row in rows.collect()} == {name: hash_of(name) for name in names}
 
 
 def test_a_missing_column_is_told_before_anything_runs(events: Any, shop: Config) -> None:

@@ -1,0 +1,105 @@
+"""The form of a taken file: runs of rows, each run ordered by the hash of the customer.
+
+So every bucket, whatever their number, is one slice of each run, and none of the other rows is looked at. A taken file
+is an Arrow IPC stream with a batch for each run; text that repeats is dictionary-coded, each run with names of its own.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from features.bucket import CATEGORY, hash_of
+from features.files import atomic_write
+from features.threads import in_turn
+
+ROWS = 2_000_000  # of a run, in memory while it is written
+HASH = "hash"
+
+
+@dataclass(frozen=True)
+class Part:
+    """Rows of one run, and the place of the first among all rows of its file."""
+
+    rows: pa.RecordBatch
+    first: int
+
+
+def write(path: Path, pieces: Iterable[pa.Table]) -> int:
+    """Write rows with a `customer`, in any order, as a taken file; the first piece may be empty. Returns how many."""
+    rows = 0
+    with atomic_write(path) as temporary, pa.OSFile(str(temporary), "wb") as file:
+        writer = None
+        for run in in_turn(_run, _gathered(pieces), threads=1):  # while the next rows come in
+            writer = writer or pa.ipc.new_stream(file, run.schema)
+            writer.write_batch(run)
+            rows += len(run)
+        if writer is not None:
+            writer.close()
+    return rows
+
+
+def read(path: Path) -> Iterator[Part]:
+    """The runs, mapped rather than read."""
+    with pa.memory_map(str(path)) as file:
+        first = 0
+        for batch in pa.ipc.open_stream(file):
+            yield Part(batch, first)
+            first += len(batch)
+
+
+def plain(path: Path, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+    """Some columns, or all, of each run in turn, with text as text."""
+    for run in read(path):
+        table = pa.Table.from_batches([run.rows]).select(columns or run.rows.schema.names)
+        kinds = [field.with_type(getattr(field.type, "value_type", field.type)) for field in table.schema]
+        yield table.cast(pa.schema(kinds))
+
+
+def cut(path: Path, low: int, high: int) -> Iterator[Part]:
+    """The rows of customers with `low <= hash < high`."""
+    for run in read(path):
+        start, end = np.searchsorted(run.rows.column(HASH).to_numpy(), [low, high])
+        yield Part(run.rows.slice(start, end - start), run.first + int(start))
+
+
+def _gathered(pieces: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """The same rows in tables of about `ROWS` rows."""
+    held: list[pa.Table] = []
+    count = 0
+    for piece in pieces:
+        held.append(piece)
+        count += len(piece)
+        if count >= ROWS:
+            yield pa.concat_tables(held)
+            held, count = [], 0
+    if held:
+        yield pa.concat_tables(held)
+
+
+def _run(table: pa.Table) -> pa.RecordBatch:
+    columns = {name: _column(table, name) for name in table.schema.names}
+    customer = columns["customer"]
+    hashes = np.fromiter(map(hash_of, customer.dictionary.to_pylist()), np.uint16, len(customer.dictionary))
+    columns["customer"], columns[HASH] = _by_hash(customer, hashes)
+    order = np.argsort(columns[HASH], kind="stable")
+    return pa.RecordBatch.from_pydict(columns).take(pa.array(order))
+
+
+def _by_hash(customer: pa.DictionaryArray, hashes: np.ndarray) -> tuple[pa.DictionaryArray, np.ndarray]:
+    """The column with its names in order of their hash, so that those of a slice stand together; each row's hash."""
+    order = np.argsort(hashes, kind="stable")
+    ranks = np.empty(len(order), np.int32)
+    ranks[order] = np.arange(len(order), dtype=np.int32)
+    codes = customer.indices.to_numpy()
+    names = customer.dictionary.take(pa.array(order))
+    return pa.DictionaryArray.from_arrays(pa.array(ranks[codes]), names), hashes[codes]
+
+
+def _column(table: pa.Table, name: str) -> pa.Array:
+    column = table.column(name)
+    repeats = name in ("customer", "event") or name.startswith(CATEGORY)
+    return (pc.dictionary_encode(column) if repeats else column).combine_chunks()
