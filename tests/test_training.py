@@ -60,9 +60,8 @@ def bundles(folder: Path, rows: Sequence[Row], tasks: Sequence[str] = tuple(TASK
     shop = config(folder, **keys)
     write(folder / "log" / "rows.jsonl", rows)
     run(shop)
-    asked = [shop.task(name) for name in tasks]
-    setting, facts = prepare(shop, opened(shop), asked, as_of=None, trials=2, progress=lambda _: None)
-    return {task.name: train_task(setting, task, facts)[0] for task in asked}
+    setting, facts = prepare(shop, opened(shop), as_of=None, trials=2, progress=lambda _: None)
+    return {task.name: train_task(setting, task, facts)[0] for task in map(shop.task, tasks)}
 
 
 @pytest.fixture(scope="module")
@@ -156,9 +155,20 @@ def test_nothing_after_the_as_of_reaches_a_bundle(tmp_path: Path) -> None:
         write(folder / "log" / "rows.jsonl", given)
         run(shop)
         task = shop.task("churn")
-        setting, facts = prepare(shop, opened(shop), [task], as_of="2024-07-01", trials=1, progress=lambda _: None)
+        setting, facts = prepare(shop, opened(shop), as_of="2024-07-01", trials=1, progress=lambda _: None)
         digests.append(save(train_task(setting, task, facts)[0], tmp_path / "bundles").name)
     assert digests[0] == digests[1]
+
+
+def test_a_training_before_the_first_event_knows_nothing_and_says_so(tmp_path: Path) -> None:
+    shop = config(tmp_path)
+    write(tmp_path / "log" / "rows.jsonl", [event("anna", "2024-01-01", "mail") | {"kind": "web"}])
+    run(shop)
+    for task in shop.tasks.values():
+        setting, facts = prepare(shop, opened(shop), as_of="2020-01-01", trials=0, progress=lambda _: None)
+        bundle, _ = train_task(setting, task, facts)
+        assert {answer.grade for answer in bundle.answers} <= {"D"}
+        assert save(bundle, tmp_path / "bundles").is_dir()
 
 
 def test_a_first_training_serves_and_the_same_again_changes_nothing(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from models.rungs import Hurdle, Prediction, Probability, Rung
 from training.metrics import best_threshold, log_losses
 from training.panels import Examples
 from training.rules import history, rule
-from training.tune import Table, search
+from training.tune import FEWEST_IN_LEAF, Table, search
 
 FEWEST_ROWS = 200
 FEWEST_OF_RARER = 20
@@ -150,7 +150,7 @@ def _boosted(question: Question, earlier: Examples, later: Examples, trials: int
 
 def _start(rows: int) -> Growth:
     """A growth that is good as it stands: small trees, leaves of at least a 300th of the rows."""
-    return Growth(min_rows=int(np.clip(rows // 300, 10, 100)))
+    return Growth(min_rows=int(np.clip(rows // 300, FEWEST_IN_LEAF, 100)))
 
 
 def _growers(question: Question) -> tuple[Grower, ...]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from features.config import Config, TaskConfig
 from features.defaults import derive
+from features.errors import ConfigError
 from features.files import canonical_json, text_digest
 from features.store import Store
 from features.survey import Survey, survey
@@ -58,7 +59,9 @@ def train(  # noqa: PLR0913  as many arguments as the verb has options
     `toml` is the configuration's text, for the record. Equal store, configuration and seed give equal bundles.
     """
     asked = [config.task(name) for name in tasks] if tasks else list(config.tasks.values())
-    setting, facts = prepare(config, store, asked, as_of=as_of, trials=trials, progress=progress)
+    if not asked:
+        raise ConfigError("expected at least one table [tasks.NAME] in the configuration, found none; add a task")
+    setting, facts = prepare(config, store, as_of=as_of, trials=trials, progress=progress)
     registry = Registry.open(config)
     outcomes = []
     for task in asked:
@@ -78,7 +81,6 @@ def train(  # noqa: PLR0913  as many arguments as the verb has options
 def prepare(
     config: Config,
     store: Store,
-    tasks: Sequence[TaskConfig],
     *,
     as_of: str | int | None,
     trials: int | None,
@@ -96,7 +98,7 @@ def prepare(
     setting = Setting(
         config=config,
         parts=parts,
-        features=_features(config, found, tasks, first, end),
+        features=_features(config, found, first, end),
         as_of=now,
         first=first,
         end=end,
@@ -107,11 +109,18 @@ def prepare(
         "trained_as_of_us": now,
         "end_us": end,
         "log_position": store.log_position,
-        "code_version": metadata.version("journeycast"),
+        "code_version": _code_version(),
         "seed": config.seed,
         "survey": {"customers": found.customers, "rows": found.rows, "events": dict(sorted(found.events.items()))},
     }
     return setting, facts
+
+
+def _code_version() -> str:
+    try:
+        return metadata.version("journeycast")
+    except metadata.PackageNotFoundError:  # run from a checkout without an installation
+        return "unknown"
 
 
 def _parts(store: Store, now: int) -> Parts:
@@ -135,11 +144,11 @@ def train_task(setting: Setting, task: TaskConfig, facts: dict[str, Any]) -> tup
     ), trained
 
 
-def _features(config: Config, found: Survey, tasks: Sequence[TaskConfig], first: int, end: int) -> FeatureSet:
-    """One set for all tasks, so that batch scoring computes it once; what baselines read is always in it."""
+def _features(config: Config, found: Survey, first: int, end: int) -> FeatureSet:
+    """One set for all tasks of the shop, trained now or not: batch scoring computes it once. Baselines find theirs."""
     fitted = {
         (task.name, split(days, first, end).fitted_days): task
-        for task in tasks
+        for task in config.tasks.values()
         if task.kind != "next_action"
         for days in task.horizons_days
     }

@@ -13,6 +13,7 @@ from models.boosted import Growth, Stop
 
 Objective = Callable[[Growth, Stop], tuple[int, float]]  # -> (number of trees, loss)
 REPORT_EVERY = 10  # trees
+FEWEST_IN_LEAF = 20  # rows: no leaf speaks of a few people
 Table = tuple[dict[str, object], ...]
 
 
@@ -58,7 +59,7 @@ def _searched(growth: Growth) -> dict[str, float]:
 def _suggested(trial: optuna.trial.BaseTrial, start: Growth) -> Growth:
     return Growth(
         leaves=trial.suggest_int("leaves", 3, 48, log=True),
-        min_rows=trial.suggest_int("min_rows", max(2, start.min_rows // 8), start.min_rows * 8, log=True),
+        min_rows=trial.suggest_int("min_rows", max(FEWEST_IN_LEAF, start.min_rows // 4), start.min_rows * 8, log=True),
         feature_share=trial.suggest_float("feature_share", 0.1, 0.8),
         row_share=trial.suggest_float("row_share", 0.4, 1.0),
         l2=trial.suggest_float("l2", 0.1, 200.0, log=True),
