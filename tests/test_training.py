@@ -183,6 +183,17 @@ def test_a_first_training_serves_and_the_same_again_changes_nothing(tmp_path: Pa
     assert "bit by bit" in again.verdict.reason
 
 
+def test_a_later_training_meets_an_older_champion_on_rows_that_neither_has_seen(tmp_path: Path) -> None:
+    shop = config(tmp_path)
+    write(tmp_path / "log" / "rows.jsonl", crowd(100, 200))
+    run(shop)
+    train(shop, opened(shop), ["churn", "offer"], as_of="2024-05-15", trials=0, clock=lambda: 0)
+    later, offer = train(shop, opened(shop), ["churn", "offer"], trials=0, clock=lambda: 0)
+    assert "which neither had seen" in later.verdict.reason
+    assert later.promoted == later.verdict.passed
+    assert "recorded skill" in offer.verdict.reason
+
+
 @pytest.mark.parametrize(("own", "passed"), [(0.50, True), (0.49, True), (0.51, False)])
 def test_the_gate_compares_on_rows_that_neither_has_seen(trained: dict[str, Bundle], own: float, passed: bool) -> None:
     challenger = trained["churn"]
