@@ -97,36 +97,42 @@ def coded(column: pa.ChunkedArray | pa.Array) -> Category:
     """A text column by its sorted names; its chunks may be dictionary-coded, each with names of its own."""
     chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
     parts = [_used(chunk) for chunk in chunks]
-    given = pc.dictionary_encode(pa.concat_arrays([pa.array([], pa.string()), *(names for _, names in parts)]))
+    given = pc.dictionary_encode(pa.concat_arrays([pa.array([], pa.string()), *(names for _, _, names in parts)]))
     order = pc.sort_indices(given.dictionary).to_numpy().astype(np.int64)
     ranks = np.empty(len(order), np.int32)
     ranks[order] = np.arange(len(order), dtype=np.int32)
-    codes, first = [np.zeros(0, np.int32)], 0
-    places = ranks[given.indices.to_numpy()]
-    for local, used in parts:
-        of_part = np.append(places[first : first + len(used)], np.int32(-1))  # the last stands for null
-        codes.append(of_part[local])
-        first += len(used)
+    places = np.split(ranks[given.indices.to_numpy()], np.cumsum([len(used) for _, used, _ in parts]))
+    recoded = [_replaced(codes, used, new) for (codes, used, _), new in zip(parts, places[:-1], strict=True)]
     names: Strings = given.dictionary.to_numpy(zero_copy_only=False).astype(object)
-    return Category(np.concatenate(codes), names[order])
+    return Category(np.concatenate([np.zeros(0, np.int32), *recoded]), names[order])
 
 
-def _used(chunk: pa.Array) -> tuple[NDArray[Any], pa.Array]:
-    """The names that occur in a chunk, and the place of each row's among them, -1 for null."""
+def _used(chunk: pa.Array) -> tuple[NDArray[Any], NDArray[Any], pa.Array]:
+    """The codes (from 0) of a chunk, those of them that are no null, and the names they stand for."""
     encoded = chunk if pa.types.is_dictionary(chunk.type) else pc.dictionary_encode(chunk)
     codes = encoded.indices.fill_null(-1).to_numpy()
     if not len(codes):
-        return codes, encoded.dictionary.slice(0, 0)
+        return codes, codes, encoded.dictionary.slice(0, 0)
     low, span = int(codes.min()), int(np.ptp(codes)) + 1
     if span > SPARSE * len(codes):
-        used, local = np.unique(codes, return_inverse=True)
+        found, codes = np.unique(codes, return_inverse=True)
+        used = np.arange(len(found))
     else:
+        codes = codes - low
         seen = np.zeros(span, bool)
-        seen[codes - low] = True
-        used, local = np.flatnonzero(seen) + low, (np.cumsum(seen) - 1)[codes - low]
-    if used[0] < 0:
-        used, local = used[1:], local - 1
-    return local, encoded.dictionary.take(pa.array(used))
+        seen[codes] = True
+        used = np.flatnonzero(seen)
+        found = used + low
+    null = int(found[0] < 0)
+    return codes, used[null:], encoded.dictionary.take(pa.array(found[null:]))
+
+
+def _replaced(codes: NDArray[Any], old: NDArray[Any], new: NDArray[np.int32]) -> NDArray[np.int32]:
+    """The codes with every old one replaced by the new one in its place, and all others by -1."""
+    table = np.full(int(codes.max(initial=-1)) + 1, -1, np.int32)
+    table[old] = new
+    replaced: NDArray[np.int32] = table[codes]
+    return replaced
 
 
 def _category(batch: pa.RecordBatch, name: str) -> Category:

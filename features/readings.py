@@ -40,7 +40,7 @@ class Reading:
 
 
 def read_customer(column: str, cell: Cell) -> Reading:
-    """The id of a customer."""
+    """The id of a customer, control characters in it apart."""
     reading = read_text("customer", column, cell)
     bad = tuple((condition, f"{column}: {reason}") for condition, reason in sql_bad_customer("customer"))
     return Reading(reading.parsed, reading.checks + bad)
@@ -89,8 +89,7 @@ def checked_rows(opened: Relation, readings: Iterable[Reading], arrival: int, co
     reason = " ".join(f"WHEN {condition} THEN {duck.text(told)}" for condition, told in checks)
     query = f"SELECT *, CASE {reason} END AS reason FROM ({query})"
     kept = [_final(alias) for alias in parsed if not alias.startswith("#") and alias != "known"]
-    bad_row = "CASE WHEN reason IS NOT NULL THEN row END AS row"
-    made = [*_known(parsed), *_identity(parsed), f"{arrival}::INTEGER AS arrival", bad_row, "reason"]
+    made = [*_known(parsed), *_identity(parsed), f"{arrival}::INTEGER AS arrival", "row", "reason"]
     return f"SELECT {', '.join([*kept, *made])} FROM ({query})"
 
 

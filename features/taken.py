@@ -18,7 +18,7 @@ from features.config import Config
 from features.files import atomic_write
 from features.log import ROW, Relation, relation
 from features.readings import Reading, checked_rows, read_customer, read_number, read_text, read_time
-from features.rules import AHEAD_US, sql_given, sql_numeric, sql_time
+from features.rules import AHEAD_US, CONTROL, sql_control, sql_given, sql_numeric, sql_time
 from features.timeline import DAY_US
 from features.zones import UTC_NAMES, local_days
 
@@ -65,7 +65,8 @@ def take(
         else:
             kinds = attribute_kinds(connection, opened, config) if kinds is None else kinds
             readings = _profile_readings(opened, config, kinds, now_us)
-        good = _set_apart(connection, checked_rows(opened, readings, source.arrival, config))
+        column = wanted["customer"]
+        good = _set_apart(connection, checked_rows(opened, readings, source.arrival, config), column)
         rows = runs.write(staged, good)
     _tell_broken_lines(connection)
     counts = _counts(connection, rows)
@@ -149,10 +150,11 @@ def _prepare(connection: duck.Connection, timezone: str, now_us: int) -> None:
         connection.register("local_days", local_days(timezone, (now_us + AHEAD_US) // DAY_US + 3))
 
 
-def _set_apart(connection: duck.Connection, checked: str) -> Iterator[pa.Table]:
-    """The good rows as they come, while the bad ones go into the table `bad`."""
+def _set_apart(connection: duck.Connection, checked: str, customer: str) -> Iterator[pa.Table]:
+    """The good rows as they come, while the bad ones go into the table `bad`; `customer` is the source's column."""
     side = connection.cursor()
-    for piece in duck.stream(connection, checked, PIECE_ROWS):
+    for given in duck.stream(connection, checked, PIECE_ROWS):
+        piece = _control_told(side, given, customer)
         reason = piece.column("reason")
         rows = piece.drop_columns(["row", "reason"])
         if reason.null_count == len(piece):
@@ -161,6 +163,15 @@ def _set_apart(connection: duck.Connection, checked: str) -> Iterator[pa.Table]:
         side.register("piece", piece.select(["row", "reason"]))
         side.execute("INSERT INTO bad FROM piece WHERE reason IS NOT NULL")
         yield rows.filter(pc.is_null(reason))
+
+
+def _control_told(side: duck.Connection, piece: pa.Table, customer: str) -> pa.Table:
+    """The same rows, with a reason for customers that hold control characters: hardly ever do any have to be asked."""
+    if pc.all(pc.ascii_is_printable(piece.column("customer")), min_count=0).as_py():
+        return piece
+    side.register("piece", piece)
+    told = f"CASE WHEN {sql_control('customer')} THEN {duck.text(f'{customer}: {CONTROL}')} END"
+    return duck.table(side, f"SELECT * REPLACE (coalesce(reason, {told}) AS reason) FROM piece")
 
 
 def _tell_broken_lines(connection: duck.Connection) -> None:

@@ -29,10 +29,10 @@ def tally(journeys: Journeys, equal_rows: int) -> Tally:
     """The counts of one bucket."""
     counts = np.bincount(journeys.event.codes, minlength=len(journeys.event.names))
     events = Counter({str(name): int(count) for name, count in zip(journeys.event.names, counts, strict=True) if count})
-    days = np.unique(journeys.time // DAY_US)
     if not journeys.rows:
         return Tally(0, len(journeys), None, None, None, equal_rows)
     first, newest, known = int(journeys.time.min()), int(journeys.time.max()), int(journeys.known.max())
+    days = first // DAY_US + np.flatnonzero(np.bincount(journeys.time // DAY_US - first // DAY_US))
     return Tally(journeys.rows, len(journeys), first, newest, known, equal_rows, events, days)
 
 

@@ -64,6 +64,7 @@ def test_sql_and_python_refuse_the_same_customers() -> None:
     def reason(cell: Cell) -> str:
         text = f"({rules.sql_text(cell)})"
         checks = [(rules.sql_nested(cell), rules.NESTED), *rules.sql_bad_customer(text)]
+        checks.append((rules.sql_control(text), rules.CONTROL))
         return "CASE " + " ".join(f"WHEN {bad} THEN '{why}'" for bad, why in checks) + " END"
 
     def told(value: Any) -> str | None:
