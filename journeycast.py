@@ -53,7 +53,7 @@ def demo(out: Annotated[Path, typer.Option(help="folder of the simulated shop")]
     _ingest(shop, None)
     _train(shop, None, None, None, promote=True, text=config.read_text(encoding="utf-8"))
     _score(shop, None, None, None)
-    console.print(NEXT_STEPS.format(config=config, workspace=shop.workspace_path), highlight=False)
+    _say(NEXT_STEPS.format(config=config, workspace=shop.workspace_path))
 
 
 @app.command()
@@ -66,7 +66,7 @@ def simulate(
     from features.simulate import Shop, simulate
 
     shop = simulate(Shop(customers=customers, seed=seed), out)
-    console.print(f"Simulated {shop.customer_count:,} customers with {shop.event_count:,} events in {out}.")
+    _say(f"Simulated {shop.customer_count:,} customers with {shop.event_count:,} events in {out}.")
 
 
 @app.command()
@@ -77,8 +77,7 @@ def init(
     """Read a log and write a commented TOML for it: guessed columns, events, horizons."""
     from features.init import init
 
-    for line in init(log, context.obj):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    _say(*init(log, context.obj))
 
 
 @app.command()
@@ -140,7 +139,7 @@ def _ingest(shop: Config, files: list[Path] | None) -> None:
         line = progress.add_task("reading", total=None)
         tell = lambda what, done, total: progress.update(line, description=what, completed=done, total=total)  # noqa: E731
         report = ingest(shop, files=files, clock=_now, progress=tell)
-    console.print(render(report))
+    _say(render(report))
 
 
 def _train(
@@ -156,7 +155,8 @@ def _train(
         outcomes = train(
             shop, store, task, as_of=as_of, trials=trials, promote=promote, clock=_now, toml=text, progress=tell
         )
-    console.print(table(outcomes), *sentences(outcomes), sep="\n", highlight=False)
+    console.print(table(outcomes))
+    _say("", *sentences(outcomes))
 
 
 def _score(
@@ -168,7 +168,13 @@ def _score(
         line = progress.add_task("scoring", total=None)
         tell = lambda done, total: progress.update(line, completed=done, total=total)  # noqa: E731
         written = score_base(shop, task, as_of, out, tell, model_from_the_future=from_the_future)
-    console.print(f"Wrote {written.rows:,} scores of {written.customers:,} customers to {written.path}.")
+    _say(f"Wrote {written.rows:,} scores of {written.customers:,} customers to {written.path}.")
+
+
+def _say(*lines: str) -> None:
+    """Lines for a person, as they are: no markup, no wrapping in the middle of a path."""
+    for line in lines:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _now() -> int:

@@ -97,7 +97,7 @@ def learn(task: TaskConfig, parts: Parts, end: int) -> Actions:
         costs=tuple(task.costs.get(name, 0.0) for name in logged.names),
         grade=_grade(logged, gains, against, nothing),
         metrics=figures,
-        baseline_metrics={"policy_value": _best(constant).figure(logged.customer)},
+        baseline_metrics={"policy_value": figures["nothing_value"], "gain": [0.0, 0.0, 0.0]},
         notes=(how, *_notes(task, logged, nothing)),
     )
 
@@ -172,10 +172,6 @@ def _snips(logged: Logged, matched: NDArray[np.bool_]) -> Estimate:
 def _average(logged: Logged) -> Estimate:
     """The value of what was done."""
     return Estimate(float(logged.reward.mean()), logged.reward - logged.reward.mean())
-
-
-def _best(constant: Sequence[Estimate]) -> Estimate:
-    return max(constant, key=lambda one: one.value)
 
 
 def _honest(logged: Logged, constant: Sequence[Estimate], nothing: int | None) -> tuple[Figures, str]:

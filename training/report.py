@@ -1,6 +1,6 @@
 """What came of a training, as a table for a person."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from rich.table import Table
 
@@ -8,22 +8,23 @@ from models.action import Actions
 from models.answer import Answer
 from training.run import Outcome
 
-SHOWN = {  # of each kind, the figures that tell most
-    "churn": ("auroc", "log_loss"),
-    "propensity": ("auroc", "log_loss"),
-    "cltv": ("normalised_gini", "rmse"),
-    "next_action": ("policy_value",),
+AUROC, LOG_LOSS, GINI = ("AUROC", "auroc"), ("log-loss", "log_loss"), ("Gini", "gini")
+SHOWN = {  # of each kind, the figures that tell most: what they are called, and their key
+    "churn": (AUROC, LOG_LOSS),
+    "propensity": (AUROC, LOG_LOSS),
+    "cltv": (GINI, ("RMSE", "rmse")),
+    "next_action": (("per decision", "policy_value"),),
 }
 MISSING = "–"
 
 
 def table(outcomes: Sequence[Outcome]) -> Table:
-    """One row per task, horizon and figure, beside the named baseline; out of time, with 90 % intervals."""
+    """One row per task, horizon and figure, beside the named baseline: the rule, or doing nothing for next_action."""
     page = Table(
-        title="Out of time, beside the baseline (90 % intervals)", title_justify="left", box=None, pad_edge=False
+        box=None, pad_edge=False, title="Measured later than everything fitted or chosen", title_justify="left"
     )
-    for name in ("task", "days", "rung", "grade", "figure", "model", "baseline", "now"):
-        page.add_column(name, justify="right" if name in ("days", "model", "baseline") else "left", overflow="fold")
+    for name in ("task", "days", "rung", "grade", "figure", "model", "90 % interval", "baseline"):
+        page.add_column(name, justify="right" if name in ("days", "model", "baseline") else "left", no_wrap=True)
     for outcome in outcomes:
         for answer in _answers(outcome):
             _rows(page, outcome, answer)
@@ -37,24 +38,20 @@ def sentences(outcomes: Sequence[Outcome]) -> list[str]:
 
 def _rows(page: Table, outcome: Outcome, answer: Answer | Actions) -> None:
     rung = answer.rung if isinstance(answer, Actions) else answer.rung.name
-    status = "serves" if outcome.promoted else "challenger"
     head = [outcome.task.name, str(answer.horizon_days), rung, answer.grade]
-    for figure in SHOWN[outcome.task.kind]:
-        values = _interval(answer.metrics, figure), _value(answer.baseline_metrics, figure)
-        page.add_row(*head, figure.replace("_", " "), *values, status)
-        head, status = [""] * 4, ""
+    for title, key in SHOWN[outcome.task.kind]:
+        model, low, high = answer.metrics.get(key) or (None, None, None)
+        baseline, *_ = answer.baseline_metrics.get(key) or (None,)
+        interval = MISSING if low is None else f"{_shown(low)}–{_shown(high)}"
+        page.add_row(*head, title, _shown(model), interval, _shown(baseline))
+        head = [""] * 4
 
 
-def _interval(figures: Mapping[str, Sequence[float | None]], name: str) -> str:
-    value, low, high = figures.get(name) or (None, None, None)
-    if value is None:
+def _shown(figure: float | None) -> str:
+    """Three digits after the point, or whole numbers where they say enough."""
+    if figure is None:
         return MISSING
-    return f"{value:,.3f}" + (f" ({low:,.3f}–{high:,.3f})" if low is not None and high is not None else "")
-
-
-def _value(figures: Mapping[str, Sequence[float | None]], name: str) -> str:
-    value = (figures.get(name) or (None,))[0]
-    return MISSING if value is None else f"{value:,.3f}"
+    return f"{figure:,.0f}" if abs(figure) >= 1000 else f"{figure:.1f}" if abs(figure) >= 100 else f"{figure:.3f}"
 
 
 def _sentences(outcome: Outcome) -> list[str]:
