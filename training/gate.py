@@ -30,6 +30,7 @@ class Verdict:
 
     passed: bool
     reason: str
+    serves_already: bool = False
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def verdict(registry: Registry, setting: Setting, bundle: Bundle, trained: Seque
     if version is None:
         return judge(bundle, None, (), None)
     if version.digest == bundle.digest:
-        return Verdict(passed=True, reason="it is the champion, bit by bit")
+        return Verdict(passed=True, reason="it is the champion, bit by bit", serves_already=True)
     try:
         champion = load(registry.fetch(version, setting.config.workspace_path / "bundles"), version.digest)
     except BundleError as error:

@@ -55,7 +55,7 @@ def _shown(figure: float | None) -> str:
 
 
 def _sentences(outcome: Outcome) -> list[str]:
-    serves = "serves" if outcome.promoted else "does not serve"
+    serves = "serves" if outcome.promoted or outcome.verdict.serves_already else "does not serve"
     verdict = f"{outcome.task.name} v{outcome.version} {serves}: {outcome.verdict.reason}"
     return [
         verdict,
