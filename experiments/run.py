@@ -1,7 +1,7 @@
 """Run the experiments: ingest, train and score each real log as of past instants, then open the truth.
 
-    python experiments/run.py [NAME...]     prints the tables
-    python experiments/run.py --write       writes them into experiments/README.md
+    python experiments/run.py                          runs every case and prints its table
+    python experiments/run.py --write cdnow value      writes those of some cases into experiments/README.md
 
 Scores come from the product as a user gets them and stand beside the peers'; population and truth come from `truth.py`,
 by plain SQL on the published file.
@@ -11,7 +11,6 @@ import argparse
 import os
 import re
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -134,11 +133,6 @@ def _measured(name: str, y: np.ndarray, scores: pd.Series, figures: dict[str, me
     }
 
 
-def markdown(cases: Iterable[Case]) -> str:
-    """One table per case, the best figure of every column in bold."""
-    return "\n\n".join(f"### {_title(case)}\n\n{_table(run(case))}" for case in cases)
-
-
 def _title(case: Case) -> str:
     return f"{case.experiment}, `{case.task}`, {case.question.horizon_days:g} days ahead of {case.as_of}"
 
@@ -172,20 +166,26 @@ def _now() -> int:
 
 
 def main() -> None:
-    """Print the tables, or write them between the marks of the README."""
+    """Run the cases asked for, one by one."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", help="experiments; all when none is named")
-    parser.add_argument("--write", action="store_true", help="write the tables into experiments/README.md")
+    parser.add_argument("parts", nargs="*", help="parts of titles: all cases that hold every one of them are run")
+    parser.add_argument("--write", action="store_true", help="write each table into experiments/README.md")
     given = parser.parse_args()
-    tables = markdown(case for case in CASES if not given.names or case.experiment in given.names)
-    if not given.write:
-        print(tables)
-        return
+    for case in CASES:
+        if all(part in _title(case) for part in given.parts):
+            table = _table(run(case))
+            print(f"\n### {_title(case)}\n\n{table}", flush=True)
+            if given.write:
+                _write(case, table)
+
+
+def _write(case: Case, table: str) -> None:
+    """Put the table under its title in the README, in the order of the cases."""
     page = HERE / "README.md"
-    marked = re.sub(
-        r"(?s)(<!-- tables -->\n).*(\n<!-- end -->)", lambda mark: f"{mark[1]}\n{tables}\n{mark[2]}", page.read_text()
-    )
-    write_text(page, marked)
+    head, sections, tail = re.split(r"<!-- (?:tables|end) -->", page.read_text(encoding="utf-8"))
+    known = dict(re.findall(r"(?s)### (.*?)\n\n(.*?)(?=\n\n###|\Z)", sections.strip())) | {_title(case): table}
+    ordered = [f"### {title}\n\n{known[title]}" for title in map(_title, CASES) if title in known]
+    write_text(page, f"{head}<!-- tables -->\n\n" + "\n\n".join(ordered) + f"\n\n<!-- end -->{tail}")
 
 
 if __name__ == "__main__":
