@@ -75,6 +75,7 @@ def _options() -> argparse.Namespace:
 
 def _quick(job: Job) -> int:
     """All contenders at a small job in this process."""
+    job.write()
     expected = None
     wrong = 0
     for name in (REFERENCE, *CHECKED):
@@ -100,7 +101,7 @@ def _compare(job: Job, names: Sequence[str], repeats: int) -> int:
     print(
         f"{job.events:,} events, {job.customers:,} customers, {len(job.cutoffs)} cutoffs, {len(jobs.COLUMNS)} features"
     )
-    _ingested(job, names)
+    _measure("store", job)  # log and store are made in a process of their own
     runs: dict[str, list[Measurement]] = {name: [] for name in names}
     with tempfile.TemporaryDirectory(dir=job.folder) as folder:
         for turn in range(repeats):
@@ -144,7 +145,6 @@ def _growth(sizes: Sequence[Job], repeats: int, names: Sequence[str] = ("ingest"
     """Time and peak memory as the job grows."""
     print("| events | customers | cutoffs | what | wall s | processor s | peak MiB |\n|---|---|---|---|---|---|---|")
     for job in sizes:
-        _ingested(job, names)
         for name in names:
             runs = [_measure(name, job) for _ in range(repeats if job.events <= 10_000_000 else 1)]
             seconds = statistics.median(run.seconds for run in runs)
@@ -162,14 +162,6 @@ def _here(names: Sequence[str]) -> list[str]:
         if not CONTENDERS[name].is_here:
             print(f"{name} is left out: {CONTENDERS[name].needs} is not installed")
     return [name for name in names if CONTENDERS[name].is_here]
-
-
-def _ingested(job: Job, names: Sequence[str]) -> None:
-    """Log and store, made in a process of their own, so that their memory is nobody's."""
-    if {"store", "stream"} & set(names):
-        _measure("store", Job(job.folder, job.events, 1))
-    elif not all(file.exists() for file in job.log):
-        raise AssertionError("expected the log to be written")
 
 
 def _measure(name: str, job: Job, save: Path | None = None) -> Measurement:

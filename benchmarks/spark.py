@@ -37,6 +37,7 @@ def main() -> int:
 
     with tempfile.TemporaryDirectory() as folder:
         job = Job(Path(folder), 100_000 if options.quick else options.events)
+        job.write()
         print(
             f"{job.events:,} events, {job.customers:,} customers, {len(job.cutoffs)} cutoffs in {len(job.log)} file(s)"
         )

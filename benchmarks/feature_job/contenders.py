@@ -91,7 +91,9 @@ def _frame(library: str, job: Job, _: Any) -> Any:
 CONTENDERS = _listed(
     Contender("store", "Journeycast, from the ingested store", ours.stored, ours.from_store, _of_panels),
     Contender("parquet", "Journeycast, from Parquet, ingest included", ours.fresh, ours.from_parquet, _of_panels),
-    Contender("ingest", "ingest", ours.fresh, ours.stored, lambda job, store: _of_panels(job, ours.panels(job, store))),
+    Contender(
+        "ingest", "ingest", ours.removed, ours.stored, lambda job, store: _of_panels(job, ours.panels(job, store))
+    ),
     Contender("stream", "panel, bucket by bucket", ours.stored, ours.totals, lambda job, _: _empty(job)),
     _sql("duckdb", "DuckDB SQL, one pass of filtered aggregates", sql.one_pass),
     _sql("duckdb_tuned", "DuckDB SQL, aggregated by event first", sql.tuned),

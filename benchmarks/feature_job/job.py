@@ -1,11 +1,11 @@
 """The job that all contenders do: 31 features of every customer at every cutoff, and the log they are read from."""
 
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from features.journeys import Ints
@@ -49,17 +49,19 @@ class Job:
         """µs UTC, ascending; the last is the end of the log."""
         return np.array(MONTHS[-self.months :], np.int64)
 
-    @cached_property
+    @property
     def log(self) -> list[Path]:
-        """The Parquet files of the log, written when they are not there yet; rows in order of time, as logs come."""
+        """The Parquet files of the log."""
         folder = self.folder / f"log-{self.events}-{self.seed}"
-        sizes = [min(ROWS_PER_FILE, self.events - first) for first in range(0, self.events, ROWS_PER_FILE)]
-        files = [folder / f"{index:03}.parquet" for index in range(len(sizes))]
-        folder.mkdir(parents=True, exist_ok=True)
-        for index, (file, rows) in enumerate(zip(files, sizes, strict=True)):
+        return [folder / f"{index:03}.parquet" for index in range(-(-self.events // ROWS_PER_FILE))]
+
+    def write(self) -> None:
+        """Write the files that are not there yet; rows in order of time, as logs come."""
+        for index, file in enumerate(self.log):
             if not file.exists():
-                _write(self, file, rows, index / len(sizes), (index + 1) / len(sizes))
-        return files
+                file.parent.mkdir(parents=True, exist_ok=True)
+                rows = min(ROWS_PER_FILE, self.events - index * ROWS_PER_FILE)
+                _write(self, file, rows, index / len(self.log), (index + 1) / len(self.log))
 
 
 def _write(job: Job, file: Path, rows: int, first: float, last: float) -> None:
@@ -87,17 +89,17 @@ def _rows(rng: np.random.Generator, shares: np.ndarray, rows: int, start: int, e
     product = (PRODUCTS * rng.random(rows) ** 2).astype(np.int32)
     value = np.round(rng.lognormal(3.0, 1.0, rows), 2)
     bought, searched = event == EVENTS.index("purchase"), event == EVENTS.index("search")
-    customers, products = _names("c", len(shares), 8), _names("p", PRODUCTS, 5)
+    customer = np.searchsorted(shares, rng.random(rows))
     return pa.table(
         {
-            "customer_id": customers.take(pa.array(np.searchsorted(shares, rng.random(rows)))),
+            "customer_id": _named("c", pa.array(customer), 8),
             "timestamp": pa.array(time).cast(pa.timestamp("us")),
             "event_type": pa.array(EVENTS).take(pa.array(event)),
-            "product": products.take(pa.array(product, mask=searched)),
+            "product": _named("p", pa.array(product, mask=searched), 5),
             "value": pa.array(value, mask=~bought),
         }
     )
 
 
-def _names(prefix: str, count: int, digits: int) -> pa.Array:
-    return pa.array([f"{prefix}{number:0{digits}}" for number in range(count)])
+def _named(prefix: str, numbers: pa.Array, digits: int) -> pa.Array:
+    return pc.binary_join_element_wise(prefix, pc.utf8_lpad(numbers.cast(pa.string()), digits, padding="0"), "")

@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd  # noqa: F401  imported at the first conversion to Arrow, which is not what is measured
@@ -33,22 +33,29 @@ Panels = list[tuple[list[str], Panel]]
 
 def stored(job: Job, folder: Path) -> Store:
     """The store of the job's log below `folder`, ingested now unless it was before."""
+    job.write()
     config = _config(job, folder / f"store-{job.events}-{job.seed}")
     ingest(config, clock=lambda: END)
     return Store.open(config.workspace_path, config)
 
 
-def fresh(_: Job, folder: Path) -> Path:
-    """A new folder for an ingest from nothing; a former one goes."""
-    for former in folder.glob("fresh-*"):
-        shutil.rmtree(former)
+def removed(job: Job, folder: Path) -> Path:
+    """The folder, with the job's log and without a store of it."""
+    shutil.rmtree(folder / f"store-{job.events}-{job.seed}", ignore_errors=True)
+    job.write()
+    return folder
+
+
+def fresh(job: Job, folder: Path) -> TemporaryDirectory[str]:
+    """An empty folder, which goes when the process ends."""
+    job.write()
     folder.mkdir(parents=True, exist_ok=True)
-    return Path(mkdtemp(prefix="fresh-", dir=folder))
+    return TemporaryDirectory(dir=folder)
 
 
-def from_parquet(job: Job, folder: Path) -> Panels:
-    """Ingest into a new folder, then the panel."""
-    return list(panels(job, stored(job, folder)))
+def from_parquet(job: Job, folder: TemporaryDirectory[str]) -> Panels:
+    """Ingest into the folder, then the panel."""
+    return from_store(job, stored(job, Path(folder.name)))
 
 
 def from_store(job: Job, store: Store) -> Panels:
