@@ -34,6 +34,7 @@ from features.report import IngestReport, report
 from features.taken import Source, take
 
 LOCK = ".lock"
+BUILD_MEMORY = "1GB"  # for DuckDB, which makes ids unique beside the buckets in memory
 
 
 def ingest(
@@ -75,11 +76,11 @@ def _bring(config: Config, plan: Plan, before: Manifest | None, now_us: int, pro
     workspace = config.workspace_path
     with duck.connect(workspace, [found.path for found in plan.new]) as connection:
         taken = [*plan.kept, *_take(connection, config, plan.new, before, now_us, progress)]
-        taken.sort(key=lambda file: (file.kind, file.digest))
-        _demand_a_good_row(taken, workspace)
-        folders = {kind: [_staged(config, file) for file in taken if file.kind == kind] for kind in ("log", "profile")}
-        with duck.working("sorting the log into the store"):
-            built = build(connection, workspace / STORE, folders["log"], folders["profile"], config, progress)
+    taken.sort(key=lambda file: (file.kind, file.digest))
+    _demand_a_good_row(taken, workspace)
+    folders = {kind: [_staged(config, file) for file in taken if file.kind == kind] for kind in ("log", "profile")}
+    with duck.connect(workspace, memory=BUILD_MEMORY) as connection, duck.working("sorting the log into the store"):
+        built = build(connection, workspace / STORE, folders["log"], folders["profile"], config, progress)
     _account(taken, built)
     manifest = _manifest(config, plan, before, taken, built)
     write_manifest(workspace, manifest)
