@@ -29,6 +29,7 @@ Where to look next
   trainings   mlflow ui --backend-store-uri sqlite:///{workspace}/mlflow.db
   over HTTP   journeycast -c {config} serve
 """
+DEMO_TRIALS = 5  # a third of the default: a first look, not the best model
 Tasks = Annotated[
     list[str] | None, typer.Argument(help="tasks of the TOML; all when none is named", show_default=False)
 ]
@@ -51,7 +52,7 @@ def demo(out: Annotated[Path, typer.Option(help="folder of the simulated shop")]
     config = out / "journeycast.toml"
     shop = load(config)
     _ingest(shop, None)
-    _train(shop, None, None, None, promote=True, text=config.read_text(encoding="utf-8"))
+    _train(shop, None, None, DEMO_TRIALS, promote=True, text=config.read_text(encoding="utf-8"))
     _score(shop, None, None, None)
     _say(NEXT_STEPS.format(config=config, workspace=shop.workspace_path))
 

@@ -99,7 +99,7 @@ def _peers(case: Case, table: pd.DataFrame, asked: pd.DataFrame) -> dict[str, pd
         return {"BG/NBD × Gamma-Gamma": money.fillna(0.0), "zero": pd.Series(0.0, asked.index)}
     train_table, label = _past(case)
     fits = {"RFM + logistic": peers.rfm_logistic, "RFM + LightGBM": peers.rfm_lightgbm}
-    known = asked[peers.RFM].fillna(asked[peers.RFM].max() * 2)
+    known = _filled(asked)
     both = len(np.unique(label)) > 1
     said = {name: pd.Series(fit(train_table, label, known), asked.index) for name, fit in fits.items() if both}
     p_buys = peers.btyd(table, case.question.horizon_days)["p_buys"].reindex(asked.index).fillna(0.0)
@@ -116,9 +116,14 @@ def _past(case: Case) -> tuple[pd.DataFrame, np.ndarray]:
         table = truth.rfm(case.question, cutoff)
         asked = table[table["active"]]
         orders = truth.outcome(case.question, cutoff)["orders"].reindex(asked.index).fillna(0)
-        tables.append(asked[peers.RFM].fillna(asked[peers.RFM].max() * 2))
+        tables.append(_filled(asked))
         labels.append(((orders > 0) == (case.kind == "event")).to_numpy(float))
     return pd.concat(tables), np.concatenate(labels)
+
+
+def _filled(asked: pd.DataFrame) -> pd.DataFrame:
+    """RFM of the population; who never did the key event stands beyond everybody who did."""
+    return asked[peers.RFM].fillna(asked[peers.RFM].max() * 2).fillna(0.0)
 
 
 def _measured(name: str, y: np.ndarray, scores: pd.Series, figures: dict[str, metrics.Metric]) -> dict[str, object]:
