@@ -74,6 +74,7 @@ MONEY = {
 def run(case: Case) -> pd.DataFrame:
     """Metrics of ours and of every peer, one row each."""
     config = load(HERE / f"{case.experiment}.toml")
+    config = config.model_copy(update={"workspace": f"{config.workspace}/{case.as_of[:10]}"})  # a past of its own
     table = truth.rfm(case.question, _sql(case.as_of))
     came = truth.outcome(case.question, _sql(case.as_of))
     asked = table[table["active"]]
