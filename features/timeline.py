@@ -10,8 +10,6 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import numpy as np
-
 from features.errors import ConfigError
 
 SECOND_US = 1_000_000
@@ -96,8 +94,3 @@ def iso(time_us: int) -> str:
 def days(duration_days: float) -> int:
     """Microseconds of a number of days; a day is 86,400 s."""
     return round(duration_days * DAY_US)
-
-
-def as_us(values: np.ndarray[Any, np.dtype[Any]]) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """Any NumPy datetime64 array as int64 microseconds."""
-    return values.astype("datetime64[us]").astype(np.int64)

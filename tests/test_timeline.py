@@ -7,11 +7,10 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from features.errors import ConfigError
-from features.timeline import DAY_US, as_us, days, instant, iso, moment
+from features.timeline import DAY_US, days, instant, iso, moment
 from tests.edges import CHECKS
 
 ROOT = Path(__file__).parents[1]
@@ -75,7 +74,3 @@ def test_an_instant_survives_the_way_to_text_and_back() -> None:
 def test_a_day_is_86400_seconds_and_parts_of_it_are_rounded() -> None:
     assert days(1) == 86_400_000_000
     assert days(1 / 3) == 28_800_000_000
-
-
-def test_dates_of_numpy_are_microseconds() -> None:
-    assert as_us(np.array(["1970-01-02", "1969-12-31"], "datetime64[D]")).tolist() == [DAY_US, -DAY_US]
