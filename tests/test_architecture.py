@@ -24,7 +24,7 @@ ORDER = {
     "ingest fresh survey windows defaults kernel panel partition spark "
     "simulate_people simulate_life simulate_log simulate_truth simulate_toml simulate "
     "words facts guess ties mapping rhythm cast propose repair init_toml init",
-    "models": "tasks boosted rungs action answer process ladder bundle registry",
+    "models": "tasks boosted likelihood btyd gamma_gamma rungs action answer process ladder bundle registry",
 }
 MAY_IMPORT = {
     "features": {"features"},
