@@ -6,13 +6,13 @@ from itertools import islice
 from features.config import Config, TaskConfig
 from features.survey import Survey
 from features.timeline import EVER_DAYS
-from features.windows import Feature, FeatureSet, Stream, What
+from features.windows import Feature, FeatureSet, Stream
 
 EVENT_TYPES = 12  # streams of single events, the commonest first
 LEVELS = 5  # streams of single category values, the commonest first
 PROFILE_LEVELS = 12
-AMOUNTS: tuple[What, ...] = ("sum", "mean", "max")
-WHOLE: tuple[What, ...] = ("recency", "tenure", "gap_mean", "gap_std")
+AMOUNTS: tuple[str, ...] = ("sum", "mean", "max")
+WHOLE: tuple[str, ...] = ("recency", "tenure", "gap_mean", "gap_std")
 
 
 def derive(survey: Survey, config: Config, horizons_days: Iterable[int] = ()) -> FeatureSet:
@@ -47,7 +47,7 @@ def derive(survey: Survey, config: Config, horizons_days: Iterable[int] = ()) ->
     named: dict[str, Feature] = {}
     for feature in ordered:
         named.setdefault(feature.name, feature)
-    return FeatureSet(tuple(islice(named.values(), config.features.max_columns)))
+    return FeatureSet(tuple(islice(named.values(), config.features.max_columns)), config.log.timezone)
 
 
 def _task_streams(tasks: Iterable[TaskConfig]) -> Iterator[Stream]:

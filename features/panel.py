@@ -1,6 +1,7 @@
 """`build(journeys, rows, features) -> Panel`: the numbers of every (customer, cutoff)."""
 
-from collections.abc import Iterable, Mapping
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TypeVar
@@ -8,25 +9,18 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from features import kernel
+from features.catalogue import HOURS, PROFILE, WEEKDAYS, WHATS
 from features.errors import ConfigError
 from features.journeys import Floats, Ints, Journeys, Profile
+from features.kernel.calendar import SEASON_COS, SEASON_SIN, WEEKDAY
+from features.kernel.figures import FIGURES, GROUPS
+from features.kernel.order import FROM, TO
+from features.kernel.walk import CATEGORIES, LEVEL, NUMBER, NUMBERS, OCCURRENCES, attributes, fill, seasons
 from features.timeline import EVER_US, days
 from features.windows import Feature, FeatureSet, Stream
+from features.zones import offsets
 
-WHAT = {
-    "count": kernel.COUNT,
-    "refunds": kernel.REFUNDS,
-    "sum": kernel.SUM,
-    "mean": kernel.MEAN,
-    "max": kernel.MAX,
-    "distinct": kernel.DISTINCT,
-    "recency": kernel.RECENCY,
-    "tenure": kernel.TENURE,
-    "gap_mean": kernel.GAP_MEAN,
-    "gap_std": kernel.GAP_STD,
-}
-ATTRIBUTES = ("attribute", "attribute_is")
+CALENDAR = {"season_sin": SEASON_SIN, "season_cos": SEASON_COS, "weekday": WEEKDAY}
 NO_OCCURRENCE = np.zeros(0, np.int32)
 T = TypeVar("T")
 Scalar = TypeVar("Scalar", bound=np.generic)
@@ -80,9 +74,12 @@ def build(journeys: Journeys, rows: Rows, features: FeatureSet) -> Panel:
     plan = _plan(features)
     where = np.ascontiguousarray(rows.customer, np.int64), np.ascontiguousarray(rows.cutoff, np.int64)
     if len(rows) and len(plan.blocks):
-        kernel.fill(where, _columns(journeys, plan), _streams(journeys, plan), plan.blocks, plan.figures, values)
+        columns, local = _columns(journeys, plan), offsets(features.timezone)
+        fill(where, columns, _streams(journeys, plan), local, plan.blocks, plan.figures, values)
     if len(rows) and plan.attributes:
-        kernel.attributes(where, *_attributes(journeys.profile, plan), values)
+        attributes(where, *_attributes(journeys.profile, plan), values)
+    if len(rows) and len(plan.calendar):
+        seasons(where, offsets(features.timezone), plan.calendar, values)
     return Panel(rows, values, features)
 
 
@@ -93,51 +90,72 @@ class _Plan:
     streams: tuple[Stream, ...]
     numbers: tuple[str, ...]
     categories: tuple[str, ...]
+    roles: tuple[Feature, ...]  # a row of roles each
     blocks: Ints
     figures: Ints
     attributes: tuple[tuple[int, Feature], ...]  # each with its place in the panel
+    calendar: Ints
+
+
+Block = tuple[int, int, int]  # stream, source, column
+Figure = tuple[int, int, int, int, int]  # group, window, number, place in the panel, argument
 
 
 @lru_cache(maxsize=64)
 def _plan(features: FeatureSet) -> _Plan:
-    read = [(place, feature) for place, feature in enumerate(features.features) if feature.what in WHAT]
+    placed = list(enumerate(features.features))
+    read = [(place, feature) for place, feature in placed if feature.what in FIGURES]
     streams = _once(feature.stream for _, feature in read)
-    numbers = _once(feature.column for _, feature in read if _source(feature) == kernel.NUMBERS)
-    counted = _once(feature.column for _, feature in read if _source(feature) == kernel.CATEGORIES)
+    numbers = _once(feature.column for _, feature in read if _source(feature) == NUMBERS)
+    counted = _once(feature.column for _, feature in read if _source(feature) == CATEGORIES)
     filters = [column for stream in streams for column, _ in stream.where]
-    columns = {kernel.OCCURRENCES: ("",), kernel.NUMBERS: numbers, kernel.CATEGORIES: counted}
-    wanted: dict[tuple[int, int, int], list[tuple[int, int, int]]] = {}
+    roles = _once(feature for _, feature in read if WHATS[feature.what].level in ("event", "steps"))
+    columns = {OCCURRENCES: ("",), NUMBERS: numbers, CATEGORIES: counted}
+    wanted: dict[Block, list[Figure]] = {}
     for place, feature in read:
         source = _source(feature)
         block = streams.index(feature.stream), source, columns[source].index(feature.column or "")
         window_us = days(feature.window_days) if feature.window_days else EVER_US
-        wanted.setdefault(block, []).append((WHAT[feature.what], window_us, place))
+        group, number = FIGURES[feature.what]
+        wanted.setdefault(block, []).append((group, window_us, number, place, _argument(feature, roles)))
     return _Plan(
         streams,
         numbers,
         _once([*counted, *filters]),
+        roles,
         *_walks(wanted),
-        tuple((place, feature) for place, feature in enumerate(features.features) if feature.what in ATTRIBUTES),
+        tuple((place, feature) for place, feature in placed if feature.what in PROFILE),
+        _table([(CALENDAR[feature.what], place) for place, feature in placed if feature.what in CALENDAR], 2),
     )
 
 
-def _walks(wanted: Mapping[tuple[int, int, int], list[tuple[int, int, int]]]) -> tuple[Ints, Ints]:
-    """Blocks and their figures as the kernel walks them: by stream; windows ascending, then the whole stream."""
+def _walks(wanted: Mapping[Block, list[Figure]]) -> tuple[Ints, Ints]:
+    """Blocks and their figures as the kernel walks them: by stream; by group, windows ascending."""
     blocks: list[tuple[int, ...]] = []
-    figures: list[tuple[int, int, int]] = []
+    figures: list[Figure] = []
     for block in sorted(wanted):
-        windowed = sorted((figure for figure in wanted[block] if figure[0] < kernel.RECENCY), key=lambda f: f[1])
-        whole = [figure for figure in wanted[block] if figure[0] >= kernel.RECENCY]
-        first, middle = len(figures), len(figures) + len(windowed)
-        figures += windowed + whole
-        blocks.append((*block, first, middle, len(figures)))
-    return np.array(blocks, np.int64).reshape(-1, 6), np.array(figures, np.int64).reshape(-1, 3)
+        groups = [figure[0] for figure in sorted(wanted[block])]
+        blocks.append((*block, *(len(figures) + bisect_left(groups, group) for group in range(GROUPS + 1))))
+        figures += sorted(wanted[block])
+    ordered = [(number, window, place, argument) for _, window, number, place, argument in figures]
+    return _table(blocks, 4 + GROUPS), _table(ordered, 4)
+
+
+def _table(rows: Sequence[tuple[int, ...]], columns: int) -> Ints:
+    return np.array(rows, np.int64).reshape(-1, columns)
 
 
 def _source(feature: Feature) -> int:
-    if feature.what == "distinct":
-        return kernel.CATEGORIES
-    return kernel.NUMBERS if feature.column else kernel.OCCURRENCES
+    wanted = WHATS[feature.what].column
+    return CATEGORIES if wanted == "category" else NUMBERS if wanted == "amount" and feature.column else OCCURRENCES
+
+
+def _argument(feature: Feature, roles: tuple[Feature, ...]) -> int:
+    """What a figure's number leaves open: which quarter of the day, weekday, or row of roles."""
+    level = WHATS[feature.what].level
+    if level in ("event", "steps"):
+        return roles.index(feature)
+    return {"hours": HOURS, "weekday": WEEKDAYS}[level].index(feature.level or "") if level != "none" else 0
 
 
 def _once(items: Iterable[T | None]) -> tuple[T, ...]:
@@ -172,7 +190,19 @@ def _streams(journeys: Journeys, plan: _Plan) -> tuple[NDArray[np.generic], ...]
         for condition, (name, level) in enumerate(stream.where):
             column[index, condition] = plan.categories.index(name)
             code[index, condition] = journeys.categories[name].code(level)
-    return events, column, code
+    return events, column, code, _roles(journeys, plan)
+
+
+def _roles(journeys: Journeys, plan: _Plan) -> Ints:
+    """What part each event plays: the one asked for, `FROM` and `TO` of a transition, or its stage in a funnel."""
+    roles = np.zeros((len(plan.roles), len(journeys.event.names)), np.int64)
+    for index, feature in enumerate(plan.roles):
+        for stage, step in enumerate(feature.steps, 1):
+            code = journeys.event.code(step)
+            if code >= 0:
+                part = (FROM, TO)[stage - 1] if feature.what == "transitions" else stage
+                roles[index, code] |= part
+    return roles
 
 
 def _attributes(profile: Profile, plan: _Plan) -> tuple[tuple[NDArray[np.generic], ...], Ints]:
@@ -181,12 +211,12 @@ def _attributes(profile: Profile, plan: _Plan) -> tuple[tuple[NDArray[np.generic
     for index, (place, feature) in enumerate(plan.attributes):
         name = feature.column or ""
         if feature.what == "attribute":
-            wanted[index] = kernel.NUMBER, numbers.index(name) if name in numbers else -1, -1, place
+            wanted[index] = NUMBER, numbers.index(name) if name in numbers else -1, -1, place
         elif name in categories:
             code = profile.categories[name].code(feature.level or "")
-            wanted[index] = kernel.LEVEL, categories.index(name), code, place
+            wanted[index] = LEVEL, categories.index(name), code, place
         else:
-            wanted[index] = kernel.LEVEL, -1, -1, place
+            wanted[index] = LEVEL, -1, -1, place
     columns = (
         profile.starts,
         profile.known,

@@ -95,7 +95,7 @@ def panels(
     _folder: Path,
     *,
     config: Mapping[str, Any],
-    features: Sequence[Mapping[str, Any]],
+    features: Mapping[str, Any],
     cutoffs: Sequence[int] | None,
 ) -> Batches:
     """The panel of a partition whose rows are ordered by `customer`, `kind` and `at`.

@@ -1,68 +1,23 @@
 """The feature language: what a feature is, declared as a value.
 
 A feature reads a *stream* (the rows of a journey with certain events and category values) and says *what* it takes
-from it (`WHATS`) over which *window*. Its name is `<stream>[_<column>]_<what>[_<window>]`. To add one, append a
-`Feature` to a `FeatureSet`; the compiled pass in `features.kernel` fills it on every host.
+from it (`features.catalogue` lists all kinds) over which *window*. Its name is
+`<stream>[_<column>]_<what>[=<level>][_<window>]`. The compiled pass in `features.kernel` fills it on every host.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
+from features.catalogue import CALENDAR, HOURS, LOCAL, PROFILE, STEP, WEEKDAYS, WHATS
 from features.errors import ConfigError, did_you_mean
 from features.files import canonical_json, text_digest
-from features.timeline import EVER_DAYS
+from features.timeline import EVER_DAYS, zone
 
-KERNEL_VERSION = 2  # raise it when the same declaration gives other numbers
-
-What = Literal[
-    "count",
-    "refunds",
-    "sum",
-    "mean",
-    "max",
-    "distinct",
-    "recency",
-    "tenure",
-    "gap_mean",
-    "gap_std",
-    "attribute",
-    "attribute_is",
-]
-
-
-@dataclass(frozen=True)
-class Meaning:
-    """What one `What` says: its unit, what stands when nothing was seen, and the sentence reasons are made from."""
-
-    unit: str
-    nothing: float
-    text: str
-    windowed: bool = False
-
-
-NAN = float("nan")
-WHATS: Mapping[str, Meaning] = {
-    "count": Meaning("occurrences", 0.0, "number of {many} {window}", windowed=True),
-    "refunds": Meaning("occurrences", 0.0, "number of refunds among {many} {window}", windowed=True),
-    "sum": Meaning("of column", 0.0, "total {column} of {many} {window}", windowed=True),
-    "mean": Meaning("of column", NAN, "average {column} of {many} {window}", windowed=True),
-    "max": Meaning("of column", NAN, "largest {column} of {many} {window}", windowed=True),
-    "distinct": Meaning("values", 0.0, "number of different values of {column} in {many} {window}", windowed=True),
-    "recency": Meaning("days", NAN, "days since the last {one}"),
-    "tenure": Meaning("days", NAN, "days since the first {one}"),
-    "gap_mean": Meaning("days", NAN, "average days between {many}"),
-    "gap_std": Meaning("days", NAN, "spread of the days between {many}"),
-    "attribute": Meaning("of column", NAN, "{column} of the profile"),
-    "attribute_is": Meaning("0 or 1", NAN, "{column} of the profile is {level}"),
-}
-
-
+KERNEL_VERSION = 3  # raise it when the same declaration gives other numbers
 MONEY = "value"  # how the money of the log is called in names
-AMOUNTS = ("sum", "mean", "max")  # with a column they read a number, without one the money
-NEEDS_COLUMN = ("distinct", "attribute", "attribute_is")
 
 
 @dataclass(frozen=True)
@@ -89,11 +44,12 @@ class Stream:
 class Feature:
     """One number about a customer at a cutoff.
 
-    `column` is a number column (`sum`, `mean`, `max`; None is the money of the log, netted per occurrence), a
-    category (`distinct`) or an attribute of the profile. `window_days` = 0 reads everything before the cutoff.
+    `column` is a number (of kinds that take an amount; None is the money of the log, netted per occurrence), a category
+    or an attribute of the profile. `window_days` = 0 reads everything up to the cutoff. `level` is what the kind asks
+    for: hours, a weekday, an event, the steps `view>purchase`, or the value of an attribute.
     """
 
-    what: What
+    what: str
     stream: Stream = Stream()
     column: str | None = None
     window_days: int = EVER_DAYS
@@ -101,35 +57,52 @@ class Feature:
 
     @property
     def name(self) -> str:
-        """The feature's name: `<stream>[_<column>]_<what>[_<window>]`."""
-        if self.what == "attribute":
-            return f"profile_{self.column}"
-        if self.what == "attribute_is":
-            return f"profile_{self.column}={self.level}"
-        column = _quoted(self.column, but=MONEY) if self.column else MONEY if self.what in AMOUNTS else None
-        window = (f"{self.window_days}d" if self.window_days else "ever") if WHATS[self.what].windowed else None
-        return "_".join(part for part in (self.stream.name, column, self.what, window) if part)
+        """The feature's name: `<stream>[_<column>]_<what>[=<level>][_<window>]`."""
+        meaning = WHATS[self.what]
+        if self.what in PROFILE:
+            return f"profile_{self.column}" + (f"={self.level}" if self.level is not None else "")
+        if self.what in CALENDAR:
+            return self.what
+        column = _quoted(self.column, but=MONEY) if self.column else MONEY if meaning.column == "amount" else None
+        what = self.what if self.level is None else f"{self.what}={self.level}"
+        window = None if meaning.window == "none" else f"{self.window_days}d" if self.window_days else "ever"
+        return "_".join(part for part in (self.stream.name, column, what, window) if part)
 
     @property
     def text(self) -> str:
         """A plain-English description, from which reasons are made."""
-        window = f"in the last {self.window_days} days" if self.window_days else "ever"
         return WHATS[self.what].text.format(
             one=self.stream.text(""),
             many=self.stream.text("s"),
             column=self.column or MONEY,
-            window=window,
-            level=self.level,
+            window=f"in the last {self.window_days} days" if self.window_days else "ever",
+            level=" right after ".join(reversed(self.steps)) if self.what == "transitions" else self.level,
         )
+
+    @property
+    def unit(self) -> str:
+        """What it is counted in."""
+        unit = WHATS[self.what].unit
+        return unit if unit != "of column" else self.column or MONEY
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """The events that `level` names, in their order."""
+        return tuple((self.level or "").split(STEP)) if WHATS[self.what].level == "steps" else (self.level or "",)
 
 
 @dataclass(frozen=True)
 class FeatureSet:
-    """An ordered choice of features: the columns of a panel. Names are unique."""
+    """An ordered choice of features: the columns of a panel. Names are unique.
+
+    `timezone` says when a day begins, for those that read hours, days or the season.
+    """
 
     features: tuple[Feature, ...]
+    timezone: str = "UTC"
 
     def __post_init__(self) -> None:
+        zone(self.timezone)
         seen: set[str] = set()
         for feature in self.features:
             _check(feature)
@@ -145,7 +118,7 @@ class FeatureSet:
 
     @cached_property
     def _hash(self) -> int:
-        return hash(self.features)  # of hundreds of features, and asked for at every request
+        return hash((self.features, self.timezone))  # of hundreds of features, and asked for at every request
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -160,21 +133,24 @@ class FeatureSet:
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 over the declarations and the kernel's version: equal fingerprints give equal numbers."""
-        return text_digest(canonical_json({"kernel": KERNEL_VERSION, "features": self.to_json()}))
+        return text_digest(canonical_json({"kernel": KERNEL_VERSION, **self.to_json()}))
 
-    def to_json(self) -> list[dict[str, Any]]:
+    def to_json(self) -> dict[str, Any]:
         """Plain data from which `from_json` makes the same set."""
-        return [asdict(feature) for feature in self.features]
+        return {"timezone": self.timezone, "features": [asdict(feature) for feature in self.features]}
 
     @staticmethod
-    def from_json(data: Iterable[Mapping[str, Any]]) -> "FeatureSet":
+    def from_json(data: Mapping[str, Any]) -> "FeatureSet":
         """The set that `to_json` wrote."""
-        return FeatureSet(tuple(_feature(item) for item in data))
+        return FeatureSet(tuple(_feature(item) for item in data["features"]), data["timezone"])
 
     def union(self, *others: "FeatureSet") -> "FeatureSet":
-        """This set and what the others add to it, each feature once."""
-        every = dict.fromkeys([*self.features, *(feature for other in others for feature in other.features)])
-        return FeatureSet(tuple(every))
+        """This set and what the others add to it, each feature once; ConfigError when their days begin apart."""
+        sets = (self, *others)
+        zones = {one.timezone for one in sets if any(f.what in LOCAL for f in one.features)} or {self.timezone}
+        if len(zones) > 1:
+            raise ConfigError(f"expected features of one time zone, found {', '.join(sorted(zones))}; train all anew")
+        return FeatureSet(tuple(dict.fromkeys(f for one in sets for f in one.features)), zones.pop())
 
 
 def _quoted(name: str, but: str = "") -> str:
@@ -185,15 +161,31 @@ def _quoted(name: str, but: str = "") -> str:
 def _check(feature: Feature) -> None:
     if feature.what not in WHATS:
         raise ConfigError(f"unknown feature kind '{feature.what}'; {did_you_mean(feature.what, WHATS)}")
-    if feature.what not in AMOUNTS and bool(feature.column) != (feature.what in NEEDS_COLUMN):
-        wanted = "a column" if feature.what in NEEDS_COLUMN else "no column"
+    meaning = WHATS[feature.what]
+    if meaning.column != "amount" and bool(feature.column) != (meaning.column != "none"):
+        wanted = "no column" if meaning.column == "none" else "a column"
         raise ConfigError(f"a feature of kind '{feature.what}' takes {wanted}, got {feature.column!r}")
-    if (feature.level is not None) != (feature.what == "attribute_is"):
-        raise ConfigError(
-            f"a level belongs to 'attribute_is' and nothing else, got {feature.level!r} in {feature.name}"
-        )
-    if feature.window_days < 0 or (feature.window_days and not WHATS[feature.what].windowed):
+    if feature.what in (*CALENDAR, *PROFILE) and feature.stream != Stream():
+        raise ConfigError(f"a feature of kind '{feature.what}' reads no events, got {feature.stream.name}")
+    _check_level(feature)
+    if feature.window_days < 0 or (feature.window_days and meaning.window == "none"):
         raise ConfigError(f"'{feature.what}' over {feature.window_days} days cannot be; 0 reads the whole journey")
+    if not feature.window_days and meaning.window == "days":
+        raise ConfigError(f"a feature of kind '{feature.what}' compares spans and needs a number of days, got 0")
+
+
+def _check_level(feature: Feature) -> None:
+    wanted, level = WHATS[feature.what].level, feature.level
+    choices = {"hours": HOURS, "weekday": WEEKDAYS}.get(wanted, ())
+    if (level is not None) != (wanted != "none"):
+        takes = "no level" if wanted == "none" else "a level"
+        raise ConfigError(f"a feature of kind '{feature.what}' takes {takes}, got {level!r}")
+    if choices and level not in choices:
+        raise ConfigError(f"a feature of kind '{feature.what}' is for one of {', '.join(choices)}, got {level!r}")
+    steps, most = feature.steps, 2 if feature.what == "transitions" else None
+    if wanted == "steps" and (not all(steps) or len(steps) < 2 or len(steps) != (most or len(set(steps)))):
+        example = "'view>purchase'" if feature.what == "transitions" else "'view>cart>purchase'"
+        raise ConfigError(f"a feature of kind '{feature.what}' needs steps such as {example}, got {level!r}")
 
 
 def _feature(item: Mapping[str, Any]) -> Feature:

@@ -1,4 +1,6 @@
-"""Local time as a table, so that SQL places a naive time exactly where `features.timeline.instant` places it."""
+"""Local time as tables: for SQL, so that it places a naive time exactly where `features.timeline.instant` places it,
+and for the kernel, which asks for the local time of an instant.
+"""
 
 from datetime import date, datetime, timedelta
 from functools import lru_cache
@@ -6,8 +8,9 @@ from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
-from features.timeline import DAY_US, SECOND_US, instant
+from features.timeline import BEGINNING, DAY_US, SECOND_US, instant, zone
 
 UTC_NAMES = frozenset(
     {"UTC", "Etc/UTC", "Zulu", "Etc/Zulu", "GMT", "Etc/GMT", "Universal", "Etc/Universal", "Etc/UCT", "UCT"}
@@ -38,6 +41,36 @@ def local_days(timezone: str, days: int) -> pa.Table:
             "first": np.array([_first(day, timezone) for day in range(first, days + 1)], np.int64),
         }
     )
+
+
+@lru_cache(maxsize=4)
+def offsets(timezone: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """From which instants on, ascending, local time is how far ahead of UTC, µs; the last holds for ever.
+
+    >>> starts, ahead = offsets("Europe/Paris")
+    >>> ahead[:2] // 3_600_000_000, len(starts) > 200
+    (array([1, 2]), True)
+    """
+    there = zone(timezone)
+
+    def ahead(second: int) -> int:
+        return int((datetime.fromtimestamp(second, there).utcoffset() or timedelta()).total_seconds())
+
+    starts, found = [BEGINNING], [ahead(0)]
+    for day in range(0 if timezone in UTC_NAMES else YEARS * 366):
+        low, high = day * DAY_S, (day + 1) * DAY_S
+        if ahead(high) == found[-1]:
+            continue
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if ahead(middle) == found[-1] else (low, middle)
+        starts.append(high * SECOND_US)
+        found.append(ahead(high))
+    return np.array(starts, np.int64), np.array(found, np.int64) * SECOND_US
+
+
+YEARS = 130  # from 1970 on; what rules will hold later nobody knows
+DAY_S = DAY_US // SECOND_US
 
 
 def _offset(local_us: int, timezone: str) -> int:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from features import journeys, kernel, panel, timeline
+from features import journeys, panel, timeline
+from features.kernel import amounts, calendar, door, order, rows, variety, walk
 from features.timeline import DAY_US
 from features.windows import Feature, FeatureSet, Stream
 from tests.worlds import CUTOFFS, Event, Fact, World, world
@@ -133,6 +134,7 @@ MUTATIONS = (
     ("return cutoff - 1", "return cutoff"),
     ("return cutoff - 1", "return cutoff - 2"),
 )
+KERNEL = (amounts, calendar, door, order, rows, variety, walk)
 COMPARISONS = ("visible", "in_window", "censored", "before")
 
 
@@ -151,7 +153,7 @@ def survivors() -> Iterator[str]:
 def _put_in_place(source: str) -> None:
     mutant = types.ModuleType("mutant")
     exec(compile(source, "mutant", "exec"), mutant.__dict__)
-    for module in (timeline, journeys, kernel):
+    for module in (timeline, journeys, *KERNEL):
         for name in COMPARISONS:
             if hasattr(module, name):
                 setattr(module, name, getattr(mutant, name))

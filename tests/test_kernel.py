@@ -1,5 +1,7 @@
 """The compiled pass against the oracle, feature by feature."""
 
+import math
+
 import numpy as np
 from hypothesis import given
 
@@ -18,12 +20,25 @@ def panel(of: World) -> Panel:
 
 
 def tolerance(feature: Feature, events: int) -> float:
-    """Quarters add up exactly, and a quotient rounded once is the same everywhere: only the spread is not exact.
+    """Quarters add up exactly, and a quotient rounded once is the same everywhere: these few are not exact.
 
-    Each gap's distance from the mean is off by at most two roundings of the longest gap, so their root mean square is
-    too; squaring, adding n of them, dividing and the root add n + 4 roundings of a number that is smaller still.
+    Gaps: each gap's distance from the mean is off by at most two roundings of the longest gap, so their root mean
+    square is too; squaring, adding n of them, dividing and the root add n + 4 roundings of a number that is smaller
+    still. Over the mean gap, the longest is at most n. Amounts: none is above 10 n, so a squared distance is off by at
+    most four roundings of (20 n)²; the root divides n of them by 2 (n - 1) standard deviations, and the smallest that
+    is not 0 is a quarter over the root of n. Entropy adds n products of a share and a logarithm below log n. The season
+    subtracts the whole years from a number below 64.
     """
-    return (events + 6) * ROUNDING * LONGEST_DAYS if feature.what == "gap_std" else 0.0
+    n = events + 1
+    roundings = {
+        "gap_std": (n + 6) * LONGEST_DAYS,
+        "gap_cv": (n + 8) * n,
+        "std": 4 * (20 * n) ** 2 * 4 * math.sqrt(n),
+        "entropy": (n + 4) * math.log(n + 1),
+        "season_sin": 64 * 8,
+        "season_cos": 64 * 8,
+    }
+    return roundings.get(feature.what, 0.0) * ROUNDING
 
 
 @given(worlds())

@@ -19,6 +19,7 @@ from features.errors import LogError, StoreError
 from features.panel import Rows, build
 from features.partition import ASKED, ATTRIBUTE, EVENT, PROFILE, Checks
 from features.store import Store
+from features.windows import FeatureSet
 from tests.crowds import NOW, crowd
 from tests.shops import run
 from tests.worlds import CUTOFFS, EVERY_FEATURE, same_bits
@@ -105,7 +106,8 @@ def test_rows_that_cannot_be_right_are_refused(
 ) -> None:
     rows = pa.table({"customer": customers, "kind": [ASKED] * 3, "at": pa.array(at, pa.int64())})
     with pytest.raises(error, match=message):
-        list(partition.panels(_batches(rows), tmp_path, config={"folder": "."}, features=[], cutoffs=None))
+        none = FeatureSet(()).to_json()
+        list(partition.panels(_batches(rows), tmp_path, config={"folder": "."}, features=none, cutoffs=None))
 
 
 def _partition(shop: Config) -> pa.Table:

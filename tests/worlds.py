@@ -5,13 +5,15 @@ Money and quantities are quarters, so that every sum is exact and the order of a
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
 
+from features.catalogue import CALENDAR, PROFILE, WHATS
 from features.journeys import NO_ORDER, Category, Floats, Ints, Journeys, Profile, number_occurrences
 from features.timeline import DAY_US, instant
 from features.windows import Feature, FeatureSet, Stream
@@ -96,7 +98,7 @@ class World:
         """What the store would give back: customers in UTF-8 order, rows by time and then by all columns."""
         customers = self.customers
         index = {customer: position for position, customer in enumerate(customers)}
-        rows = sorted(self.events, key=lambda row: (index[row.customer], row.time, _all_columns(row)))
+        rows = sorted(self.events, key=lambda row: (index[row.customer], row.time, all_columns(row)))
         owner = np.array([index[row.customer] for row in rows], np.int64)
         event = category([row.event for row in rows])
         order = order_keys(rows)
@@ -152,40 +154,57 @@ def newest_last(fact: Fact) -> tuple[Any, ...]:
     return fact.known, fact.plan or "", -math.inf if math.isnan(fact.age) else fact.age
 
 
-def _all_columns(row: Event) -> tuple[Any, ...]:
+def all_columns(row: Event) -> tuple[Any, ...]:
     texts = [row.event, row.order or "", row.channel or "", row.product or ""]
     numbers = [-math.inf if math.isnan(number) else number for number in (row.value, row.quantity)]
     return (*texts, *numbers, row.known_at)
 
 
+TIMEZONE = "America/New_York"  # clocks go forward and back between START and the last cutoff
+
 # Every kind of feature over every window, plain and filtered.
 PURCHASES, EVERYTHING = Stream(("purchase",)), Stream()
+SOME = (EVERYTHING, PURCHASES, Stream(("cancel", "view")), Stream(("never_seen",)))
 STREAMS = (
-    EVERYTHING,
-    PURCHASES,
-    Stream(("cancel", "view")),
+    *SOME,
     Stream(("purchase",), (("channel", "web"),)),
     Stream((), (("channel", "shop"), ("product", "coffee"))),
-    Stream(("never_seen",)),
     Stream((), (("channel", "never_seen"),)),
 )
-EVERY_FEATURE = FeatureSet(
-    (
-        *(
-            Feature(what, s, None, w)
-            for s in STREAMS
-            for what in ("count", "refunds", "sum", "mean", "max")
-            for w in WINDOWS
-        ),
-        *(Feature(what, s) for s in STREAMS for what in ("recency", "tenure", "gap_mean", "gap_std")),
-        *(Feature(what, s, "quantity", w) for s in STREAMS for what in ("sum", "mean", "max") for w in WINDOWS),
-        *(Feature("distinct", s, c, w) for s in STREAMS for c in ("channel", "product") for w in WINDOWS),
-        Feature("attribute", column="age"),
-        Feature("attribute", column="not_in_the_profile"),
-        *(Feature("attribute_is", column="plan", level=level) for level in (*PLANS, "never_seen")),
-        Feature("attribute_is", column="not_in_the_profile", level="x"),
-    )
-)
+LEVELS = {
+    "hour_share": ("0-6", "18-24"),
+    "weekday_share": ("monday", "sunday"),
+    "last_1_is": ("purchase", "never_seen"),
+    "last_2_is": ("view",),
+    "last_3_is": ("view",),
+    "transitions": ("view>purchase", "purchase>purchase", "view>never_seen"),
+    "funnel": ("view>purchase", "cancel>never_seen>view>purchase"),
+}
+COLUMNS: Mapping[str, tuple[str | None, ...]] = {
+    "amount": (None, "quantity"),
+    "category": ("channel", "product"),
+    "attribute": ("age", "not_in_the_profile"),
+    "none": (None,),
+}
+SPANS = {"none": (0,), "any": WINDOWS, "days": (1, 30, 365)}
+
+
+def every_kind() -> Iterator[Feature]:
+    for what, meaning in WHATS.items():
+        levels = LEVELS.get(what, (None,))
+        if what in CALENDAR:
+            yield Feature(what)
+        elif what == "attribute_is":
+            yield from (Feature(what, column="plan", level=level) for level in (*PLANS, "never_seen"))
+            yield Feature(what, column="not_in_the_profile", level="x")
+        else:
+            streams = (Stream(),) if what in PROFILE else STREAMS if what in BASIC else SOME
+            every = product(streams, COLUMNS[meaning.column], SPANS[meaning.window], levels)
+            yield from (Feature(what, stream, column, span, level) for stream, column, span, level in every)
+
+
+BASIC = ("count", "refunds", "sum", "mean", "max", "distinct", "recency", "tenure", "gap_mean", "gap_std")
+EVERY_FEATURE = FeatureSet(tuple(every_kind()), TIMEZONE)
 
 
 def same_bits(one: Floats, other: Floats) -> bool:
@@ -193,7 +212,17 @@ def same_bits(one: Floats, other: Floats) -> bool:
     return one.shape == other.shape and one.tobytes() == other.tobytes()
 
 
-EDGES = sorted({cutoff - window * DAY_US + beside for cutoff in CUTOFFS for window in WINDOWS for beside in (-1, 0, 1)})
+MOMENTS = (
+    *(
+        cutoff - part * window * DAY_US
+        for cutoff in CUTOFFS
+        for window in WINDOWS
+        for part in (1, 2, 3, 0.25, 0.5, 0.75)
+    ),
+    *(cutoff - minutes * 60_000_000 for cutoff in CUTOFFS for minutes in (30, 60)),  # sessions
+    *(instant(day, TIMEZONE) for day in ("2020-03-08", "2020-03-09", "2020-11-01", "2020-11-02", "2021-02-03")),
+)
+EDGES = sorted({int(moment) + beside for moment in MOMENTS for beside in (-1, 0, 1)})
 times = st.one_of(st.sampled_from(EDGES), st.integers(START, CUTOFFS[-1] + 10 * DAY_US))
 quarters = st.integers(-40, 40).map(lambda number: number / 4)
 maybe_quarters = st.one_of(st.just(NAN), quarters)

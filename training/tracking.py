@@ -16,7 +16,7 @@ from typing import Any
 
 from features.journeys import Floats
 from features.timeline import iso
-from features.windows import WHATS, Feature
+from features.windows import Feature
 from models.action import Actions
 from models.answer import Answer
 from models.boosted import Trees
@@ -142,7 +142,7 @@ def _data(evidence: Evidence) -> dict[str, object]:
 
 
 def _described(feature: Feature) -> dict[str, object]:
-    return {"name": feature.name, "text": feature.text, "unit": WHATS[feature.what].unit, **dataclasses.asdict(feature)}
+    return {"name": feature.name, "text": feature.text, "unit": feature.unit, **dataclasses.asdict(feature)}
 
 
 def _table(rows: Sequence[Mapping[str, object]]) -> str:
