@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from features.errors import StoreError
 from features.files import atomic_write, check_digests
+from features.files import digest as content_digest
 from features.journeys import Category, Journeys, Profile, Strings
 
 CATEGORY = "category."
@@ -28,15 +29,21 @@ SPARSE = 8  # codes that spread over more places than this times their number ar
 
 @dataclass(frozen=True)
 class BucketFiles:
-    """Where one bucket lies and what it holds; names carry the digest's beginning."""
+    """Where one bucket lies; names carry the digest's beginning."""
 
     events: str
     events_digest: str
     profile: str
     profile_digest: str
-    customers: int
-    rows: int
-    profile_rows: int
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """Of both files."""
+        return self.events, self.profile
+
+    def lies_in(self, folder: Path) -> bool:
+        """Whether both files are there; what is in them is checked when they are read."""
+        return all((folder / name).is_file() for name in self.names)
 
 
 def hash_of(customer: str) -> int:
@@ -51,10 +58,8 @@ def bucket_of(customer: str, buckets: int) -> int:
 
 def write(folder: Path, journeys: Journeys) -> BucketFiles:
     """Write a bucket; a file with the same content is left as it lies."""
-    events, events_digest = _publish(folder, "events", _events_table(journeys))
-    profile, profile_digest = _publish(folder, "profile", _profile_table(journeys))
-    counts = len(journeys), journeys.rows, len(journeys.profile.known)
-    return BucketFiles(events, events_digest, profile, profile_digest, *counts)
+    events, profile = _events_table(journeys), _profile_table(journeys)
+    return BucketFiles(*_publish(folder, "events", events), *_publish(folder, "profile", profile))
 
 
 def read(folder: Path, files: BucketFiles) -> Journeys:
@@ -200,8 +205,9 @@ def _publish(folder: Path, stem: str, batch: pa.RecordBatch) -> tuple[str, str]:
     content = sink.getvalue()
     digest = hashlib.sha256(content).hexdigest()
     path = folder / f"{stem}-{digest[:24]}.arrow"
-    with atomic_write(path) as temporary:
-        temporary.write_bytes(content)
+    if not (path.is_file() and content_digest(path) == digest):
+        with atomic_write(path) as temporary:
+            temporary.write_bytes(content)
     return path.name, digest
 
 

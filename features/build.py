@@ -1,32 +1,31 @@
-"""The sorted store from the taken files: ids made unique, then bucket by bucket what belongs to it from every file.
+"""The sorted store from the taken files, bucket by bucket: what belongs to it from every file.
 
-A bucket is cut from the runs of all files, put in its one order and written; only a few are in memory at a time.
+A bucket is cut from the runs of all files, put in its one order and written; only a few are in memory at a time. How
+many there are follows from the rows alone, so that a log that grows past it, by half of its rows at the least, has all
+of them built anew, and a store tells nothing of the steps it grew by.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from features import bucket, duck, runs
 from features.arrange import arrange, arrange_profile
 from features.bucket import CATEGORY, HASHES, NUMBER, BucketFiles, coded, names_of, starts_of
 from features.config import Config
-from features.ids import repeated_rows
+from features.contents import Contents
 from features.journeys import NO_ORDER, Category, Floats, Ints, Journeys, Profile, Strings
-from features.manifest import Statistics
-from features.tally import Tally, statistics, tally
+from features.tally import Tally, tally
 from features.threads import in_turn
 
 ROWS_PER_BUCKET = 500_000
 
 Progress = Callable[[str, int, int], None]  # what is done, how much of it, of how much
-Mask = NDArray[np.bool_]
+Bucket = tuple[BucketFiles, Tally]
 
 
 def text_length(column: str) -> str:
@@ -38,42 +37,28 @@ def no_progress(_what: str, _done: int, _total: int) -> None:
     """Tell nobody."""
 
 
-@dataclass(frozen=True)
-class Built:
-    """The buckets, the columns they hold and what was found."""
-
-    buckets: tuple[BucketFiles, ...]
-    categories: tuple[str, ...]
-    numbers: tuple[str, ...]
-    statistics: Statistics
-
-
 def build(
-    connection: duck.Connection,
     folder: Path,
-    logs: Sequence[Path],
-    profiles: Sequence[Path],
+    contents: Contents,
     config: Config,
+    kept: Mapping[int, Bucket] = MappingProxyType({}),
     progress: Progress = no_progress,
-) -> Built:
-    """Write every bucket of the rows in the taken files `logs` and `profiles` into `folder`."""
-    repeated = repeated_rows(connection, logs, config) if config.log.id else {}
-    rows = sum(len(run.rows) for path in (*logs, *profiles) for run in runs.read(path))
-    edges = np.linspace(0, HASHES, buckets_for(rows) + 1).astype(int).tolist()
+) -> list[Bucket]:
+    """Every bucket of `contents` in order: those that are `kept`, by number, as they lie, the others written anew."""
+    edges = np.linspace(0, HASHES, buckets_for(contents.rows) + 1).astype(int).tolist()
+    missing = [number for number in range(len(edges) - 1) if number not in kept]
 
-    def write(span: tuple[int, int]) -> tuple[BucketFiles, Tally, Journeys]:
-        journeys = _journeys(_events(logs, span, repeated), _facts(profiles, span), config)
+    def write(number: int) -> Bucket:
+        span = edges[number], edges[number + 1]
+        journeys = _journeys(_events(contents, span), _facts(contents, span), config)
         arranged, equal = arrange(journeys, drop_equal=config.log.drop_duplicates)
-        return bucket.write(folder, arranged), tally(arranged, equal), arranged.select(np.zeros(0, np.int64))
+        return bucket.write(folder, arranged), tally(arranged, equal)
 
-    written = []
-    for done, one in enumerate(in_turn(write, pairwise(edges), threads=duck.THREADS), 1):
-        written.append(one)
-        progress("buckets", done, len(edges) - 1)
-    files, tallies, empty = zip(*written, strict=True)
-    lost = sum(int(mask.sum()) for mask in repeated.values())
-    found = statistics(tallies, repeated_ids=lost, equal_dropped=config.log.drop_duplicates)
-    return Built(files, tuple(empty[0].categories), tuple(empty[0].numbers), found)
+    made = dict(kept)
+    for done, (number, one) in enumerate(zip(missing, in_turn(write, missing, threads=duck.THREADS), strict=True), 1):
+        made[number] = one
+        progress("buckets", done, len(missing))
+    return [made[number] for number in range(len(edges) - 1)]
 
 
 def buckets_for(rows: int) -> int:
@@ -85,19 +70,20 @@ def buckets_for(rows: int) -> int:
     return min(1 << max(-(-rows // ROWS_PER_BUCKET) - 1, 0).bit_length(), HASHES)
 
 
-def _events(logs: Sequence[Path], span: tuple[int, int], repeated: dict[Path, Mask]) -> pa.Table:
+def _events(contents: Contents, span: tuple[int, int]) -> pa.Table:
     """The events of the customers with a hash in `span`, in no order."""
     parts = []
-    for path in logs:
+    for path in contents.logs:
+        repeated = contents.repeated.get(path, np.zeros(0, bool))
         for part in runs.cut(path, *span):
-            lost = repeated[path][part.first : part.first + len(part.rows)] if path in repeated else np.zeros(0, bool)
+            lost = repeated[part.places]
             parts.append(part.rows.filter(pa.array(~lost)) if lost.any() else part.rows)
     return pa.Table.from_batches(parts)
 
 
-def _facts(profiles: Sequence[Path], span: tuple[int, int]) -> pa.Table:
+def _facts(contents: Contents, span: tuple[int, int]) -> pa.Table:
     """The profile of the customers with a hash in `span`, in no order; a column may be in some files only."""
-    parts = [pa.Table.from_batches([part.rows]) for path in profiles for part in runs.cut(path, *span)]
+    parts = [pa.Table.from_batches([part.rows]) for path in contents.profiles for part in runs.cut(path, *span)]
     nothing = pa.table({"customer": pa.array([], pa.string()).dictionary_encode(), "known": pa.array([], pa.int64())})
     facts = pa.concat_tables([nothing, *parts], promote_options="default")
     return facts.select(sorted(facts.schema.names))

@@ -1,4 +1,4 @@
-"""The verb `ingest`: take new files, rebuild the store, publish it in one step.
+"""The verb `ingest`: take new files, build the buckets that they change, publish the store in one step.
 
 A file is known by its content: what was taken before is skipped, and a path with other bytes replaces what it gave
 before. Killed at any instant and run again, it ends as if run once: nothing counts until the manifest names it.
@@ -9,13 +9,15 @@ import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from features import duck
-from features.build import Built, Progress, build, no_progress
+from features.build import Progress, no_progress
 from features.config import Config
 from features.errors import ConfigError, LogError, StoreError
 from features.files import digest, sweep
+from features.ids import masks_name
 from features.manifest import (
     QUARANTINE,
     STORE,
@@ -30,11 +32,12 @@ from features.manifest import (
     write_manifest,
 )
 from features.plan import Found, Plan, plan_ingest
+from features.renew import Renewed, renew, staged
 from features.report import IngestReport, report
-from features.taken import Source, take
+from features.taken import Counts, Source, take
+from features.tally import Statistics
 
 LOCK = ".lock"
-BUILD_MEMORY = "1GB"  # for DuckDB, which makes ids unique beside the buckets in memory
 
 
 def ingest(
@@ -54,11 +57,12 @@ def ingest(
         _clean(workspace)
         before = read_manifest(workspace)
         plan = plan_ingest(config, files, before)
-        after = before if before and plan.leaves(before) else _bring(config, plan, before, clock(), progress)
+        if before and plan.leaves(before) and all(files.lies_in(workspace / STORE) for files in before.buckets):
+            after, built = before, 0
+        else:
+            after, built = _bring(config, plan, before, clock(), progress)
         _remove_unnamed(workspace, after)
-        taken = [found.name for found in plan.new if found.name not in plan.replaced]
-        folder = str(workspace / QUARANTINE)
-        return report(after, folder, taken=taken, skipped=plan.skipped, replaced=plan.replaced)
+        return report(after, str(workspace / QUARANTINE), plan, built)
 
 
 def _refuse_names_that_clash(config: Config) -> None:
@@ -71,20 +75,21 @@ def _refuse_names_that_clash(config: Config) -> None:
                 raise ConfigError(f"columns '{other}' and '{column}' differ in case alone; rename one in the source")
 
 
-def _bring(config: Config, plan: Plan, before: Manifest | None, now_us: int, progress: Progress) -> Manifest:
-    """Take what is new, rebuild the buckets and publish."""
+def _bring(
+    config: Config, plan: Plan, before: Manifest | None, now_us: int, progress: Progress
+) -> tuple[Manifest, int]:
+    """Take what is new, build the buckets that it changes and publish; returns the manifest and how many were built."""
     workspace = config.workspace_path
     with duck.connect(workspace, [found.path for found in plan.new]) as connection:
         taken = [*plan.kept, *_take(connection, config, plan.new, before, now_us, progress)]
     taken.sort(key=lambda file: (file.kind, file.digest))
     _demand_a_good_row(taken, workspace)
-    folders = {kind: [_staged(config, file) for file in taken if file.kind == kind] for kind in ("log", "profile")}
-    with duck.connect(workspace, memory=BUILD_MEMORY) as connection, duck.working("sorting the log into the store"):
-        built = build(connection, workspace / STORE, folders["log"], folders["profile"], config, progress)
-    _account(taken, built)
-    manifest = _manifest(config, plan, before, taken, built)
+    with duck.working("sorting the log into the store"):
+        renewed = renew(config, taken, before, progress)
+    _account(taken, renewed.statistics)
+    manifest = _manifest(config, plan, before, taken, renewed)
     write_manifest(workspace, manifest)
-    return manifest
+    return manifest, renewed.built
 
 
 def _take(
@@ -98,27 +103,23 @@ def _take(
     arrived = {(file.kind, file.digest): file.arrival for file in before.taken} if before is not None else {}
     following = 1 if before is None else before.arrival + 1
     for done, found in enumerate(new, 1):
-        file = TakenFile(found.kind, found.digest, arrived.get((found.kind, found.digest), following), 0, {})
+        file = TakenFile(found.kind, found.digest, arrived.get((found.kind, found.digest), following), Counts(0, {}))
         source = Source(found.path, found.kind, file.arrival)
         quarantine = config.workspace_path / QUARANTINE / quarantine_name(file)
-        counts = take(connection, source, config, _staged(config, file), quarantine, now_us)
+        counts = take(connection, source, config, staged(config, file), quarantine, now_us)
         if digest(found.path) != found.digest:
             raise LogError(f"{found.path} was changed while it was read; ingest it again when it is whole")
-        yield TakenFile(file.kind, file.digest, file.arrival, counts.rows, counts.quarantined)
+        yield replace(file, counts=counts)
         progress("files", done, len(new))
-
-
-def _staged(config: Config, file: TakenFile) -> Path:
-    return config.workspace_path / STORE / TAKEN / taken_name(file, mapping_fingerprint(config))
 
 
 def _demand_a_good_row(taken: Sequence[TakenFile], workspace: Path) -> None:
     logs = [file for file in taken if file.kind == "log"]
-    if any(file.good for file in logs):
+    if any(file.counts.good for file in logs):
         return
     reasons: Counter[str] = Counter()
     for file in logs:
-        reasons.update(file.quarantined)
+        reasons.update(file.counts.quarantined)
     if not reasons:
         raise LogError("the log holds no row at all; check that `source` in [log] names the right files")
     told = "; ".join(f"{count:,} × {reason}" for reason, count in reasons.most_common(5))
@@ -128,10 +129,9 @@ def _demand_a_good_row(taken: Sequence[TakenFile], workspace: Path) -> None:
     )
 
 
-def _account(taken: Sequence[TakenFile], built: Built) -> None:
+def _account(taken: Sequence[TakenFile], found: Statistics) -> None:
     """Nothing is lost: every good row is stored or a counted duplicate."""
-    good = sum(file.good for file in taken if file.kind == "log")
-    found = built.statistics
+    good = sum(file.counts.good for file in taken if file.kind == "log")
     stored = found.rows + found.repeated_ids + (found.equal_rows if found.equal_dropped else 0)
     if good != stored:
         raise StoreError(
@@ -140,9 +140,10 @@ def _account(taken: Sequence[TakenFile], built: Built) -> None:
 
 
 def _manifest(
-    config: Config, plan: Plan, before: Manifest | None, taken: Sequence[TakenFile], built: Built
+    config: Config, plan: Plan, before: Manifest | None, taken: Sequence[TakenFile], renewed: Renewed
 ) -> Manifest:
-    named = {name for files in built.buckets for name in (files.events, files.profile)}
+    files, tallies = zip(*renewed.buckets, strict=True)
+    named = {name for bucket in files for name in bucket.names}
     return Manifest(
         version=VERSION,
         mapping=mapping_fingerprint(config),
@@ -150,10 +151,10 @@ def _manifest(
         arrival=max([file.arrival for file in taken] + ([] if before is None else [before.arrival])),
         paths=plan.paths,
         taken=tuple(taken),
-        buckets=built.buckets,
-        categories=built.categories,
-        numbers=built.numbers,
-        statistics=built.statistics,
+        repeated=renewed.repeated,
+        buckets=files,
+        tallies=tallies,
+        statistics=renewed.statistics,
         previous=() if before is None else tuple(sorted(before.files - named)),
     )
 
@@ -167,10 +168,11 @@ def _clean(workspace: Path) -> None:
 
 def _remove_unnamed(workspace: Path, manifest: Manifest) -> None:
     """Remove files that neither this generation nor the one before it names."""
+    marks = set() if manifest.repeated is None else {masks_name(manifest.repeated)}
     kept = {
         workspace / STORE: manifest.files | set(manifest.previous),
-        workspace / STORE / TAKEN: {taken_name(file, manifest.mapping) for file in manifest.taken},
-        workspace / QUARANTINE: {quarantine_name(file) for file in manifest.taken if file.quarantined},
+        workspace / STORE / TAKEN: {taken_name(file, manifest.mapping) for file in manifest.taken} | marks,
+        workspace / QUARANTINE: {quarantine_name(file) for file in manifest.taken if file.counts.quarantined},
     }
     for folder, names in kept.items():
         for path in folder.glob("*-*.*"):

@@ -1,6 +1,6 @@
 """What the store holds, in one file that is replaced whole: readers go by it; what it does not name is not there."""
 
-from collections.abc import Mapping
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,9 +10,10 @@ from features.bucket import BucketFiles
 from features.config import Config
 from features.errors import StoreError
 from features.files import canonical_json, text_digest, write_text
-from features.taken import Kind
+from features.taken import Counts, Kind
+from features.tally import Statistics, Tally
 
-VERSION = 3
+VERSION = 4
 STORE = "store"
 TAKEN = "taken"
 QUARANTINE = "quarantine"
@@ -21,18 +22,12 @@ MANIFEST = "manifest.json"
 
 @dataclass(frozen=True)
 class TakenFile:
-    """One content of a source file, its rows checked: `quarantined` counts bad rows by reason."""
+    """One content of a source file, its rows checked; `arrival` is the number of the ingest that brought it."""
 
     kind: Kind
     digest: str
     arrival: int
-    rows: int
-    quarantined: Mapping[str, int]
-
-    @property
-    def good(self) -> int:
-        """Rows that passed every check."""
-        return self.rows - sum(self.quarantined.values())
+    counts: Counts
 
 
 @dataclass(frozen=True)
@@ -45,28 +40,11 @@ class SourcePath:
 
 
 @dataclass(frozen=True)
-class Statistics:
-    """What was found: times in µs UTC, `events` counts rows by event, gaps are whole UTC days without any event."""
-
-    rows: int
-    customers: int
-    first: int | None
-    newest: int | None
-    newest_known: int | None
-    events: Mapping[str, int]
-    repeated_ids: int
-    equal_rows: int
-    equal_dropped: bool
-    days_without: int
-    longest_gap_days: int
-    longest_gap_from: int | None
-
-
-@dataclass(frozen=True)
 class Manifest:
-    """The store: files by name and digest, columns by name, and what was found.
+    """The store: files by name and digest, what each bucket holds, and what was found in all of them.
 
-    `arrival` is the number of the last ingest that brought rows; `previous` names files of the former generation.
+    `arrival` is the number of the last ingest that brought rows; `repeated` is the digest of the marks of rows whose id
+    another row keeps (`features.ids`), None when there are none; `previous` names files of the former generation.
     """
 
     version: int
@@ -75,16 +53,16 @@ class Manifest:
     arrival: int
     paths: tuple[SourcePath, ...]
     taken: tuple[TakenFile, ...]
+    repeated: str | None
     buckets: tuple[BucketFiles, ...]
-    categories: tuple[str, ...]
-    numbers: tuple[str, ...]
+    tallies: tuple[Tally, ...]
     statistics: Statistics
     previous: tuple[str, ...] = ()
 
     @property
     def files(self) -> set[str]:
         """Names of all bucket files."""
-        return {name for bucket in self.buckets for name in (bucket.events, bucket.profile)}
+        return {name for bucket in self.buckets for name in bucket.names}
 
 
 _FORM = TypeAdapter(Manifest)
@@ -110,14 +88,28 @@ def write_manifest(workspace: Path, manifest: Manifest) -> None:
 def read_manifest(workspace: Path) -> Manifest | None:
     """The manifest of a workspace, None when there is none; raises StoreError when it is torn or of another version."""
     path = workspace / STORE / MANIFEST
+    remedy = f"remove {workspace / STORE} and `ingest` all files of the log again"
     try:
-        return _FORM.validate_json(path.read_bytes())
+        content = path.read_bytes()
+        return _FORM.validate_json(content)
     except FileNotFoundError:
         return None
-    except (ValidationError, OSError):
-        raise StoreError(
-            f"{path} is no manifest of this version; remove {workspace / STORE} and `ingest` all files of the log again"
-        ) from None
+    except OSError as error:
+        raise StoreError(f"{path} cannot be read: {error}; {remedy}") from None
+    except ValidationError:
+        found = _version(content)
+        if found not in (None, VERSION):
+            raise StoreError(f"expected a store of version {VERSION}, found {found}; {remedy}") from None
+        raise StoreError(f"{path} is no manifest of this version; {remedy}") from None
+
+
+def _version(content: bytes) -> object:
+    """What a manifest of any version says its version is, None for what is no manifest."""
+    try:
+        found = json.loads(content)
+    except ValueError:
+        return None
+    return found.get("version") if isinstance(found, dict) else None
 
 
 def taken_name(file: TakenFile, mapping: str) -> str:

@@ -4,7 +4,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from features.manifest import Manifest, Statistics
+from features.manifest import Manifest
+from features.plan import Plan
+from features.tally import Statistics
 from features.timeline import iso
 
 EVENTS_SHOWN = 12
@@ -12,7 +14,10 @@ EVENTS_SHOWN = 12
 
 @dataclass(frozen=True)
 class IngestReport:
-    """Files of this ingest by what became of them; rows, reasons and statistics of the whole store."""
+    """Files of this ingest by what became of them; rows, reasons and statistics of the whole store.
+
+    Of its `buckets`, `built` were written in this ingest.
+    """
 
     taken: tuple[str, ...]
     skipped: tuple[str, ...]
@@ -23,6 +28,8 @@ class IngestReport:
     profile_quarantined: Mapping[str, int]
     quarantine_folder: str
     statistics: Statistics
+    buckets: int
+    built: int
 
     @property
     def quarantined_share(self) -> float:
@@ -30,22 +37,22 @@ class IngestReport:
         return sum(self.quarantined.values()) / self.rows if self.rows else 0.0
 
 
-def report(
-    manifest: Manifest, folder: str, *, taken: Sequence[str], skipped: Sequence[str], replaced: Sequence[str]
-) -> IngestReport:
-    """The report of an ingest that led to `manifest`."""
-    logs = [file for file in manifest.taken if file.kind == "log"]
-    profiles = [file for file in manifest.taken if file.kind == "profile"]
+def report(manifest: Manifest, folder: str, plan: Plan, built: int) -> IngestReport:
+    """The report of an ingest by `plan` that led to `manifest` and `built` buckets; `folder` holds the quarantine."""
+    logs = [file.counts for file in manifest.taken if file.kind == "log"]
+    profiles = [file.counts for file in manifest.taken if file.kind == "profile"]
     return IngestReport(
-        taken=tuple(taken),
-        skipped=tuple(skipped),
-        replaced=tuple(replaced),
-        rows=sum(file.rows for file in logs),
-        quarantined=_by_reason([file.quarantined for file in logs]),
-        profile_rows=sum(file.rows for file in profiles),
-        profile_quarantined=_by_reason([file.quarantined for file in profiles]),
+        taken=tuple(found.name for found in plan.new if found.name not in plan.replaced),
+        skipped=plan.skipped,
+        replaced=plan.replaced,
+        rows=sum(counts.rows for counts in logs),
+        quarantined=_by_reason([counts.quarantined for counts in logs]),
+        profile_rows=sum(counts.rows for counts in profiles),
+        profile_quarantined=_by_reason([counts.quarantined for counts in profiles]),
         quarantine_folder=folder,
         statistics=manifest.statistics,
+        buckets=len(manifest.buckets),
+        built=built,
     )
 
 
@@ -54,6 +61,7 @@ def render(report: IngestReport) -> str:
     found = report.statistics
     lines = [
         f"files      {len(report.taken)} taken, {len(report.skipped)} already known, {len(report.replaced)} replaced",
+        f"buckets    {report.built:,} of {report.buckets:,} built anew",
         f"rows       {found.rows:,} stored of {report.rows:,}",
         f"customers  {found.customers:,}",
     ]

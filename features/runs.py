@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from features.bucket import CATEGORY, hash_of
 from features.files import atomic_write
@@ -19,6 +20,8 @@ from features.threads import in_turn
 ROWS = 2_000_000  # of a run, in memory while it is written
 HASH = "hash"
 
+Mask = NDArray[np.bool_]
+
 
 @dataclass(frozen=True)
 class Part:
@@ -26,6 +29,17 @@ class Part:
 
     rows: pa.RecordBatch
     first: int
+
+    @property
+    def places(self) -> slice:
+        """Where the rows stand among all of their file."""
+        return slice(self.first, self.first + len(self.rows))
+
+    @property
+    def hashes(self) -> NDArray[np.uint16]:
+        """The hash of the customer of every row."""
+        found: NDArray[np.uint16] = self.rows.column(HASH).to_numpy()
+        return found
 
 
 def write(path: Path, pieces: Iterable[pa.Table]) -> int:
@@ -51,10 +65,22 @@ def read(path: Path) -> Iterator[Part]:
             first += len(batch)
 
 
-def plain(path: Path, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
-    """Some columns, or all, of each run in turn, with text as text."""
+def count(path: Path) -> int:
+    """How many rows there are."""
+    return sum(len(run.rows) for run in read(path))
+
+
+def columns(path: Path) -> list[str]:
+    """The names of the columns."""
+    names: list[str] = next(read(path)).rows.schema.names
+    return names
+
+
+def plain(path: Path, names: Sequence[str] | None = None, only: Mask | None = None) -> Iterator[pa.Table]:
+    """Some columns, or all, of each run in turn, with text as text; `only` marks the rows that are asked for."""
     for run in read(path):
-        table = pa.Table.from_batches([run.rows]).select(columns or run.rows.schema.names)
+        rows = run.rows if only is None else run.rows.filter(pa.array(only[run.places]))
+        table = pa.Table.from_batches([rows]).select(names or rows.schema.names)
         kinds = [field.with_type(getattr(field.type, "value_type", field.type)) for field in table.schema]
         yield table.cast(pa.schema(kinds))
 
@@ -62,7 +88,7 @@ def plain(path: Path, columns: Sequence[str] | None = None) -> Iterator[pa.Table
 def cut(path: Path, low: int, high: int) -> Iterator[Part]:
     """The rows of customers with `low <= hash < high`."""
     for run in read(path):
-        start, end = np.searchsorted(run.rows.column(HASH).to_numpy(), [low, high])
+        start, end = np.searchsorted(run.hashes, [low, high])
         yield Part(run.rows.slice(start, end - start), run.first + int(start))
 
 

@@ -42,6 +42,11 @@ class Counts:
     rows: int
     quarantined: Mapping[str, int]
 
+    @property
+    def good(self) -> int:
+        """Rows that passed every check."""
+        return self.rows - sum(self.quarantined.values())
+
 
 def take(
     connection: duck.Connection,

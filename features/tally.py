@@ -1,47 +1,77 @@
-"""What the store holds, counted bucket by bucket while it is written."""
+"""What the store holds, counted bucket by bucket while it is written; the log's statistics are the sum.
+
+Only repeated ids, which meet across buckets, are counted over the whole log.
+"""
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from features.journeys import Ints, Journeys
-from features.manifest import Statistics
 from features.timeline import DAY_US
 
 
 @dataclass(frozen=True)
 class Tally:
-    """Counts of one bucket; `days` are the UTC days (since 1970) with an event."""
+    """Counts of one bucket: times in µs UTC, `days` are spans `[first, end)` of UTC days since 1970 with an event."""
+
+    rows: int
+    customers: int
+    profile_rows: int
+    first: int | None
+    newest: int | None
+    newest_known: int | None
+    events: Mapping[str, int]
+    equal_rows: int
+    days: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """What was found: times in µs UTC, `events` counts rows by event, gaps are whole UTC days without any event."""
 
     rows: int
     customers: int
     first: int | None
     newest: int | None
     newest_known: int | None
+    events: Mapping[str, int]
+    repeated_ids: int
     equal_rows: int
-    events: Counter[str] = field(default_factory=Counter)
-    days: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+    equal_dropped: bool
+    days_without: int
+    longest_gap_days: int
+    longest_gap_from: int | None
 
 
 def tally(journeys: Journeys, equal_rows: int) -> Tally:
-    """The counts of one bucket."""
+    """The counts of one bucket, of whose rows `equal_rows` equal another one."""
     counts = np.bincount(journeys.event.codes, minlength=len(journeys.event.names))
-    events = Counter({str(name): int(count) for name, count in zip(journeys.event.names, counts, strict=True) if count})
-    if not journeys.rows:
-        return Tally(0, len(journeys), None, None, None, equal_rows)
-    first, newest, known = int(journeys.time.min()), int(journeys.time.max()), int(journeys.known.max())
-    days = first // DAY_US + np.flatnonzero(np.bincount(journeys.time // DAY_US - first // DAY_US))
-    return Tally(journeys.rows, len(journeys), first, newest, known, equal_rows, events, days)
+    day, some = journeys.time // DAY_US, journeys.rows > 0
+    start = int(day.min()) if some else 0
+    return Tally(
+        rows=journeys.rows,
+        customers=len(journeys),
+        profile_rows=len(journeys.profile.known),
+        first=int(journeys.time.min()) if some else None,
+        newest=int(journeys.time.max()) if some else None,
+        newest_known=int(journeys.known.max()) if some else None,
+        events={str(name): int(count) for name, count in zip(journeys.event.names, counts, strict=True) if count},
+        equal_rows=equal_rows,
+        days=_spans(start + np.flatnonzero(np.bincount(day - start))),
+    )
 
 
 def statistics(tallies: Sequence[Tally], *, repeated_ids: int, equal_dropped: bool) -> Statistics:
     """The counts of the whole store."""
-    days = np.unique(np.concatenate([each.days for each in tallies] or [np.zeros(0, np.int64)]))
+    days = _days(tallies)
     gaps = np.diff(days) - 1
     longest = int(np.argmax(gaps)) if len(gaps) and gaps.max() > 0 else None
-    events = sum((each.events for each in tallies), Counter())
+    events: Counter[str] = Counter()
+    for each in tallies:
+        events.update(each.events)
     return Statistics(
         rows=sum(each.rows for each in tallies),
         customers=sum(each.customers for each in tallies),
@@ -56,3 +86,19 @@ def statistics(tallies: Sequence[Tally], *, repeated_ids: int, equal_dropped: bo
         longest_gap_days=0 if longest is None else int(gaps[longest]),
         longest_gap_from=None if longest is None else int(days[longest] + 1) * DAY_US,
     )
+
+
+def _spans(days: Ints) -> tuple[tuple[int, int], ...]:
+    """Ascending days as spans without a gap."""
+    parts = np.split(days, np.flatnonzero(np.diff(days) > 1) + 1)
+    return tuple((int(part[0]), int(part[-1]) + 1) for part in parts if len(part))
+
+
+def _days(tallies: Sequence[Tally]) -> Ints:
+    """The days with an event in any bucket, ascending."""
+    spans = [span for each in tallies for span in each.days]
+    start = min((first for first, _ in spans), default=0)
+    seen = np.zeros(max((end for _, end in spans), default=0) - start, bool)
+    for first, end in spans:
+        seen[first - start : end - start] = True
+    return start + np.flatnonzero(seen)

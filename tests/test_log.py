@@ -272,7 +272,7 @@ def test_columns_that_tasks_read_are_stored(tmp_path: Path) -> None:
     given_tasks = {"offer": {**task, "reward": "purchase", "horizon_days": 7}}
     shop = parse({"log": base.log.model_dump(exclude_none=True), "tasks": given_tasks}, folder=tmp_path)
     run(shop)
-    assert opened(shop).manifest.categories == ("kind",)
+    assert list(opened(shop).find("anna").categories) == ["kind"]
     assert opened(shop).find("anna").numbers["chance"].tolist() == [0.5]
 
 

@@ -99,7 +99,7 @@ def test_the_number_of_buckets_changes_no_journey(tmp_path: Path, monkeypatch: p
     many = opened(shop)
     assert len(many) == 16
     assert many.state_digest() == expected
-    assert [journeys.rows for journeys in many.buckets()] == [files.rows for files in many.manifest.buckets]
+    assert [journeys.rows for journeys in many.buckets()] == [found.rows for found in many.manifest.tallies]
 
 
 def test_every_customer_is_found_with_its_rows_and_nobody_else_is(
@@ -173,10 +173,21 @@ def test_a_store_of_another_version_is_refused_and_made_anew_by_ingest(
         patched.setattr(manifest, "VERSION", 1)
         patched.setattr(ingest, "VERSION", 1)
         run(shop)
-    with pytest.raises(StoreError, match="expected a store of version 3, found 1; run `ingest` again"):
+    with pytest.raises(StoreError, match="expected a store of version 4, found 1; run `ingest` again"):
         opened(shop)
     run(shop)
     assert opened(shop).manifest.statistics.rows == 120
+
+
+def test_a_store_of_another_form_is_refused_by_its_version(tmp_path: Path) -> None:
+    shop = small_shop(tmp_path)
+    run(shop)
+    path = tmp_path / "workspace" / "store" / "manifest.json"
+    former = {name: value for name, value in json.loads(path.read_text()).items() if name != "tallies"}
+    path.write_text(json.dumps(former | {"version": 3}))
+    for read in (opened, run):
+        with pytest.raises(StoreError, match=r"expected a store of version 4, found 3; remove .*store and `ingest`"):
+            read(shop)
 
 
 def test_changed_bytes_are_refused_before_they_are_read(tmp_path: Path) -> None:
