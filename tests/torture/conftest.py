@@ -1,0 +1,25 @@
+"""The toll of every torture, told at the end of the run."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.torture.sizes import FORM, Toll
+
+TOLL = "toll"
+
+
+@pytest.fixture
+def toll(record_property: Callable[[str, object], None]) -> Iterator[Toll]:
+    counted = Toll()
+    yield counted
+    record_property(TOLL, str(counted))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    reports = [report for reports in terminalreporter.stats.values() for report in reports]
+    for report in reports:
+        told = dict(report.user_properties).get(TOLL) if getattr(report, "when", "") == "teardown" else None
+        if told is not None:
+            name = report.nodeid.rpartition("/")[2].replace(".py::", "  ")
+            terminalreporter.write_line(f"torture ({FORM})  {name}  {told}")
