@@ -96,16 +96,22 @@ def _ours(config: Config, case: Case) -> pd.Series:
 
 def _peers(case: Case, table: pd.DataFrame, asked: pd.DataFrame) -> dict[str, pd.Series]:
     if case.kind == "money":
-        money = peers.btyd(table, case.question.horizon_days)["money"].reindex(asked.index)
-        return {"BG/NBD × Gamma-Gamma": money.fillna(0.0), "zero": pd.Series(0.0, asked.index)}
+        money = {name: _btyd(case, table, asked, name)["money"] for name in peers.PROCESSES}
+        return {**{f"{name} × Gamma-Gamma": one for name, one in money.items()}, "zero": pd.Series(0.0, asked.index)}
     train_table, label = _past(case)
     fits = {"RFM + logistic": peers.rfm_logistic, "RFM + LightGBM": peers.rfm_lightgbm}
     known = _filled(asked)
     both = len(np.unique(label)) > 1
     said = {name: pd.Series(fit(train_table, label, known), asked.index) for name, fit in fits.items() if both}
-    p_buys = peers.btyd(table, case.question.horizon_days)["p_buys"].reindex(asked.index).fillna(0.0)
+    p_buys = {name: _btyd(case, table, asked, name)["p_buys"] for name in peers.PROCESSES}
+    processes = {name: 1 - one if case.kind == "silence" else one for name, one in p_buys.items()}
     recency = known["recency_days"] * (1 if case.kind == "silence" else -1)
-    return {**said, "BG/NBD": 1 - p_buys if case.kind == "silence" else p_buys, "recency rule": recency}
+    return {**said, **processes, "recency rule": recency}
+
+
+def _btyd(case: Case, table: pd.DataFrame, asked: pd.DataFrame, process: str) -> pd.DataFrame:
+    """What a process says of the population; nothing comes of who never bought."""
+    return peers.btyd(table, case.question.horizon_days, process).reindex(asked.index).fillna(0.0)
 
 
 def _past(case: Case) -> tuple[pd.DataFrame, np.ndarray]:

@@ -38,7 +38,8 @@ class Past:
     @staticmethod
     def of(x: Floats, t_x: Floats, age: Floats) -> "Past":
         """One customer a row."""
-        return Past(*(np.ascontiguousarray(one, np.float64) for one in (x, t_x, age)), np.ones(len(x)))
+        x, t_x, age = (np.ascontiguousarray(one, np.float64) for one in (x, t_x, age))
+        return Past(x, t_x, age, np.ones(len(x)))
 
     def __len__(self) -> int:
         return len(self.x)
@@ -184,18 +185,20 @@ def fit_bg_nbd(past: Past, *, from_first: bool = False) -> Geometric | None:
     share = rows.weight / rows.weight.sum()
 
     def objective(parameters: Floats) -> tuple[float, Floats]:
-        model = Geometric(*parameters.tolist(), from_first=from_first)
+        model = Geometric(*_plain(parameters, (1.0, 1.0, 1.0, 1.0)), from_first)
         return float(share @ model.log_likelihood(rows)), np.array([share @ slope for slope in model.slopes(rows)])
 
     best = maximised(objective, STARTS, (SHAPES, SCALES, SHAPES, SHAPES))
-    return None if best is None else Geometric(*_plain(best, (1.0, unit, 1.0, 1.0)), from_first=from_first)
+    return None if best is None else Geometric(*_plain(best, (1.0, unit, 1.0, 1.0)), from_first)
 
 
 def fit_pareto_nbd(past: Past) -> ParetoNbd | None:
     """The likeliest Pareto/NBD, None where the likelihood has no top."""
     rows, unit = _scaled(past)
     share = rows.weight / rows.weight.sum()
-    objective = by_differences(lambda p: float(share @ ParetoNbd(*p.tolist()).log_likelihood(rows)))
+    objective = by_differences(
+        lambda p: float(share @ ParetoNbd(*_plain(p, (1.0, 1.0, 1.0, 1.0))).log_likelihood(rows))
+    )
     best = maximised(objective, STARTS[:1], (SHAPES, SCALES, SHAPES, SCALES))
     return None if best is None else ParetoNbd(*_plain(best, (1.0, unit, 1.0, unit)))
 
@@ -211,8 +214,12 @@ def _scaled(past: Past) -> tuple[Past, float]:
     return Past(rows.x, rows.t_x / unit, rows.age / unit, rows.weight), unit
 
 
-def _plain(best: Floats, units: tuple[float, ...]) -> list[float]:
-    return [float(one) for one in best * np.array(units)]
+Four = tuple[float, float, float, float]
+
+
+def _plain(parameters: Floats, units: Four) -> Four:
+    first, second, third, fourth = (parameters * np.array(units)).tolist()
+    return first, second, third, fourth
 
 
 def _arrivals(r: float, alpha: float, x: Floats) -> Floats:

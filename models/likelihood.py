@@ -9,6 +9,8 @@ from features.journeys import Floats
 
 Objective = Callable[[Floats], tuple[float, Floats]]  # parameters -> mean log-likelihood, its gradient
 FLAT = 2e-3  # slope per logarithm of a parameter, of the mean log-likelihood, that counts as the top
+EDGE = 1e-9  # logarithms: as good as on a bound
+STEP = 1e-5  # of a difference, relative
 
 
 def maximised(
@@ -18,6 +20,7 @@ def maximised(
 
     `bounds` are the least and the largest value of each parameter. A top on a bound counts.
     """
+    within = [(float(np.log(least)), float(np.log(largest))) for least, largest in bounds]
 
     def loss(logarithms: Floats) -> tuple[float, Floats]:
         parameters = np.exp(logarithms)
@@ -25,12 +28,19 @@ def maximised(
         return -likelihood, -gradient * parameters
 
     found = [
-        minimize(loss, np.log(start), jac=True, method="L-BFGS-B", bounds=np.log(bounds), options=PRECISE)
+        minimize(
+            loss,
+            np.log(np.asarray(start, np.float64)),
+            jac=True,
+            method="L-BFGS-B",
+            bounds=within,
+            options={"maxiter": 500, "ftol": 1e-13, "gtol": 1e-8},
+        )
         for start in starts
     ]
     best = min(found, key=lambda one: float(one.fun) if np.isfinite(one.fun) else np.inf)
     slope = np.asarray(best.jac, np.float64)
-    low, high = np.log(bounds).T
+    low, high = np.array(within).T
     held = ((best.x <= low + EDGE) & (slope > 0)) | ((best.x >= high - EDGE) & (slope < 0))
     flat = np.isfinite(best.fun) and np.all(held | (np.abs(slope) < FLAT))
     return np.asarray(np.exp(best.x), np.float64) if flat else None
@@ -48,8 +58,3 @@ def by_differences(likelihood: Callable[[Floats], float]) -> Objective:
         return likelihood(parameters), gradient
 
     return objective
-
-
-EDGE = 1e-9
-STEP = 1e-5
-PRECISE = {"maxiter": 500, "ftol": 1e-13, "gtol": 1e-8}

@@ -175,7 +175,8 @@ def test_a_customer_alone_has_the_bits_it_has_in_a_crowd(
 
 
 def _at(point: Floats, *, from_first: bool) -> Geometric:
-    return Geometric(*point.tolist(), from_first=from_first)
+    r, alpha, a, b = point.tolist()
+    return Geometric(r, alpha, a, b, from_first)
 
 
 @pytest.mark.parametrize("from_first", [False, True])
@@ -192,7 +193,8 @@ def test_slopes_are_those_of_the_likelihood(from_first: bool) -> None:
 
 def test_equal_customers_are_summed_and_a_sample_stands_for_all() -> None:
     rng = np.random.default_rng(1)
-    past = Past.of(rng.poisson(1.0, 5000) * 1.0, np.zeros(5000), rng.integers(1, 9, 5000) * 1.0)
+    x, age = (draws.astype(np.float64) for draws in (rng.poisson(1.0, 5000), rng.integers(1, 9, 5000)))
+    past = Past.of(x, np.zeros(5000), age)
     summed = past.summed()
     assert summed.weight.sum() == 5000
     assert len(summed) < 100
