@@ -105,8 +105,8 @@ def test_rows_that_cannot_be_right_are_refused(
     tmp_path: Path, customers: list[Any], at: list[Any], error: type[Exception], message: str
 ) -> None:
     rows = pa.table({"customer": customers, "kind": [ASKED] * 3, "at": pa.array(at, pa.int64())})
+    none = FeatureSet(()).to_json()
     with pytest.raises(error, match=message):
-        none = FeatureSet(()).to_json()
         list(partition.panels(_batches(rows), tmp_path, config={"folder": "."}, features=none, cutoffs=None))
 
 
