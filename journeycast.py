@@ -93,6 +93,20 @@ def ingest(
 
 
 @app.command()
+def features(context: typer.Context, as_of: AsOf = None) -> None:
+    """Print the features that training takes: each with its unit, what it says and why it is there."""
+    from features.store import Store
+    from training.report import features
+    from training.run import prepare
+
+    shop = load(context.obj)
+    with console.status("surveying the log"):
+        store = Store.open(shop.workspace_path, shop)
+        setting, _ = prepare(shop, store, as_of=as_of, trials=0, progress=lambda _: None)
+    console.print(features(setting))
+
+
+@app.command()
 def train(
     context: typer.Context,
     task: Tasks = None,

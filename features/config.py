@@ -182,6 +182,7 @@ class FeaturesConfig(Section):
 
     windows_days: Days = (7, 30, 90, 365)
     max_columns: PositiveInt = 300
+    families: Names = ()
 
 
 class TrainConfig(Section):

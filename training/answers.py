@@ -24,11 +24,14 @@ PERCENTILES = np.linspace(0.0, 100.0, 1001)
 
 @dataclass(frozen=True, eq=False)
 class Setting:
-    """What all tasks of a training share. `first` is where history starts, `end` where labels end (µs UTC)."""
+    """What all tasks of a training share. `first` is where history starts, `end` where labels end (µs UTC); `reasons`
+    say why each feature is there.
+    """
 
     config: Config
     parts: Parts
     features: FeatureSet
+    reasons: Mapping[str, str]
     as_of: int
     first: int
     end: int

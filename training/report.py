@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 
+from rich.markup import escape
 from rich.table import Table
 
 from models.action import Actions
 from models.answer import Answer
+from training.answers import Setting
 from training.run import Outcome
 
 AUROC, LOG_LOSS, GINI = ("AUROC", "auroc"), ("log-loss", "log_loss"), ("Gini", "gini")
@@ -26,6 +28,16 @@ def table(outcomes: Sequence[Outcome]) -> Table:
     for outcome in outcomes:
         for answer in _answers(outcome):
             _rows(page, outcome, answer)
+    return page
+
+
+def features(setting: Setting) -> Table:
+    """One row per feature: its name, unit, what it says and why it is there."""
+    page = Table(box=None, pad_edge=False, title=f"{len(setting.features)} features", title_justify="left")
+    for name in ("feature", "unit", "what it says", "why it is there"):
+        page.add_column(name, overflow="fold")
+    for feature in setting.features.features:
+        page.add_row(escape(feature.name), feature.unit, escape(feature.text), escape(setting.reasons[feature.name]))
     return page
 
 

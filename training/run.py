@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from features.config import Config, TaskConfig
-from features.defaults import derive
+from features.defaults import Chosen, chosen
 from features.errors import ConfigError
 from features.files import canonical_json, text_digest
 from features.store import Store
@@ -95,10 +95,12 @@ def prepare(
     progress("surveying the log")
     found = survey(parts())
     first = end if found.first_us is None else min(history_start(parts, found.first_us), end)
+    wanted = _chosen(config, found, first, end)
     setting = Setting(
         config=config,
         parts=parts,
-        features=_features(config, found, first, end),
+        features=FeatureSet(tuple(one.feature for one in wanted), config.log.timezone),
+        reasons={one.feature.name: one.reason for one in wanted},
         as_of=now,
         first=first,
         end=end,
@@ -144,7 +146,7 @@ def train_task(setting: Setting, task: TaskConfig, facts: dict[str, Any]) -> tup
     ), trained
 
 
-def _features(config: Config, found: Survey, first: int, end: int) -> FeatureSet:
+def _chosen(config: Config, found: Survey, first: int, end: int) -> tuple[Chosen, ...]:
     """One set for all tasks of the shop, trained now or not: batch scoring computes it once. Baselines find theirs."""
     fitted = {
         (task.name, split(days, first, end).fitted_days): task
@@ -152,8 +154,12 @@ def _features(config: Config, found: Survey, first: int, end: int) -> FeatureSet
         if task.kind != "next_action"
         for days in task.horizons_days
     }
-    base = derive(found, config, sorted({days for _, days in fitted}))
-    return base.union(*(needed(task, days) for (_, days), task in fitted.items()))
+    found_alone = chosen(found, config, sorted({days for _, days in fitted}))
+    named = {one.feature.name: one for one in found_alone}
+    for (name, days), task in fitted.items():
+        for feature in needed(task, days).features:
+            named.setdefault(feature.name, Chosen(feature, f"the baseline of task {name} reads it"))
+    return tuple(named.values())
 
 
 def _evidence(store: Store, bundle: Bundle, folder: Path, trained: Sequence[Trained], seconds: float) -> Evidence:
