@@ -91,8 +91,9 @@ def prepare(
     now = store.end(config) if given is None else given
     end = store.label_end(now, config)
 
-    parts = _parts(store, now)
-    progress("surveying the log")
+    tell, count = _telling(progress)
+    tell("surveying the log")
+    parts = _parts(store, now, count)
     found = survey(parts())
     first = end if found.first_us is None else min(history_start(parts, found.first_us), end)
     wanted = _chosen(config, found, first, end)
@@ -105,7 +106,7 @@ def prepare(
         first=first,
         end=end,
         trials=config.train.trials if trials is None else trials,
-        tell=progress,
+        tell=tell,
     )
     facts = {
         "trained_as_of_us": now,
@@ -125,12 +126,24 @@ def _code_version() -> str:
         return "unknown"
 
 
-def _parts(store: Store, now: int) -> Parts:
+def _telling(progress: Callable[[str], None]) -> tuple[Callable[[str], None], Callable[[int, int], None]]:
+    """Say what is being done; and, while buckets are read for it, how many of how many."""
+    doing = ""
+
+    def tell(what: str) -> None:
+        nonlocal doing
+        doing = what
+        progress(what)
+
+    return tell, lambda done, total: progress(f"{doing} (bucket {done} of {total})")
+
+
+def _parts(store: Store, now: int, count: Callable[[int, int], None]) -> Parts:
     """All journeys as of `now`: held in memory when they are few, else read anew bucket by bucket."""
     if store.manifest.statistics.rows <= HELD_ROWS:
-        held = [journeys.as_of(now) for journeys in store.buckets()]
+        held = [journeys.as_of(now) for journeys in store.buckets(count)]
         return lambda: held
-    return lambda: (journeys.as_of(now) for journeys in store.buckets())
+    return lambda: (journeys.as_of(now) for journeys in store.buckets(count))
 
 
 def train_task(setting: Setting, task: TaskConfig, facts: dict[str, Any]) -> tuple[Bundle, tuple[Trained, ...]]:
