@@ -22,7 +22,7 @@ from features.families import (
 )
 from features.survey import Survey
 from features.timeline import EVER_DAYS
-from features.windows import Feature, FeatureSet, Stream
+from features.windows import AnyFeature, FeatureSet, Stream
 
 EVENT_TYPES = 12  # streams of single events, the commonest first
 OF_EVENTS = ("counts", "money")  # what a single event type gives that no task asks about
@@ -33,7 +33,7 @@ DEFAULT = ("counts", "money", "distinct", "levels", "numbers", "profile")
 class Chosen:
     """One feature and why it is in the set."""
 
-    feature: Feature
+    feature: AnyFeature
     reason: str
 
 

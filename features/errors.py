@@ -5,6 +5,7 @@ JourneycastError            1 / 500   a failure that we foresaw and can explain
 │   ├── ConfigError                   the TOML or a command-line value
 │   ├── LogError                      a file of the event log or the profile
 │   └── RequestError                  a request over HTTP or through Python
+├── FeatureError            1 / 500   a function of the module of features failed
 ├── StoreError              1 / 503   the store is missing, torn or of another format
 └── BundleError             1 / 503   a bundle is missing, changed or does not fit the store
 
@@ -39,6 +40,10 @@ class LogError(InputError):
 
 class RequestError(InputError):
     """A scoring request cannot be answered as it stands."""
+
+
+class FeatureError(JourneycastError):
+    """A function of the module of features raised, or gave no number."""
 
 
 class StoreError(JourneycastError):

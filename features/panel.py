@@ -9,7 +9,9 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from features import custom
 from features.catalogue import HOURS, PROFILE, WEEKDAYS, WHATS
+from features.custom import Custom
 from features.errors import ConfigError
 from features.journeys import Floats, Ints, Journeys, Profile
 from features.kernel.calendar import SEASON_COS, SEASON_SIN, WEEKDAY
@@ -80,6 +82,8 @@ def build(journeys: Journeys, rows: Rows, features: FeatureSet) -> Panel:
         attributes(where, *_attributes(journeys.profile, plan), values)
     if len(rows) and len(plan.calendar):
         seasons(where, offsets(features.timezone), plan.calendar, values)
+    if len(rows) and plan.customs and features.module is not None:
+        custom.fill(journeys, where, plan.customs, features.module, values)
     return Panel(rows, values, features)
 
 
@@ -95,6 +99,7 @@ class _Plan:
     figures: Ints
     attributes: tuple[tuple[int, Feature], ...]  # each with its place in the panel
     calendar: Ints
+    customs: tuple[tuple[int, Custom], ...]
 
 
 Block = tuple[int, int, int]  # stream, source, column
@@ -103,7 +108,7 @@ Figure = tuple[int, int, int, int, int]  # group, window, number, place in the p
 
 @lru_cache(maxsize=64)
 def _plan(features: FeatureSet) -> _Plan:
-    placed = list(enumerate(features.features))
+    placed = [(place, one) for place, one in enumerate(features.features) if isinstance(one, Feature)]
     read = [(place, feature) for place, feature in placed if feature.what in FIGURES]
     streams = _once(feature.stream for _, feature in read)
     numbers = _once(feature.column for _, feature in read if _source(feature) == NUMBERS)
@@ -126,6 +131,7 @@ def _plan(features: FeatureSet) -> _Plan:
         *_walks(wanted),
         tuple((place, feature) for place, feature in placed if feature.what in PROFILE),
         _table([(CALENDAR[feature.what], place) for place, feature in placed if feature.what in CALENDAR], 2),
+        tuple((place, one) for place, one in enumerate(features.features) if isinstance(one, Custom)),
     )
 
 

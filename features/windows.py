@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Any
 
 from features.catalogue import CALENDAR, HOURS, LOCAL, PROFILE, STEP, WEEKDAYS, WHATS
+from features.custom import Custom, Module
 from features.errors import ConfigError, did_you_mean
 from features.files import canonical_json, text_digest
 from features.timeline import EVER_DAYS, zone
@@ -91,21 +92,29 @@ class Feature:
         return tuple((self.level or "").split(STEP)) if WHATS[self.what].level == "steps" else (self.level or "",)
 
 
+AnyFeature = Feature | Custom
+
+
 @dataclass(frozen=True)
 class FeatureSet:
     """An ordered choice of features: the columns of a panel. Names are unique.
 
-    `timezone` says when a day begins, for those that read hours, days or the season.
+    `timezone` says when a day begins, for those that read hours, days or the season. `module` is the file that features
+    come from, if some do.
     """
 
-    features: tuple[Feature, ...]
+    features: tuple[AnyFeature, ...]
     timezone: str = "UTC"
+    module: Module | None = None
 
     def __post_init__(self) -> None:
         zone(self.timezone)
         seen: set[str] = set()
         for feature in self.features:
-            _check(feature)
+            if isinstance(feature, Feature):
+                _check(feature)
+            elif self.module is None:
+                raise ConfigError(f"expected the module that {feature.name} comes from, found none; name it")
             if feature.name in seen:
                 raise ConfigError(f"expected every feature once, found '{feature.name}' twice; remove one")
             seen.add(feature.name)
@@ -118,7 +127,12 @@ class FeatureSet:
 
     @cached_property
     def _hash(self) -> int:
-        return hash((self.features, self.timezone))  # of hundreds of features, and asked for at every request
+        return hash((self.features, self.timezone, self.module))  # of hundreds of features, at every request
+
+    @property
+    def declared(self) -> tuple[Feature, ...]:
+        """Those of the language, which the kernel computes."""
+        return tuple(feature for feature in self.features if isinstance(feature, Feature))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -132,25 +146,35 @@ class FeatureSet:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over the declarations and the kernel's version: equal fingerprints give equal numbers."""
+        """SHA-256 over declarations, module and the kernel's version: equal fingerprints give equal numbers."""
         return text_digest(canonical_json({"kernel": KERNEL_VERSION, **self.to_json()}))
 
     def to_json(self) -> dict[str, Any]:
         """Plain data from which `from_json` makes the same set."""
-        return {"timezone": self.timezone, "features": [asdict(feature) for feature in self.features]}
+        module = {} if self.module is None else {"module": self.module.digest}
+        return {"timezone": self.timezone, "features": [asdict(feature) for feature in self.features], **module}
 
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> "FeatureSet":
-        """The set that `to_json` wrote."""
-        return FeatureSet(tuple(_feature(item) for item in data["features"]), data["timezone"])
+        """The set that `to_json` wrote; of its module only the digest."""
+        module = Module(data["module"]) if "module" in data else None
+        return FeatureSet(tuple(_feature(item) for item in data["features"]), data["timezone"], module)
 
     def union(self, *others: "FeatureSet") -> "FeatureSet":
         """This set and what the others add to it, each feature once; ConfigError when their days begin apart."""
         sets = (self, *others)
-        zones = {one.timezone for one in sets if any(f.what in LOCAL for f in one.features)} or {self.timezone}
+        zones = {one.timezone for one in sets if one.is_local} or {self.timezone}
         if len(zones) > 1:
             raise ConfigError(f"expected features of one time zone, found {', '.join(sorted(zones))}; train all anew")
-        return FeatureSet(tuple(dict.fromkeys(f for one in sets for f in one.features)), zones.pop())
+        modules = list(dict.fromkeys(one.module for one in sets if one.module is not None))
+        if len(modules) > 1:
+            raise ConfigError(f"expected features of one module, found {len(modules)}; train all anew")
+        return FeatureSet(tuple(dict.fromkeys(f for one in sets for f in one.features)), zones.pop(), *modules)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether a feature reads local time."""
+        return any(feature.what in LOCAL for feature in self.declared)
 
 
 def _quoted(name: str, but: str = "") -> str:
@@ -188,7 +212,9 @@ def _check_level(feature: Feature) -> None:
         raise ConfigError(f"a feature of kind '{feature.what}' needs steps such as {example}, got {level!r}")
 
 
-def _feature(item: Mapping[str, Any]) -> Feature:
+def _feature(item: Mapping[str, Any]) -> AnyFeature:
+    if "function" in item:
+        return Custom(**item)
     where = tuple((column, level) for column, level in item["stream"]["where"])
     stream = Stream(tuple(item["stream"]["events"]), where)
     return Feature(item["what"], stream, item["column"], item["window_days"], item["level"])

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from features.journeys import Floats, Ints, Strings
 from features.timeline import moment
-from features.windows import Feature
+from features.windows import AnyFeature
 from models.action import Chosen
 from models.answer import BAND_EDGES, BANDS
 from serving.contract import FLAGS
@@ -49,7 +49,7 @@ class Ranked:
 class Why:
     """Reasons of each row, the strongest first: number of the feature (-1: no more), direction, value; each (n, r)."""
 
-    features: tuple[Feature, ...]
+    features: tuple[AnyFeature, ...]
     feature: Ints
     raises: NDArray[np.bool_]
     value: Floats

@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 ORDER = {
     "features": "errors settings timeline files threads config "
     "duck zones rules log journeys arrange bucket runs readings taken tally manifest store ids contents build renew plan report "
-    "ingest fresh survey catalogue windows families defaults kernel panel partition spark "
+    "ingest fresh survey catalogue custom windows families defaults kernel panel partition spark "
     "simulate_people simulate_life simulate_log simulate_truth simulate_toml simulate "
     "words facts guess ties mapping rhythm cast propose repair init_toml init",
     "models": "tasks boosted likelihood btyd gamma_gamma rungs action answer process ladder bundle registry",

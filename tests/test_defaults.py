@@ -133,7 +133,7 @@ def test_every_default_feature_can_be_built(of: World) -> None:
     journeys = of.journeys()
     features = derive(survey([journeys]), config(tasks={"churn": CHURN}), [45])
     panel = build(journeys, Rows.grid(len(journeys), np.array(CUTOFFS)), features)
-    counts = [place for place, feature in enumerate(features.features) if feature.what == "count"]
+    counts = [place for place, feature in enumerate(features.declared) if feature.what == "count"]
     assert not np.isnan(panel.values[:, counts]).any()
 
 

@@ -95,7 +95,7 @@ def test_the_fingerprint_stands() -> None:
 
 def test_the_numbers_behind_the_fingerprint_stand() -> None:
     journeys = a_year().journeys()
-    exact = [f for f in EVERY_FEATURE.features if f.what not in ("entropy", "season_sin", "season_cos")]  # of libm
+    exact = [f for f in EVERY_FEATURE.declared if f.what not in ("entropy", "season_sin", "season_cos")]  # of libm
     features = FeatureSet(tuple(exact), EVERY_FEATURE.timezone)
     values = build(journeys, Rows.grid(len(journeys), np.array(CUTOFFS)), features).values
     assert hashlib.sha256(np.where(np.isnan(values), np.nan, values).tobytes()).hexdigest() == NUMBERS
@@ -115,7 +115,7 @@ def a_year() -> World:
 
 
 def test_one_of_each_is_one_of_each() -> None:
-    assert {feature.what for feature in ONE_OF_EACH.features} == set(WHATS)
+    assert {feature.what for feature in ONE_OF_EACH.declared} == set(WHATS)
 
 
 def test_names() -> None:
@@ -262,8 +262,8 @@ def test_a_set_reads_what_it_wrote(features: FeatureSet) -> None:
     [
         FeatureSet(ONE_OF_EACH.features[1:]),
         FeatureSet(ONE_OF_EACH.features[::-1]),
-        FeatureSet((replace(ONE_OF_EACH.features[0], window_days=31), *ONE_OF_EACH.features[1:])),
-        FeatureSet((replace(ONE_OF_EACH.features[0], stream=COFFEE), *ONE_OF_EACH.features[1:])),
+        FeatureSet((replace(ONE_OF_EACH.declared[0], window_days=31), *ONE_OF_EACH.features[1:])),
+        FeatureSet((replace(ONE_OF_EACH.declared[0], stream=COFFEE), *ONE_OF_EACH.features[1:])),
         FeatureSet(ONE_OF_EACH.features, "Asia/Tokyo"),
     ],
 )

@@ -16,7 +16,7 @@ from typing import Any
 
 from features.journeys import Floats
 from features.timeline import iso
-from features.windows import Feature
+from features.windows import AnyFeature
 from models.action import Actions
 from models.answer import Answer
 from models.boosted import Trees
@@ -141,7 +141,7 @@ def _data(evidence: Evidence) -> dict[str, object]:
     }
 
 
-def _described(feature: Feature) -> dict[str, object]:
+def _described(feature: AnyFeature) -> dict[str, object]:
     return {"name": feature.name, "text": feature.text, "unit": feature.unit, **dataclasses.asdict(feature)}
 
 

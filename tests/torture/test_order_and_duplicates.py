@@ -200,7 +200,7 @@ class Shop(RuleBasedStateMachine):
         assert sorted(found) == world.customers
         self.toll.tell(scored=self.toll.more.get("scored", 0) + len(found))
         for customer, row in found.items():
-            expected = list(map(oracle(world, customer, cutoff), EVERY_FEATURE.features))
+            expected = list(map(oracle(world, customer, cutoff), EVERY_FEATURE.declared))
             np.testing.assert_allclose(row, expected, rtol=1e-12, err_msg=f"{customer} at {cutoff}")
 
     def teardown(self) -> None:
