@@ -176,7 +176,8 @@ class Shop(RuleBasedStateMachine):
     def ingests(self, deaths: list[int], cutoff: int) -> None:
         """An ingest, of which the first tries may die; after a death the store is what it was or what it will be."""
         found = {digest(path): content for path, content in self.lying.items()}
-        taken = {name: self.taken.get(name) or self.accepted(content) for name, content in found.items()}
+        new = {name: self.accepted(content) for name, content in found.items() if name not in self.taken}
+        taken = {name: self.taken[name] for name in found.keys() & self.taken.keys()} | new
         before = self.held()
         between = [self.dies(at) for at in deaths]
         if not any(isinstance(row, Row) for content in taken.values() for row in content):
