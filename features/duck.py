@@ -5,6 +5,7 @@ from the net.
 """
 
 import glob
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +13,8 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from features.errors import JourneycastError, LogError
+from features.errors import DiskError, JourneycastError, LogError
+from features.files import NO_ROOM
 
 Connection = duckdb.DuckDBPyConnection
 
@@ -58,6 +60,7 @@ def telling_of(source: str) -> Iterator[None]:
     except duckdb.OutOfMemoryException as error:
         raise JourneycastError(f"{source}: not enough memory or disk to go on: {_first_lines(error)}") from None
     except duckdb.Error as error:
+        _refuse_a_full_disk(error, source)
         raise LogError(
             f"{source} cannot be read: {_first_lines(error)}; repair it or take it out of the source"
         ) from None
@@ -142,6 +145,16 @@ def texts(values: Iterable[str]) -> str:
     "['a', 'b']"
     """
     return "[" + ", ".join(text(value) for value in values) + "]"
+
+
+def _refuse_a_full_disk(error: Exception, what: str) -> None:
+    """Raise DiskError when this is what DuckDB, which gives no number, stumbled over."""
+    told = next((os.strerror(code) for code in NO_ROOM if os.strerror(code) in str(error)), None)
+    if told is not None:
+        raise DiskError(
+            f"{what}: expected room on the disk, found none for DuckDB ({told.lower()}); make room and run it again, "
+            "what was there before is as it was"
+        ) from None
 
 
 def _first_lines(error: Exception) -> str:

@@ -7,7 +7,8 @@ JourneycastError            1 / 500   a failure that we foresaw and can explain
 │   └── RequestError                  a request over HTTP or through Python
 ├── FeatureError            1 / 500   a function of the module of features failed
 ├── StoreError              1 / 503   the store is missing, torn or of another format
-└── BundleError             1 / 503   a bundle is missing, changed or does not fit the store
+├── BundleError             1 / 503   a bundle is missing, changed or does not fit the store
+└── DiskError               1 / 507   there is no room for what has to be written
 
 A message says what was expected, what was found and what to do.
 """
@@ -56,6 +57,12 @@ class BundleError(JourneycastError):
     """A bundle is missing, was changed, or does not fit the store."""
 
     http_status = 503
+
+
+class DiskError(JourneycastError):
+    """The disk, a quota or a limit on the size of files leaves no room for what has to be written."""
+
+    http_status = 507
 
 
 def did_you_mean(found: str, expected: Iterable[str]) -> str:

@@ -15,46 +15,70 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from features.errors import JourneycastError
+from features.errors import DiskError, JourneycastError
 
 TEMPORARY = ".tmp-"  # every unfinished file or folder starts with this, so that a sweep finds it
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; when the block ends well the file takes its name, durable and whole.
 
-    When the block raises, the temporary file is removed and `path` is as it was.
+    When the block raises, the temporary file is removed and `path` is as it was. Raises DiskError for want of room.
     """
-    temporary = _beside(path)
-    try:
-        yield temporary
-        _sync(temporary)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    _sync(path.parent)
+    with demanding_room(path):
+        temporary = _beside(path)
+        try:
+            yield temporary
+            _sync(temporary)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+        _sync(path.parent)
 
 
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
     """Yield a temporary folder beside `path`; when the block ends well it takes the name `path`.
 
-    Raises OSError when `path` exists already: a published folder never changes.
+    Raises OSError when `path` exists already: a published folder never changes. Raises DiskError for want of room.
     """
     if path.exists():
         raise FileExistsError(errno.EEXIST, "a published folder never changes", str(path))
-    temporary = _beside(path)
-    temporary.mkdir()
+    with demanding_room(path):
+        temporary = _beside(path)
+        temporary.mkdir()
+        try:
+            yield temporary
+            for item in sorted(temporary.rglob("*")):
+                _sync(item)
+            _sync(temporary)
+            temporary.rename(path)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+        _sync(path.parent)
+
+
+@contextmanager
+def demanding_room(path: Path) -> Iterator[None]:
+    """Translate what the system raises when there is no room for `path`: a full disk, a quota, a limit on files."""
     try:
-        yield temporary
-        for item in sorted(temporary.rglob("*")):
-            _sync(item)
-        _sync(temporary)
-        temporary.rename(path)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-    _sync(path.parent)
+        yield
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        raise no_room(path, os.strerror(error.errno)) from None
+
+
+def no_room(path: Path, told: str) -> DiskError:
+    """The error for want of room to write `path`; `told` is what the system says."""
+    folder = next(folder for folder in path.absolute().parents if folder.is_dir())
+    free = shutil.disk_usage(folder).free / 2**20
+    return DiskError(
+        f"expected room for {path}, found {free:,.1f} MiB free in {folder} ({told.lower()}); "
+        "make room and run it again, what was there before is as it was"
+    )
 
 
 def write_text(path: Path, text: str) -> None:

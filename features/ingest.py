@@ -16,7 +16,7 @@ from features import duck
 from features.build import Progress, no_progress
 from features.config import Config
 from features.errors import ConfigError, LogError, StoreError
-from features.files import digest, sweep
+from features.files import demanding_room, digest, sweep
 from features.ids import masks_name
 from features.manifest import (
     QUARANTINE,
@@ -49,11 +49,11 @@ def ingest(
 ) -> IngestReport:
     """Bring the store up to date with the sources of the TOML, or with `files` of the log; `clock` gives µs UTC.
 
-    Raises LogError for a source that cannot be used; the store is then as it was.
+    Raises LogError for a source that cannot be used, DiskError for want of room; the store is then as it was.
     """
     workspace = config.workspace_path
     _refuse_names_that_clash(config)
-    with _alone(workspace):
+    with demanding_room(workspace / STORE), _alone(workspace):
         _clean(workspace)
         before = read_manifest(workspace)
         plan = plan_ingest(config, files, before)
