@@ -21,8 +21,10 @@ from pydantic import (
     model_validator,
 )
 
+from features.catalogue import WHATS
 from features.errors import ConfigError, did_you_mean
-from features.timeline import instant, zone
+from features.timeline import EVER_DAYS, instant, zone
+from features.windows import Feature, Stream, mistakes
 
 Kind = Literal["churn", "propensity", "cltv", "next_action"]
 
@@ -177,12 +179,59 @@ def _refuse_foreign_keys(given: dict[str, Any]) -> None:
             raise ValueError(f"unknown key '{key}' for kind {kind}; {did_you_mean(key, KEYS[kind] - {'name'})}")
 
 
+class AddedFeature(Section):
+    """A feature declared in the TOML, beside the default ones."""
+
+    what: Name
+    event: Names = ()
+    where: dict[Name, Name] = {}
+    column: Name | None = None
+    window_days: Annotated[int, Field(ge=0)] = EVER_DAYS
+    level: Name | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        for key, mistake in mistakes(self.feature):
+            raise ValueError(f"{key}: {mistake}")
+        return self
+
+    @property
+    def feature(self) -> Feature:
+        """The same in the feature language."""
+        stream = Stream(tuple(sorted(set(self.event))), tuple(sorted(self.where.items())))
+        return Feature(self.what, stream, self.column, self.window_days, self.level)
+
+
+def _tables(value: Any) -> Any:
+    if isinstance(value, dict):
+        raise ValueError("expected tables [[features.add]], found one in single brackets")  # noqa: TRY004  pydantic's
+    return value
+
+
 class FeaturesConfig(Section):
-    """What the default feature set is derived with."""
+    """What the default feature set is derived with, and what is taken out of it and added."""
 
     windows_days: Days = (7, 30, 90, 365)
     max_columns: PositiveInt = 300
     families: Names = ()
+    remove: Names = ()
+    add: Annotated[tuple[AddedFeature, ...], BeforeValidator(_tables)] = ()
+    module: Name | None = None
+
+    @model_validator(mode="after")
+    def _add_once(self) -> Self:
+        names = [one.feature.name for one in self.add]
+        for number, name in enumerate(names):
+            if name in names[:number]:
+                numbers = f"{names.index(name) + 1} and {number + 1}"
+                raise ValueError(f"[[features.add]] numbers {numbers} are both '{name}'; remove one")
+        return self
+
+    @property
+    def columns(self) -> tuple[tuple[str, str], ...]:
+        """The columns of the log or profile that added features read, each with its kind."""
+        filters = [(column, "category") for one in self.add for column in one.where]
+        return (*filters, *((one.column, WHATS[one.what].column) for one in self.add if one.column))
 
 
 class TrainConfig(Section):
@@ -228,14 +277,17 @@ class Config(Section):
 
     @property
     def stored_categories(self) -> tuple[str, ...]:
-        """Category columns of the store: the log's own, then what tasks filter by or name actions with."""
+        """Category columns of the store: the log's own, then what tasks and added features read."""
         asked = [name for task in self.tasks.values() for name in (*task.where, task.action)]
+        asked += [name for name, kind in self.features.columns if kind == "category"]
         return tuple(dict.fromkeys([*self.log.categories, *(name for name in asked if name)]))
 
     @property
     def stored_numbers(self) -> tuple[str, ...]:
-        """Number columns of the store: the log's own, then logged probabilities, which are never features."""
+        """Number columns of the store: the log's own, logged probabilities, and what added features read."""
         asked = [task.probability for task in self.tasks.values() if task.probability]
+        made = f"{self.log.text}_length"  # of the text; no column of the source
+        asked += [name for name, kind in self.features.columns if kind == "amount" and name != made]
         return tuple(dict.fromkeys([*self.log.numbers, *asked]))
 
     def task(self, name: str) -> TaskConfig:
@@ -278,7 +330,7 @@ def parse(given: dict[str, Any], *, folder: Path, source: str = "configuration")
 
 def _first_mistake(error: ValidationError) -> str:
     mistake = error.errors()[0]
-    where = ".".join(str(part) for part in mistake["loc"])
+    where = _place(mistake["loc"])
     if mistake["type"] == "extra_forbidden":
         section = _section_at(mistake["loc"][:-1])
         known = [name for name in section.model_fields if name != "folder"]
@@ -288,10 +340,18 @@ def _first_mistake(error: ValidationError) -> str:
     return f"{where}: {message}{found}" if where else f"{message}{found}"
 
 
+def _place(location: tuple[int | str, ...]) -> str:
+    """Where in the TOML, in its own words."""
+    if location[:2] == ("features", "add") and len(location) > 2:
+        return ": ".join([f"[[features.add]] number {int(location[2]) + 1}", *map(str, location[3:4])])
+    return ".".join(map(str, location))
+
+
 def _section_at(location: tuple[int | str, ...]) -> type[Section]:
     section: type[Section] = Config
     for part in location:
         section = TaskConfig if section is Config and part == "tasks" else section
+        section = AddedFeature if section is FeaturesConfig and part == "add" else section
         field = section.model_fields.get(str(part))
         if field is not None and isinstance(field.annotation, type) and issubclass(field.annotation, Section):
             section = field.annotation

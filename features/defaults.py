@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from features.config import Config, TaskConfig
+from features.edits import removed
 from features.errors import ConfigError, did_you_mean
 from features.families import (
     FAMILIES,
@@ -55,12 +56,12 @@ def chosen(survey: Survey, config: Config, horizons_days: Iterable[int] = ()) ->
     named: dict[str, Chosen] = {}
     for one in _all(survey, config, tuple(horizons_days), families):
         named.setdefault(one.feature.name, one)
+    for name in removed(named, config.features.remove):
+        del named[name]
     return list(islice(named.values(), config.features.max_columns))
 
 
-def _all(
-    survey: Survey, config: Config, horizons_days: tuple[int, ...], families: tuple[str, ...]
-) -> Iterator[Chosen]:
+def _all(survey: Survey, config: Config, horizons_days: tuple[int, ...], families: tuple[str, ...]) -> Iterator[Chosen]:
     windows = (*config.features.windows_days, EVER_DAYS)
     own = (*sorted({*config.features.windows_days, *horizons_days}), EVER_DAYS)
     if "season" in families and survey.rows:

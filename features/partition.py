@@ -6,7 +6,7 @@ written meanwhile.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from features import duck, runs
+from features import module as own
 from features.arrange import arrange
 from features.build import assemble, attributes, event_columns
 from features.config import Config
@@ -97,12 +98,16 @@ def panels(
     config: Mapping[str, Any],
     features: Mapping[str, Any],
     cutoffs: Sequence[int] | None,
+    module: tuple[str, bytes] | None = None,
 ) -> Batches:
     """The panel of a partition whose rows are ordered by `customer`, `kind` and `at`.
 
-    Of every customer at `cutoffs` (µs UTC), or, when these are None, of the rows of kind `ASKED`.
+    Of every customer at `cutoffs` (µs UTC), or, when these are None, of the rows of kind `ASKED`. `module` is the file
+    that some of the features come from, name and bytes.
     """
     read, chosen = Config.model_validate(config), FeatureSet.from_json(features)
+    if module is not None:
+        chosen = replace(chosen, module=own.read(*module, chosen.timezone).module)
     for chunk in _whole_customers(batches, CHUNK_ROWS):
         journeys, asked = _journeys(chunk, read)
         rows = asked if cutoffs is None else Rows.grid(len(journeys), np.array(cutoffs, np.int64))

@@ -57,7 +57,8 @@ def panel(
     facts = [_column(name) for name in whole.columns if name.startswith(ATTRIBUTE)]
     ordered = whole.repartition(F.expr(BUCKET)).sortWithinPartitions("customer", "kind", "at", *facts)
     cutoffs = None if isinstance(asked, DataFrame) else [int(cutoff) for cutoff in asked]
-    given = {"config": partition.plain(config), "features": features.to_json(), "cutoffs": cutoffs}
+    own = None if features.module is None else (features.module.name, features.module.source)
+    given = {"config": partition.plain(config), "features": features.to_json(), "cutoffs": cutoffs, "module": own}
     return _mapped(ordered, "panels", partition.panel_schema(features), given)
 
 

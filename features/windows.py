@@ -6,7 +6,7 @@ from it (`features.catalogue` lists all kinds) over which *window*. Its name is
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
@@ -112,7 +112,8 @@ class FeatureSet:
         seen: set[str] = set()
         for feature in self.features:
             if isinstance(feature, Feature):
-                _check(feature)
+                for _, mistake in mistakes(feature):
+                    raise ConfigError(mistake)
             elif self.module is None:
                 raise ConfigError(f"expected the module that {feature.name} comes from, found none; name it")
             if feature.name in seen:
@@ -182,34 +183,38 @@ def _quoted(name: str, but: str = "") -> str:
     return json.dumps(name, ensure_ascii=False) if name == but or set(name) & set('+[]="') else name
 
 
-def _check(feature: Feature) -> None:
-    if feature.what not in WHATS:
-        raise ConfigError(f"unknown feature kind '{feature.what}'; {did_you_mean(feature.what, WHATS)}")
-    meaning = WHATS[feature.what]
+def mistakes(feature: Feature) -> Iterator[tuple[str, str]]:
+    """What is wrong with a declaration: the part, and a sentence. What comes first may cause what comes after."""
+    what, stream, meaning = feature.what, feature.stream, WHATS.get(feature.what)
+    if meaning is None:
+        yield "what", f"unknown feature kind '{what}'; {did_you_mean(what, WHATS)}"
+        return
+    events: object = stream.events
+    if not isinstance(events, tuple):
+        yield "event", f"expected a tuple of events such as ('purchase',), got {events!r}"
     if meaning.column != "amount" and bool(feature.column) != (meaning.column != "none"):
         wanted = "no column" if meaning.column == "none" else "a column"
-        raise ConfigError(f"a feature of kind '{feature.what}' takes {wanted}, got {feature.column!r}")
-    if feature.what in (*CALENDAR, *PROFILE) and feature.stream != Stream():
-        raise ConfigError(f"a feature of kind '{feature.what}' reads no events, got {feature.stream.name}")
-    _check_level(feature)
+        yield "column", f"a feature of kind '{what}' takes {wanted}, got {feature.column!r}"
+    if what in (*CALENDAR, *PROFILE) and stream != Stream():
+        yield "event", f"a feature of kind '{what}' reads no events, got {stream.name}"
+    yield from (("level", sentence) for sentence in _mistakes_of_level(feature))
     if feature.window_days < 0 or (feature.window_days and meaning.window == "none"):
-        raise ConfigError(f"'{feature.what}' over {feature.window_days} days cannot be; 0 reads the whole journey")
+        yield "window_days", f"'{what}' over {feature.window_days} days cannot be; 0 reads the whole journey"
     if not feature.window_days and meaning.window == "days":
-        raise ConfigError(f"a feature of kind '{feature.what}' compares spans and needs a number of days, got 0")
+        yield "window_days", f"a feature of kind '{what}' compares spans and needs a number of days, got 0"
 
 
-def _check_level(feature: Feature) -> None:
+def _mistakes_of_level(feature: Feature) -> Iterator[str]:
     wanted, level = WHATS[feature.what].level, feature.level
     choices = {"hours": HOURS, "weekday": WEEKDAYS}.get(wanted, ())
     if (level is not None) != (wanted != "none"):
-        takes = "no level" if wanted == "none" else "a level"
-        raise ConfigError(f"a feature of kind '{feature.what}' takes {takes}, got {level!r}")
+        yield f"a feature of kind '{feature.what}' takes {'no' if wanted == 'none' else 'a'} level, got {level!r}"
     if choices and level not in choices:
-        raise ConfigError(f"a feature of kind '{feature.what}' is for one of {', '.join(choices)}, got {level!r}")
+        yield f"a feature of kind '{feature.what}' is for one of {', '.join(choices)}, got {level!r}"
     steps, most = feature.steps, 2 if feature.what == "transitions" else None
     if wanted == "steps" and (not all(steps) or len(steps) < 2 or len(steps) != (most or len(set(steps)))):
         example = "'view>purchase'" if feature.what == "transitions" else "'view>cart>purchase'"
-        raise ConfigError(f"a feature of kind '{feature.what}' needs steps such as {example}, got {level!r}")
+        yield f"a feature of kind '{feature.what}' needs steps such as {example}, got {level!r}"
 
 
 def _feature(item: Mapping[str, Any]) -> AnyFeature:

@@ -10,7 +10,7 @@ import json
 import os
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +93,24 @@ def load(folder: Path, expected_digest: str) -> Bundle:
     actions = None if plain["actions"] is None else unpack_actions(plain["actions"], _named(texts, "actions-"))
     task = TaskConfig.model_validate(plain["task"])
     return Bundle(task, features, answers, actions, plain["facts"], expected_digest)
+
+
+def equipped(bundle: Bundle, own: FeatureSet) -> Bundle:
+    """The bundle with the functions of its module of features at hand; `own` are the features of the module read.
+
+    Raises:
+        BundleError: it was trained with a module, and `own` come from none or from another.
+    """
+    wanted, found = bundle.features.module, own.module
+    if wanted is None:
+        return bundle
+    told = f"task '{bundle.task.name}' was trained with a module of features (SHA-256 {wanted.digest[:12]}…)"
+    remedy = "train again, or restore the file, which the MLflow run of that training keeps in its artifacts"
+    if found is None:
+        raise BundleError(f"{told}, and the TOML names none; name it in [features] module, {remedy}")
+    if found != wanted:
+        raise BundleError(f"{told}, and {found.name} has changed since (SHA-256 {found.digest[:12]}…); {remedy}")
+    return replace(bundle, features=replace(bundle.features, module=found))
 
 
 def _files(bundle: Bundle) -> dict[str, str]:

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 
 from features.config import Config
 from features.errors import BundleError, ConfigError
-from models.bundle import load
+from features.module import own_features
+from features.windows import FeatureSet
+from models.bundle import Bundle, equipped, load
 from models.registry import Registry, Version
 from serving.served import Served
 
@@ -16,7 +18,8 @@ def champions(config: Config, tasks: Sequence[str] | None = None) -> tuple[Serve
     """The champions of these tasks in their order; without names, of every task of the TOML that has one.
 
     Raises:
-        BundleError: a named task has no champion yet, or none has.
+        BundleError: a named task has no champion yet, or none has; or it was trained with another module of features.
+        ConfigError: the module of features that a champion needs is missing or cannot be used.
     """
     if not config.tasks:
         raise ConfigError("expected at least one [tasks.NAME] in the TOML, found none; name what is to be predicted")
@@ -30,9 +33,10 @@ def champions(config: Config, tasks: Sequence[str] | None = None) -> tuple[Serve
         )
     for name in missing:
         logger.warning("task '%s' has no champion and is left out; run `journeycast train %s`", name, name)
-    return tuple(_served(config, registry, version) for version in found.values() if version is not None)
+    loaded = [(_bundle(config, registry, version), version) for version in found.values() if version is not None]
+    own = own_features(config) if any(bundle.features.module for bundle, _ in loaded) else FeatureSet(())
+    return tuple(Served(equipped(bundle, own), str(version.version)) for bundle, version in loaded)
 
 
-def _served(config: Config, registry: Registry, version: Version) -> Served:
-    folder = registry.fetch(version, config.workspace_path / "bundles")
-    return Served(load(folder, version.digest), str(version.version))
+def _bundle(config: Config, registry: Registry, version: Version) -> Bundle:
+    return load(registry.fetch(version, config.workspace_path / "bundles"), version.digest)

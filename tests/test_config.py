@@ -9,6 +9,7 @@ import pytest
 from features.config import Config, TaskConfig, load, parse
 from features.errors import ConfigError
 from features.timeline import instant
+from features.windows import Feature, Stream
 
 CONTRACT = """
 name = "shop"
@@ -81,6 +82,11 @@ def with_task(**keys: Any) -> Config:
 
 def task(**keys: Any) -> TaskConfig:
     return with_task(**keys).task("asked")
+
+
+def added(feature: dict[str, Any]) -> dict[str, Any]:
+    """A configuration whose second added feature this is."""
+    return {"features": {"add": [{"what": "recency"}, feature]}}
 
 
 CHURN: Mapping[str, Any] = {"kind": "churn", "event": "purchase", "horizon_days": 90}
@@ -161,6 +167,25 @@ def test_what_tasks_filter_by_is_stored() -> None:
     assert config.stored_categories == ("channel", "product")
 
 
+def test_what_added_features_read_is_stored() -> None:
+    add = [
+        {"what": "distinct", "column": "brand", "where": {"channel": "web"}},
+        {"what": "mean", "column": "rating", "event": "review"},
+        {"what": "max", "column": "comment_length"},
+        {"what": "attribute", "column": "age"},
+    ]
+    config = parsed(features={"add": add}, log={"categories": "country", "numbers": "quantity", "text": "comment"})
+    assert config.stored_categories == ("country", "channel", "brand")
+    assert config.stored_numbers == ("quantity", "rating")
+
+
+def test_a_feature_of_the_toml_is_a_feature_of_the_language() -> None:
+    add = {"what": "sum", "event": ["view", "cart"], "where": {"channel": "web"}, "window_days": 14}
+    (one,) = parsed(features={"add": [add]}).features.add
+    assert one.feature == Feature("sum", Stream(("cart", "view"), (("channel", "web"),)), None, 14)
+    assert one.feature.name == "cart+view[channel=web]_value_sum_14d"
+
+
 def test_strings_read_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SHOP", "tea")
     config = parsed(name="${SHOP}", log={"source": ["${FOLDER:-events}/*.csv"]}, serve={"port": "${PORT:-8080}"})
@@ -220,6 +245,25 @@ def test_an_unknown_task_is_told() -> None:
         ({"log": {"timezone": "Paris"}}, "log: expected an IANA time zone .*, got 'Paris'"),
         ({"log": {"complete_until": "soon"}}, "log: expected an ISO date or time .*, got 'soon'"),
         ({"log": "events.csv"}, "log: Input should be a valid dictionary .*, got 'events.csv'"),
+        ({"features": {"add": {"what": "count"}}}, r"features.add: expected tables \[\[features.add\]\], found one in"),
+        ({"features": {"add": [{}]}}, r"\[\[features.add\]\] number 1: what: Field required"),
+        (added({"what": "cuont"}), r"number 2: what: unknown feature kind 'cuont'; did you mean 'count'\?"),
+        (added({"what": "count", "windw": 3}), r"unknown key '.* number 2: windw'; did you mean 'window_days'\?"),
+        (
+            added({"what": "count", "window_days": -1}),
+            "number 2: window_days: Input should be greater than or equal to 0",
+        ),
+        (added({"what": "tenure", "window_days": 7}), "number 2: window_days: 'tenure' over 7 days cannot be; 0 reads"),
+        (added({"what": "count_ratio"}), "number 2: window_days: a feature of kind 'count_ratio' compares spans and"),
+        (added({"what": "distinct"}), "number 2: column: a feature of kind 'distinct' takes a column, got None"),
+        (added({"what": "season_sin", "event": "view"}), "number 2: event: a feature of kind 'season_sin' reads no"),
+        (
+            added({"what": "hour_share", "level": "9-12"}),
+            "number 2: level: a feature of kind 'hour_share' is for one of",
+        ),
+        (added({"what": "count", "level": "x"}), "number 2: level: a feature of kind 'count' takes no level, got 'x'"),
+        (added({"what": "count", "where": {"channel": 5}}), "number 2: where: Input should be a valid string, got 5"),
+        (added({"what": "recency"}), r"\[\[features.add\]\] numbers 1 and 2 are both 'event_recency'; remove one"),
         ({"train": {"trials": 1.5}}, "train.trials: Input should be a valid integer.*, got 1.5"),
         ({"train": {"threads": 0}}, "train.threads: Input should be greater than 0, got 0"),
         ({"serve": {"port": 65_536}}, "serve.port: Input should be less than or equal to 65535, got 65536"),

@@ -16,7 +16,7 @@ from features.errors import BundleError
 from features.timeline import iso
 from models.action import Actions
 from models.answer import Answer
-from models.bundle import Bundle, load
+from models.bundle import Bundle, equipped, load
 from models.registry import Registry
 from training.answers import Setting, Trained
 from training.panels import Asked, examples
@@ -55,6 +55,10 @@ def verdict(registry: Registry, setting: Setting, bundle: Bundle, trained: Seque
         return Verdict(passed=True, reason=f"the champion cannot be read any more: {error}")
     test = max((one.split.test for one in trained), default=None)
     fair = test is not None and is_fair(champion, min(one.split.test for one in trained))
+    if champion.features.module in (None, setting.features.module):
+        champion = equipped(champion, setting.features)
+    else:
+        fair = False  # the module it was trained with has changed: what it would say now cannot be computed
     return judge(bundle, champion, _measured(setting, champion, trained) if fair else (), test if fair else None)
 
 

@@ -8,8 +8,10 @@ from typing import Any
 
 from features.config import Config, TaskConfig
 from features.defaults import Chosen, chosen
+from features.edits import added
 from features.errors import ConfigError
 from features.files import canonical_json, text_digest
+from features.module import own_features
 from features.store import Store
 from features.survey import Survey, survey
 from features.timeline import SECOND_US, instant
@@ -96,11 +98,12 @@ def prepare(
     parts = _parts(store, now, count)
     found = survey(parts())
     first = end if found.first_us is None else min(history_start(parts, found.first_us), end)
-    wanted = _chosen(config, found, first, end)
+    own = own_features(config)
+    wanted = _chosen(config, own, found, first, end)
     setting = Setting(
         config=config,
         parts=parts,
-        features=FeatureSet(tuple(one.feature for one in wanted), config.log.timezone),
+        features=FeatureSet(tuple(one.feature for one in wanted), config.log.timezone, own.module),
         reasons={one.feature.name: one.reason for one in wanted},
         as_of=now,
         first=first,
@@ -159,7 +162,7 @@ def train_task(setting: Setting, task: TaskConfig, facts: dict[str, Any]) -> tup
     ), trained
 
 
-def _chosen(config: Config, found: Survey, first: int, end: int) -> tuple[Chosen, ...]:
+def _chosen(config: Config, own: FeatureSet, found: Survey, first: int, end: int) -> tuple[Chosen, ...]:
     """One set for all tasks of the shop, trained now or not: batch scoring computes it once. Baselines find theirs."""
     fitted = {
         (task.name, split(days, first, end).fitted_days): task
@@ -169,6 +172,8 @@ def _chosen(config: Config, found: Survey, first: int, end: int) -> tuple[Chosen
     }
     found_alone = chosen(found, config, sorted({days for _, days in fitted}))
     named = {one.feature.name: one for one in found_alone}
+    for feature, reason in added(config, own, found):
+        named.setdefault(feature.name, Chosen(feature, reason))
     for (name, days), task in fitted.items():
         for feature in needed(task, days).features:
             named.setdefault(feature.name, Chosen(feature, f"the baseline of task {name} reads it"))

@@ -75,6 +75,8 @@ def track(registry: Registry, evidence: Evidence, *, toml: str) -> Version:
         run.log_text("journeycast.toml", without_password(toml))
         run.log_json("data.json", _data(evidence))
         run.log_json("features.json", [_described(feature) for feature in bundle.features.features])
+        if bundle.features.module is not None:
+            run.log_bytes(f"module/{bundle.features.module.name}", bundle.features.module.source)
         for one in evidence.horizons:
             run.log_text(f"trials{_suffix(bundle, one.horizon_days)}.csv", _table(one.trials))
         for name, picture in _pictures(registry, evidence):
