@@ -3,6 +3,7 @@
     python benchmarks/features.py                       the job: 10M events, 200k customers, 12 cutoffs, 31 features
     python benchmarks/features.py --table events        growth with events: 1M, 10M, 100M
     python benchmarks/features.py --table cutoffs       growth with cutoffs: 1, 4, 12, 24
+    python benchmarks/features.py --table day           one more day, against everything anew: 3M, 10M
     python benchmarks/features.py --quick               seconds: fails on wrong values
 
 Every measurement is a process of its own; contenders take turns, so that a busy machine troubles all of them alike.
@@ -56,13 +57,15 @@ def main() -> int:
         return _growth([Job(data, events) for events in (1_000_000, 10_000_000, 100_000_000)], options.repeats)
     if options.table == "cutoffs":
         return _growth([Job(data, options.events, months) for months in (1, 4, 12, 24)], options.repeats, ["store"])
+    if options.table == "day":
+        return _growth([Job(data, events) for events in (3_000_000, 10_000_000)], options.repeats, ["ingest", "day"])
     return _compare(Job(data, options.events, options.cutoffs), options.contenders, options.repeats)
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="100k events in one process: are the values right?")
-    parser.add_argument("--table", choices=["job", "events", "cutoffs"], default="job")
+    parser.add_argument("--table", choices=["job", "events", "cutoffs", "day"], default="job")
     parser.add_argument("--events", type=lambda text: int(float(text)), default=10_000_000)
     parser.add_argument("--cutoffs", type=int, default=12, choices=range(1, len(jobs.MONTHS) + 1), metavar="1-24")
     parser.add_argument("--contenders", nargs="+", choices=CONTENDERS, default=USUAL)

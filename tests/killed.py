@@ -15,7 +15,16 @@ from typing import Any
 
 import pyarrow as pa
 
+from features import build
+from features.config import Config
 from tests.shops import config, opened, run
+
+ROWS_PER_BUCKET = 4
+
+
+def shop(folder: Path) -> Config:
+    """The configuration of the shop that is killed."""
+    return config(folder, id="key")
 
 
 def forked(work: Callable[[], None]) -> int:
@@ -43,7 +52,7 @@ def ingest(folder: Path, kill_at: int) -> None:
         sync(fd)
 
     os.fsync = fsync
-    run(config(folder))
+    run(shop(folder))
     (folder / "syncs").write_text(str(syncs))
     tell(folder)
 
@@ -52,11 +61,12 @@ def tell(folder: Path) -> None:
     """Leave what the store holds, its manifest, and the names of all files of the workspace."""
     manifest = (folder / "workspace" / "store" / "manifest.json").read_text()
     files = sorted(path.relative_to(folder).as_posix() for path in (folder / "workspace").rglob("*") if path.is_file())
-    (folder / "state").write_text(json.dumps([opened(config(folder)).state_digest(), manifest, files]))
+    (folder / "state").write_text(json.dumps([opened(shop(folder)).state_digest(), manifest, files]))
 
 
 def main(folder: Path) -> dict[str, int]:
     """How many kills there were, and after how many of them the store was torn or a second run ended otherwise."""
+    build.ROWS_PER_BUCKET = ROWS_PER_BUCKET
     pa.array([1]).to_numpy()  # imports pandas, here and not in every child
     reference = folder.with_name("reference")
     shutil.copytree(folder, reference)

@@ -4,6 +4,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,7 +21,7 @@ from features.files import digest
 from features.ids import repeated_rows
 from features.report import render
 from features.tally import statistics
-from features.timeline import instant
+from features.timeline import DAY_US, instant
 from tests.shops import config, event, opened, run, write
 
 PEOPLE = {"source": ["people*"], "customer": "who", "known": "since"}
@@ -256,3 +260,33 @@ def test_the_statistics_are_the_sum_of_the_buckets(tmp_path: Path, monkeypatch: 
     assert found.events == {"purchase": 121, "view": 1}
     assert (found.days_without, found.longest_gap_days) == (3 + 27, 27)
     assert found.longest_gap_from == instant("2025-02-02")
+
+
+def test_a_customer_with_a_million_events_is_a_customer(tmp_path: Path) -> None:
+    rng = np.random.default_rng(7)
+    count = 1_000_000
+    who = np.where(np.arange(count + 50_000) < count, "robot", "somebody")
+    day = rng.integers(1, 29, len(who))  # so that a hundred thousand rows share their time
+    table = pa.table(
+        {
+            "who": who,
+            "at": pa.array(instant("2025-01-01") + day * DAY_US).cast(pa.timestamp("us")),
+            "what": pa.array(["view", "buy"]).take(pa.array(rng.integers(0, 2, len(who)))),
+            "money": rng.integers(0, 5, len(who)).astype(float),
+            "bill": pa.array(rng.integers(0, count // 3, len(who))).cast(pa.string()),
+        }
+    )
+    (tmp_path / "log").mkdir()
+    pq.write_table(table, tmp_path / "log" / "a.parquet")
+    shop = config(tmp_path, order="bill")
+    report = run(shop)
+    robot = opened(shop).find("robot")
+    assert (report.buckets, robot.rows) == (4, count)
+    assert (np.diff(robot.time) >= 0).all()
+    assert robot.occurrence is not None
+    of_robot = table.slice(0, count)
+    assert robot.occurrence.max() + 1 == of_robot.group_by(["what", "bill"]).aggregate([]).num_rows
+    assert robot.value.sum() == pc.sum(of_robot.column("money")).as_py()
+    write(tmp_path / "log" / "b.csv", [event(who="robot", bill=None)])
+    assert run(shop).built == 1
+    assert opened(shop).find("robot").rows == count + 1

@@ -94,6 +94,9 @@ CONTENDERS = _listed(
     Contender(
         "ingest", "ingest", ours.removed, ours.stored, lambda job, store: _of_panels(job, ours.panels(job, store))
     ),
+    Contender(
+        "day", "ingest of one more day, few customers", ours.before_a_day, ours.one_day, lambda job, _: _empty(job)
+    ),
     Contender("stream", "panel, bucket by bucket", ours.stored, ours.totals, lambda job, _: _empty(job)),
     _sql("duckdb", "DuckDB SQL, one pass of filtered aggregates", sql.one_pass),
     _sql("duckdb_tuned", "DuckDB SQL, aggregated by event first", sql.tuned),

@@ -21,6 +21,7 @@ MONTHS = [instant(f"{2023 + month // 12}-{month % 12 + 1:02}-01") for month in r
 EVENTS_PER_CUSTOMER = 50
 ROWS_PER_FILE = 10_000_000
 ROWS_PER_GROUP = 1_000_000
+DAY_ROWS, DAY_CUSTOMERS = 1_000, 5
 
 COLUMNS = (
     *(f"{event}_count_{days}d" for event in EVENTS for days in COUNT_DAYS),
@@ -62,6 +63,14 @@ class Job:
                 file.parent.mkdir(parents=True, exist_ok=True)
                 rows = min(ROWS_PER_FILE, self.events - index * ROWS_PER_FILE)
                 _write(self, file, rows, index / len(self.log), (index + 1) / len(self.log))
+
+    def day(self) -> Path:
+        """A further file, made anew: `DAY_ROWS` events of `DAY_CUSTOMERS` customers on the last day."""
+        file = self.folder / f"day-{self.events}-{self.seed}.parquet"
+        table = _rows(np.random.default_rng(self.seed), np.ones(1), DAY_ROWS, END - DAY_US, END)
+        customers = np.arange(DAY_ROWS) % DAY_CUSTOMERS * (self.customers // DAY_CUSTOMERS)
+        pq.write_table(table.set_column(0, "customer_id", _named("c", pa.array(customers), 8)), file)
+        return file
 
 
 def _write(job: Job, file: Path, rows: int, first: float, last: float) -> None:

@@ -1,7 +1,7 @@
 """The job done by Journeycast: from the ingested store, and from the raw files."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -13,6 +13,7 @@ from features.config import Config, parse
 from features.ingest import ingest
 from features.journeys import Floats
 from features.panel import Panel, Rows, build
+from features.report import IngestReport
 from features.store import Store
 from features.threads import in_turn
 from features.windows import Feature, FeatureSet, Stream
@@ -53,6 +54,22 @@ def fresh(job: Job, folder: Path) -> TemporaryDirectory[str]:
     return TemporaryDirectory(dir=folder)
 
 
+def before_a_day(job: Job, folder: Path) -> Config:
+    """A copy of the job's store, which does not hold yet what a few customers did on its last day."""
+    store = stored(job, folder)
+    workspace = folder / f"store-{job.events}-{job.seed}-day"
+    shutil.rmtree(workspace, ignore_errors=True)
+    shutil.copytree(store.folder.parent, workspace)
+    return _config(job, workspace, [job.day()])
+
+
+def one_day(_: Job, config: Config) -> IngestReport:
+    """Ingest that day."""
+    report = ingest(config, clock=lambda: END)
+    print(f"{report.built} of {report.buckets} buckets built")
+    return report
+
+
 def from_parquet(job: Job, folder: TemporaryDirectory[str]) -> Panels:
     """Ingest into the folder, then the panel."""
     return from_store(job, stored(job, Path(folder.name)))
@@ -78,6 +95,6 @@ def totals(job: Job, store: Store) -> Floats:
     return np.sum([np.nansum(panel.values, axis=0) for _, panel in panels(job, store)], axis=0)
 
 
-def _config(job: Job, workspace: Path) -> Config:
-    log = {"source": [str(file) for file in job.log], "value": "value", "categories": ["product"]}
+def _config(job: Job, workspace: Path, more: Sequence[Path] = ()) -> Config:
+    log = {"source": [str(file) for file in (*job.log, *more)], "value": "value", "categories": ["product"]}
     return parse({"workspace": str(workspace), "log": log}, folder=job.folder)
