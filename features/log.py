@@ -8,10 +8,13 @@ the delimiter, which the header tells.
 import csv
 import glob
 import gzip
+import mmap
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
 
 from features import duck
@@ -20,6 +23,8 @@ from features.rules import Cell
 
 ROW = '"#row"'  # the 1-based number of a row in its source
 MAX_LINE = 64 * 1024 * 1024
+GZIP_MOST = 1032  # bytes that one packed byte can stand for
+PIECE = 1024 * 1024
 FORMATS = {
     ".parquet": "parquet",
     ".csv": "csv",
@@ -36,13 +41,14 @@ SKIP_BROKEN = ", ignore_errors=true"
 class Relation:
     """A source file as SQL: `query` gives `ROW` and what `cells`, by source column, read; `raw` is a row as JSON text.
 
-    `checks` pairs conditions on a whole row with reasons.
+    `checks` pairs conditions on a whole row with reasons; `header_lines` come before the first row.
     """
 
     query: str
     cells: Mapping[str, Cell]
     raw: str
     checks: tuple[tuple[str, str], ...] = ()
+    header_lines: int = 0
 
     def again(self) -> str:
         """The same rows with the same numbers, for a second reading."""
@@ -78,6 +84,8 @@ def relation(connection: duck.Connection, path: Path, wanted: Mapping[str, str],
     read = {"parquet": _parquet, "csv": _csv, "json": _json}[format_of(path)]
     if path.stat().st_size == 0:
         raise LogError(f"{path} is empty (0 bytes); write it again or take it out of the source")
+    if read is not _parquet:
+        _refuse_endless_lines(path)
     with duck.telling_of(str(path)):
         opened = read(connection, path, list(wanted.values()), section)
     for key, column in wanted.items():
@@ -123,19 +131,19 @@ def _csv(_connection: duck.Connection, path: Path, wanted: list[str], _section: 
     )
     cells = {name: Cell(f"c{i}", "VARCHAR") for i, name in enumerate(header)}
     query = f"SELECT row_number() OVER () AS {ROW}, * FROM {source}"
-    return Relation(query, cells, _object({name: cell.sql for name, cell in cells.items()}))
+    return Relation(query, cells, _object({name: cell.sql for name, cell in cells.items()}), header_lines=1)
 
 
 def _header(path: Path, wanted: list[str]) -> tuple[list[str], str]:
     """The names in the first line, repeated ones numbered, and the delimiter that yields most of the wanted ones."""
     try:
-        with gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb") as file:
+        with _bytes(path) as file:
             line = file.readline(MAX_LINE).decode("utf-8-sig")
-    except (OSError, EOFError, zlib.error) as error:
-        raise LogError(f"{path} cannot be read: {error}; repair it or take it out of the source") from None
+        split = {delimiter: next(csv.reader([line], delimiter=delimiter), []) for delimiter in (",", ";", "\t", "|")}
     except UnicodeDecodeError:
         raise LogError(f"{path} cannot be read: its first line is not UTF-8; convert the file to UTF-8") from None
-    split = {delimiter: next(csv.reader([line], delimiter=delimiter), []) for delimiter in (",", ";", "\t", "|")}
+    except csv.Error as error:
+        raise LogError(f"{path} cannot be read: its first line is no header: {error}; mend its line ends") from None
     delimiter = max(split, key=lambda each: (len(set(wanted) & set(split[each])), len(split[each])))
     seen: Counter[str] = Counter()
     names = []
@@ -145,6 +153,50 @@ def _header(path: Path, wanted: list[str]) -> tuple[list[str], str]:
     if not names:
         raise LogError(f"{path}: expected a header line with column names, found none")
     return names, delimiter
+
+
+@contextmanager
+def _bytes(path: Path) -> Iterator[gzip.GzipFile | BufferedReader]:
+    """The bytes of a file of text, unpacked; raises LogError for those that cannot be."""
+    try:
+        with gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb") as file:
+            yield file
+    except (OSError, EOFError, zlib.error) as error:
+        raise LogError(f"{path} cannot be read: {error}; repair it or take it out of the source") from None
+
+
+def _refuse_endless_lines(path: Path) -> None:
+    """Raise LogError for a line longer than `MAX_LINE`: DuckDB passes over one that its buffer cannot hold."""
+    packed = path.suffix.lower() == ".gz"
+    if path.stat().st_size * (GZIP_MOST if packed else 1) <= MAX_LINE:
+        return
+    if (_is_endless_packed if packed else _is_endless)(path):
+        raise LogError(f"{path} cannot be read: it holds a line of more than {MAX_LINE:,} bytes; mend its line ends")
+
+
+def _is_endless(path: Path) -> bool:
+    """Whether a file holds such a line. It is not read for that: before the longest line ends, another end is near."""
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        start = 0
+        while len(content) - start > MAX_LINE:
+            window = start, start + MAX_LINE + 1
+            end = content.rfind(b"\n", *window)
+            end = content.rfind(b"\r", *window) if end < 0 else end
+            if end < 0:
+                return True
+            start = end + 1
+    return False
+
+
+def _is_endless_packed(path: Path) -> bool:
+    length = 0
+    with _bytes(path) as file:
+        while piece := file.read(PIECE):
+            end = max(piece.rfind(b"\n"), piece.rfind(b"\r"))
+            length = length + len(piece) if end < 0 else len(piece) - end - 1
+            if length > MAX_LINE:
+                return True
+    return False
 
 
 def _json(connection: duck.Connection, path: Path, wanted: list[str], section: str) -> Relation:

@@ -73,7 +73,7 @@ def take(
         column = wanted["customer"]
         good = _set_apart(connection, checked_rows(opened, readings, source.arrival, config), column)
         rows = runs.write(staged, good)
-    _tell_broken_lines(connection)
+    _tell_broken_lines(connection, opened.header_lines)
     counts = _counts(connection, rows)
     if counts.quarantined:
         with duck.telling_of(str(source.path)), atomic_write(quarantine) as temporary:
@@ -179,15 +179,15 @@ def _control_told(side: duck.Connection, piece: pa.Table, customer: str) -> pa.T
     return duck.table(side, f"SELECT * REPLACE (coalesce(reason, {told}) AS reason) FROM piece")
 
 
-def _tell_broken_lines(connection: duck.Connection) -> None:
+def _tell_broken_lines(connection: duck.Connection, header_lines: int) -> None:
     """A table of the lines that are no rows at all, `row` counted as if they were."""
     connection.execute(
         """CREATE OR REPLACE TEMP TABLE broken_lines (row BIGINT, reason VARCHAR, raw VARCHAR, before BIGINT);
         CREATE TABLE IF NOT EXISTS reject_errors (line BIGINT, error_type VARCHAR, csv_line VARCHAR, scan_id BIGINT);"""
     )
     connection.execute(
-        """INSERT INTO broken_lines SELECT line - 1, reason, raw, line - 1 - row_number() OVER (ORDER BY line) FROM (
-        SELECT line, 'broken line: ' || lower(min(error_type)::VARCHAR) AS reason,
+        f"""INSERT INTO broken_lines SELECT row, reason, raw, row - row_number() OVER (ORDER BY row) FROM (
+        SELECT line - {header_lines} AS row, 'broken line: ' || lower(min(error_type)::VARCHAR) AS reason,
         to_json(ltrim(min(csv_line), chr(10)))::VARCHAR AS raw FROM reject_errors GROUP BY line)"""
     )
 

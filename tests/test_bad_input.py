@@ -1,6 +1,7 @@
 """Each kind of bad input, with what a person is told about it."""
 
 import errno
+import gzip
 import json
 import os
 from pathlib import Path
@@ -10,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from features import bucket, runs
+from features import bucket, log, runs
 from features.errors import ConfigError, InputError, JourneycastError, LogError
 from features.timeline import DAY_US
 from tests.shops import NOW, config, event, opened, run, write
@@ -115,6 +116,7 @@ def test_broken_lines_of_json_are_quarantined(tmp_path: Path) -> None:
     report = run(config(tmp_path))
     assert report.statistics.rows == 2
     assert report.quarantined == {"not a JSON object": 2, "broken line: invalid encoding": 1, "who: empty": 1}
+    assert [row["row"] for row in quarantined(tmp_path)] == [2, 4, 5, 6]
 
 
 def test_a_file_with_all_nulls_in_an_optional_column_is_kept(tmp_path: Path) -> None:
@@ -188,6 +190,27 @@ def test_an_unreadable_file_is_named(tmp_path: Path, name: str, content: bytes) 
     (tmp_path / "log").mkdir()
     (tmp_path / "log" / name).write_bytes(content)
     with pytest.raises(LogError, match=rf"{name} cannot be read: "):
+        run(config(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.csv.gz"])
+def test_a_line_without_an_end_is_refused(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log, "MAX_LINE", 5_000)
+    monkeypatch.setattr(log, "PIECE", 1_000)
+    (tmp_path / "log").mkdir()
+    keep = gzip.compress if name.endswith(".gz") else bytes
+    row = b"anna,2025-01-01," + b"x" * 4_950 + b",1\n"
+    (tmp_path / "log" / name).write_bytes(keep(b"who,at,what,money\n" + row * 3))
+    assert run(config(tmp_path)).rows == 3
+    (tmp_path / "log" / name).write_bytes(keep(b"who,at,what,money\n" + row + row.replace(b"xxx", b"xxxx") * 3 + row))
+    with pytest.raises(LogError, match=rf"{name} cannot be read: it holds a line of more than 5,000 bytes"):
+        run(config(tmp_path))
+
+
+def test_a_header_that_is_none_is_told(tmp_path: Path) -> None:
+    (tmp_path / "log").mkdir()
+    (tmp_path / "log" / "a.csv").write_bytes(b"x" * 200_000)
+    with pytest.raises(LogError, match=r"a.csv cannot be read: its first line is no header: field larger than"):
         run(config(tmp_path))
 
 
