@@ -67,10 +67,6 @@ def read(folder: Path, files: BucketFiles) -> Journeys:
     check_digests(folder, {files.events: files.events_digest, files.profile: files.profile_digest}, StoreError)
     events, profile = _map(folder / files.events), _map(folder / files.profile)
     owner = _category(events, "customer")
-    optional = {
-        name: _view(events, name) if name in events.schema.names else None
-        for name in ("order", "occurrence", "identity")
-    }
     return Journeys(
         customers=owner.names,
         starts=starts_of(owner.codes, len(owner.names)),
@@ -82,7 +78,9 @@ def read(folder: Path, files: BucketFiles) -> Journeys:
         categories={name: _category(events, CATEGORY + name) for name in names_of(events, CATEGORY)},
         numbers={name: _view(events, NUMBER + name) for name in names_of(events, NUMBER)},
         profile=_profile(profile, len(owner.names)),
-        **optional,
+        order=_optional(events, "order"),
+        occurrence=_optional(events, "occurrence"),
+        identity=_optional(events, "identity"),
     )
 
 
@@ -149,6 +147,10 @@ def _category(batch: pa.RecordBatch, name: str) -> Category:
 def _view(batch: pa.RecordBatch, name: str) -> NDArray[Any]:
     column: NDArray[Any] = batch.column(name).to_numpy(zero_copy_only=True)
     return column
+
+
+def _optional(batch: pa.RecordBatch, name: str) -> NDArray[Any] | None:
+    return _view(batch, name) if name in batch.schema.names else None
 
 
 def _profile(table: pa.RecordBatch, customers: int) -> Profile:

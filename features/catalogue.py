@@ -84,6 +84,19 @@ WHATS: Mapping[str, Meaning] = {
     "top_share": Meaning("share", NAN, "share of the commonest {column} in {many} {window}", "any", "category"),
     "entropy": Meaning("nats", NAN, "how evenly {column} is spread in {many} {window}", "any", "category"),
     "repeat_share": Meaning("share", NAN, "share of {many} {window} with a {column} seen before", "any", "category"),
+    # compared with what everybody had done when the last day (UTC) before the cutoff ended
+    "popularity": Meaning(
+        "share", NAN, "how common with everybody each {column} of {many} {window} is", "any", "category"
+    ),
+    "event_share": Meaning(
+        "share",
+        NAN,
+        "share of {level} in what everybody did with each {column} of {many} {window}",
+        "any",
+        "category",
+        "event",
+    ),
+    "cohort_count": Meaning("occurrences", NAN, "average number of {many} of customers who came in the same week"),
     # in which order
     "last_1_is": Meaning("0 or 1", NAN, "the last of the {many} is {level}", level="event"),
     "last_2_is": Meaning("0 or 1", NAN, "the last but one of the {many} is {level}", level="event"),
@@ -103,6 +116,7 @@ WHATS: Mapping[str, Meaning] = {
 }
 CALENDAR = ("season_sin", "season_cos", "weekday")
 PROFILE = ("attribute", "attribute_is")
+COMPARED = ("popularity", "event_share", "cohort_count")  # they read a crowd (`features.crowd`)
 LOCAL = (  # they read local time
     *CALENDAR,
     "active_days",

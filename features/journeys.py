@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from features.crowd import Crowd
 from features.timeline import BEGINNING, visible
 
 Ints = NDArray[np.int64]
@@ -58,7 +59,8 @@ class Journeys:
     `value` is NaN where the log has none. `occurrence` numbers the occurrences of a customer from 0 (rows of one
     order share a number); None means that every row is an occurrence of its own. `order` is a 64-bit key of the order
     (None without an order column); `arrival` is the number of the ingest that brought the row; `identity` is a 64-bit
-    key of the event's id, or of its text where it has no id (None where the log has neither column).
+    key of the event's id, or of its text where it has no id (None where the log has neither column). `crowd` is what
+    everybody did, where it was asked for.
     """
 
     customers: Strings
@@ -74,6 +76,7 @@ class Journeys:
     numbers: Mapping[str, Floats]
     profile: Profile
     identity: NDArray[np.int64] | None = None
+    crowd: Crowd | None = None
 
     def __len__(self) -> int:
         return len(self.customers)
@@ -92,11 +95,12 @@ class Journeys:
         """The same customers, with only what was visible at `instant`: as if that instant were now."""
         seen = visible(self.time, self.known, instant)
         kept = self if seen.all() else self.keep(seen)
-        return replace(kept, profile=_profile_as_of(self.profile, instant))
+        crowd = None if self.crowd is None else self.crowd.as_of(instant)
+        return replace(kept, profile=_profile_as_of(self.profile, instant), crowd=crowd)
 
     def hindsight(self) -> "Journeys":
-        """The same events, each known from the moment it happened: how a label sees the world."""
-        return replace(self, known=self.time)
+        """The same events, each known from the moment it happened: how a label sees the world; it sees no crowd."""
+        return replace(self, known=self.time, crowd=None)
 
     def select(self, customers: Ints) -> "Journeys":
         """Only the customers at these indices, in that order, with their rows."""

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features import custom
-from features.catalogue import HOURS, PROFILE, WEEKDAYS, WHATS
+from features.catalogue import COMPARED, HOURS, PROFILE, WEEKDAYS, WHATS
+from features.compared import compare
 from features.custom import Custom
 from features.errors import ConfigError
 from features.journeys import Floats, Ints, Journeys, Profile
@@ -75,9 +76,11 @@ def build(journeys: Journeys, rows: Rows, features: FeatureSet) -> Panel:
     values = np.empty((len(rows), len(features)))  # the kernel writes every cell
     plan = _plan(features)
     where = np.ascontiguousarray(rows.customer, np.int64), np.ascontiguousarray(rows.cutoff, np.int64)
-    if len(rows) and len(plan.blocks):
-        columns, local = _columns(journeys, plan), offsets(features.timezone)
-        fill(where, columns, _streams(journeys, plan), local, plan.blocks, plan.figures, values)
+    if len(rows) and plan.streams:
+        columns, streams = _columns(journeys, plan), _streams(journeys, plan)
+        fill(where, columns, streams, offsets(features.timezone), plan.blocks, plan.figures, values)
+        if plan.compared:
+            compare(where, columns, streams, journeys, (plan.streams, plan.compared), values)
     if len(rows) and plan.attributes:
         attributes(where, *_attributes(journeys.profile, plan), values)
     if len(rows) and len(plan.calendar):
@@ -99,6 +102,7 @@ class _Plan:
     figures: Ints
     attributes: tuple[tuple[int, Feature], ...]  # each with its place in the panel
     calendar: Ints
+    compared: tuple[tuple[int, Feature], ...]
     customs: tuple[tuple[int, Custom], ...]
 
 
@@ -110,7 +114,8 @@ Figure = tuple[int, int, int, int, int]  # group, window, number, place in the p
 def _plan(features: FeatureSet) -> _Plan:
     placed = [(place, one) for place, one in enumerate(features.features) if isinstance(one, Feature)]
     read = [(place, feature) for place, feature in placed if feature.what in FIGURES]
-    streams = _once(feature.stream for _, feature in read)
+    compared = tuple((place, feature) for place, feature in placed if feature.what in COMPARED)
+    streams = _once(feature.stream for _, feature in (*read, *compared))
     numbers = _once(feature.column for _, feature in read if _source(feature) == NUMBERS)
     counted = _once(feature.column for _, feature in read if _source(feature) == CATEGORIES)
     filters = [column for stream in streams for column, _ in stream.where]
@@ -131,6 +136,7 @@ def _plan(features: FeatureSet) -> _Plan:
         *_walks(wanted),
         tuple((place, feature) for place, feature in placed if feature.what in PROFILE),
         _table([(CALENDAR[feature.what], place) for place, feature in placed if feature.what in CALENDAR], 2),
+        compared,
         tuple((place, one) for place, one in enumerate(features.features) if isinstance(one, Custom)),
     )
 

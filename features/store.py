@@ -6,7 +6,7 @@ manifest in hand is not disturbed in the middle.
 
 import hashlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -15,7 +15,9 @@ import numpy as np
 from features import bucket
 from features.bucket import bucket_of
 from features.config import Config
+from features.crowd import Crowd, Topic
 from features.errors import StoreError
+from features.gather import gather
 from features.journeys import Journeys
 from features.manifest import STORE, VERSION, Manifest, mapping_fingerprint, read_manifest
 from features.timeline import visible
@@ -25,10 +27,11 @@ CACHED_BUCKETS = 64
 
 @dataclass(frozen=True)
 class Store:
-    """One generation of the store; `folder` holds its bucket files."""
+    """One generation of the store; `folder` holds its bucket files. Journeys come with its `crowd`, if it has one."""
 
     folder: Path
     manifest: Manifest
+    crowd: Crowd | None = None
 
     @staticmethod
     def open(workspace: Path, config: Config | None = None) -> "Store":
@@ -57,13 +60,17 @@ class Store:
 
     def bucket(self, index: int) -> Journeys:
         """The journeys of one bucket, as views of the mapped file."""
-        return bucket.read(self.folder, self.manifest.buckets[index])
+        return replace(bucket.read(self.folder, self.manifest.buckets[index]), crowd=self.crowd)
 
     def find(self, customer: str) -> Journeys:
         """The journey of one customer; of nobody when the customer is unknown."""
-        held = _held(self.folder, self.manifest.buckets[bucket_of(customer, len(self))])
+        held = replace(_held(self.folder, self.manifest.buckets[bucket_of(customer, len(self))]), crowd=self.crowd)
         index = held.find(customer)
         return held.select(np.zeros(0, np.int64)) if index is None else held.one(index)
+
+    def with_crowd(self, topics: tuple[Topic, ...]) -> "Store":
+        """The same store, whose journeys know what everybody did, as far as `features.compared.topics` asks for it."""
+        return replace(self, crowd=gather(self.folder, self.manifest.buckets, topics)) if topics else self
 
     @property
     def log_position(self) -> int:

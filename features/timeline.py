@@ -10,10 +10,13 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import numpy as np
+
 from features.errors import ConfigError
 
 SECOND_US = 1_000_000
 DAY_US = 86_400 * SECOND_US
+WEEK_US = 7 * DAY_US
 EVER_DAYS = 0  # the window without a beginning
 BEGINNING = -(2**62)  # earlier than any event; also when undated facts were known
 FOREVER = 2**62  # later than any event
@@ -30,6 +33,21 @@ def visible(time: Any, known: Any, cutoff: Any) -> Any:
 def in_window(time: Any, cutoff: Any, window_us: Any) -> Any:
     """Inside `(cutoff - window, cutoff]`, for a time that is already `visible`."""
     return time > cutoff - window_us
+
+
+def seen_from(time: Any, known: Any) -> Any:
+    """The first cutoff that sees the event."""
+    return np.maximum(time, known)
+
+
+def span(instant: Any, length_us: Any) -> Any:
+    """The number n of the span `((n - 1) × length, n × length]` that holds the instant."""
+    return -(-instant // length_us)
+
+
+def over(end: Any, cutoff: Any) -> Any:
+    """A span that ends, inclusively, at `end` has nothing left to come at the cutoff."""
+    return end <= cutoff
 
 
 def censored(cutoff: Any, horizon_us: Any, end: Any) -> Any:

@@ -197,6 +197,8 @@ def mistakes(feature: Feature) -> Iterator[tuple[str, str]]:
         yield "column", f"a feature of kind '{what}' takes {wanted}, got {feature.column!r}"
     if what in (*CALENDAR, *PROFILE) and stream != Stream():
         yield "event", f"a feature of kind '{what}' reads no events, got {stream.name}"
+    if what == "cohort_count" and stream.where:
+        yield "where", f"a feature of kind 'cohort_count' takes events and no filter, got {stream.name}"
     yield from (("level", sentence) for sentence in _mistakes_of_level(feature))
     if feature.window_days < 0 or (feature.window_days and meaning.window == "none"):
         yield "window_days", f"'{what}' over {feature.window_days} days cannot be; 0 reads the whole journey"

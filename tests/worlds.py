@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from features.catalogue import CALENDAR, PROFILE, WHATS
+from features.catalogue import CALENDAR, COMPARED, PROFILE, WHATS
 from features.journeys import NO_ORDER, Category, Floats, Ints, Journeys, Profile, number_occurrences
 from features.timeline import DAY_US, instant
 from features.windows import Feature, FeatureSet, Stream
@@ -192,6 +192,8 @@ SPANS = {"none": (0,), "any": WINDOWS, "days": (1, 30, 365)}
 def every_kind() -> Iterator[Feature]:
     for what, meaning in WHATS.items():
         levels = LEVELS.get(what, (None,))
+        if what in COMPARED:
+            continue  # of these `COMPARISONS` are
         if what in CALENDAR:
             yield Feature(what)
         elif what == "attribute_is":
@@ -205,6 +207,18 @@ def every_kind() -> Iterator[Feature]:
 
 BASIC = ("count", "refunds", "sum", "mean", "max", "distinct", "recency", "tenure", "gap_mean", "gap_std")
 EVERY_FEATURE = FeatureSet(tuple(every_kind()), TIMEZONE)
+
+
+def every_comparison() -> Iterator[Feature]:
+    """Every kind that reads what everybody did."""
+    every = product(STREAMS, COLUMNS["category"], WINDOWS)
+    for stream, column, span in every:
+        yield Feature("popularity", stream, column, span)
+        yield from (Feature("event_share", stream, column, span, event) for event in ("purchase", "never_seen"))
+    yield from (Feature("cohort_count", stream) for stream in SOME)
+
+
+COMPARISONS = FeatureSet(tuple(every_comparison()), TIMEZONE)
 
 
 def same_bits(one: Floats, other: Floats) -> bool:
