@@ -6,12 +6,15 @@ Run as a program it tries the same checks on mutants of the time comparison and 
 import sys
 import types
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from features import journeys, panel, timeline
-from features.kernel import amounts, calendar, door, order, rows, variety, walk
+from features import gather, journeys, panel, timeline
+from features.compared import topics
+from features.crowd import together
+from features.kernel import amounts, calendar, crowd, door, order, rows, variety, walk
 from features.timeline import DAY_US
 from features.windows import Feature, FeatureSet, Stream
 from tests.worlds import CUTOFFS, Event, Fact, World, world
@@ -106,6 +109,40 @@ def a_decision_does_not_see_itself() -> None:
     assert value(at(CUTOFF - 1), Feature("count"), timeline.before(CUTOFF)) == 1
 
 
+def everybody(of: World, cutoff: int, until: int = timeline.FOREVER) -> float:
+    """Of what everybody had of a product that anna touched long ago, the share that was of this product."""
+    asked = FeatureSet((Feature("popularity", Stream(), "product"),))
+    told = of.adding(Event(CUTOFF - 9 * DAY_US, product="tea")).journeys()
+    counted = together([gather.counted(told, topics(asked))], topics(asked))
+    seen = replace(told, crowd=counted).as_of(until)
+    return float(panel.build(seen, panel.Rows(np.array([0]), np.array([cutoff])), asked).values[0, 0])
+
+
+def bob_at(time: int, known: int | None = None) -> World:
+    return world(Event(time, customer="bob", known=known, product="cake"))
+
+
+def what_others_did_is_told_when_its_day_is_over() -> None:
+    for end in (CUTOFF, CUTOFF + DAY_US):
+        assert everybody(bob_at(end), end) == 1 / 2
+        assert everybody(bob_at(end), end - 1) == 1
+        assert everybody(bob_at(end - DAY_US + 1), end) == 1 / 2
+        assert everybody(bob_at(end - DAY_US + 1), end - 1) == 1
+        assert everybody(bob_at(end - DAY_US), end - 1) == 1 / 2
+
+
+def what_was_learnt_of_others_is_told_when_its_day_is_over() -> None:
+    assert everybody(bob_at(CUTOFF - DAY_US, known=CUTOFF), CUTOFF) == 1 / 2
+    assert everybody(bob_at(CUTOFF - DAY_US, known=CUTOFF), CUTOFF - 1) == 1
+    assert everybody(bob_at(CUTOFF - DAY_US, known=CUTOFF + 1), CUTOFF) == 1
+    assert everybody(bob_at(CUTOFF + 1, known=CUTOFF - DAY_US), CUTOFF) == 1
+
+
+def as_of_an_instant_only_days_that_were_over_are_told() -> None:
+    assert everybody(bob_at(CUTOFF), CUTOFF + DAY_US, until=CUTOFF) == 1 / 2
+    assert everybody(bob_at(CUTOFF), CUTOFF + DAY_US, until=CUTOFF - 1) == 1
+
+
 CHECKS: tuple[Callable[[], None], ...] = (
     an_event_on_the_cutoff_is_known,
     an_event_after_the_cutoff_is_not,
@@ -120,6 +157,9 @@ CHECKS: tuple[Callable[[], None], ...] = (
     a_horizon_that_ends_with_the_log_is_whole,
     a_horizon_that_ends_after_the_log_is_censored,
     a_decision_does_not_see_itself,
+    what_others_did_is_told_when_its_day_is_over,
+    what_was_learnt_of_others_is_told_when_its_day_is_over,
+    as_of_an_instant_only_days_that_were_over_are_told,
 )
 MUTATIONS = (
     ("(time <= cutoff)", "(time < cutoff)"),
@@ -133,9 +173,18 @@ MUTATIONS = (
     ("horizon_us > end", "horizon_us > end + 1"),
     ("return cutoff - 1", "return cutoff"),
     ("return cutoff - 1", "return cutoff - 2"),
+    ("end <= cutoff", "end < cutoff"),
+    ("end <= cutoff", "end <= cutoff + 1"),
+    ("end <= cutoff", "end <= cutoff - 1"),
+    ("np.maximum(time, known)", "np.minimum(time, known)"),
+    ("np.maximum(time, known)", "time"),
+    ("np.maximum(time, known)", "known"),
+    ("-(-instant // length_us)", "instant // length_us"),
+    ("-(-instant // length_us)", "instant // length_us + 1"),
+    ("-(-instant // length_us)", "-(-instant // length_us) - 1"),
 )
-KERNEL = (amounts, calendar, door, order, rows, variety, walk)
-COMPARISONS = ("visible", "in_window", "censored", "before")
+KERNEL = (amounts, calendar, crowd, door, gather, order, rows, variety, walk)
+COMPARISONS = ("visible", "in_window", "censored", "before", "seen_from", "span", "over")
 
 
 def survivors() -> Iterator[str]:
