@@ -68,9 +68,11 @@ class Store:
         index = held.find(customer)
         return held.select(np.zeros(0, np.int64)) if index is None else held.one(index)
 
-    def with_crowd(self, topics: tuple[Topic, ...]) -> "Store":
+    def with_crowd(
+        self, topics: tuple[Topic, ...], progress: Callable[[int, int], None] = lambda _done, _of: None
+    ) -> "Store":
         """The same store, whose journeys know what everybody did, as far as `features.compared.topics` asks for it."""
-        return replace(self, crowd=gather(self.folder, self.manifest.buckets, topics)) if topics else self
+        return replace(self, crowd=gather(self.folder, self.manifest.buckets, topics, progress)) if topics else self
 
     @property
     def log_position(self) -> int:

@@ -25,7 +25,7 @@ from serving.champions import champions
 from serving.contract import SCHEMA
 from serving.judge import Asked, judge_everyone
 from serving.moment import as_of_us
-from serving.served import Served
+from serving.served import Served, attended
 from serving.table import CODED_SCHEMA, WORDS, record_batch
 
 Progress = Callable[[int, int], None]  # buckets done, of how many
@@ -55,7 +55,8 @@ def score_base(
     """Score every customer known at the as-of for the tasks (default: all) with their champions."""
     store = Store.open(config.workspace_path, config)
     asked = Asked(as_of_us(config, store, as_of), store.log_position, model_from_the_future=model_from_the_future)
-    run = Run(store, champions(config, tasks), asked, config.workspace_path / FOLDER)
+    served = champions(config, tasks)
+    run = Run(attended(store, served), served, asked, config.workspace_path / FOLDER)
     return run.publish(out or config.workspace_path / FILE, progress)
 
 

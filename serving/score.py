@@ -15,6 +15,7 @@ from serving.judge import Asked, judge_everyone
 from serving.moment import as_of_us
 from serving.online import Customer, Online, Question
 from serving.scores import Scores
+from serving.served import attended
 from serving.table import record_batch
 
 
@@ -33,8 +34,9 @@ def score(
     `events` adds events of named customers, as rows by the log's own column names, as if they had been ingested.
     `as_of` is an ISO date or time, or µs UTC; by default the instant where the log ends.
     """
-    store = Store.open(config.workspace_path, config)
+    stored = Store.open(config.workspace_path, config)
     served = champions(config, tasks)
+    store = attended(stored, served)
     as_of = None if as_of is None else as_of_us(config, store, as_of)
     if customers is None and events is None:
         asked = Asked(as_of_us(config, store, as_of), store.log_position, False, reasons, model_from_the_future)

@@ -1,9 +1,12 @@
 """A bundle in service."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from features.compared import topics
+from features.store import Store
 from features.timeline import moment
 from features.windows import Feature, FeatureSet, Stream
 from models.bundle import Bundle
@@ -50,3 +53,8 @@ class Served:
                 for one, rung in horizons
             ],
         }
+
+
+def attended(store: Store, served: Sequence[Served]) -> Store:
+    """The store with what everybody did, where the bundles compare customers with it."""
+    return store.with_crowd(topics(*(one.bundle.features for one in served)))

@@ -22,6 +22,7 @@ from features.store import Store
 from serving.app import create_app
 from serving.champions import champions
 from serving.online import Online
+from serving.served import attended
 
 settings.apply()  # BentoML reads its switches while it is imported
 with warnings.catch_warnings():
@@ -57,7 +58,8 @@ def start(config_path: Path) -> None:
     """Load the champions and warm up; the application says why when that fails."""
     try:
         config = load(config_path)
-        online = Online(config, Store.open(config.workspace_path, config), champions(config))
+        store, served = Store.open(config.workspace_path, config), champions(config)
+        online = Online(config, attended(store, served), served)
         online.warm()
     except JourneycastError as error:
         app.state.reason = f"{error}; then start the service again"

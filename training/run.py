@@ -6,6 +6,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from features.compared import topics
 from features.config import Config, TaskConfig
 from features.defaults import Chosen, chosen
 from features.edits import added
@@ -100,10 +101,14 @@ def prepare(
     first = end if found.first_us is None else min(history_start(parts, found.first_us), end)
     own = own_features(config)
     wanted = _chosen(config, own, found, first, end)
+    features = FeatureSet(tuple(one.feature for one in wanted), config.log.timezone, own.module)
+    if topics(features):
+        tell("counting what everybody did")
+        parts = _parts(store.with_crowd(topics(features), count), now, count)
     setting = Setting(
         config=config,
         parts=parts,
-        features=FeatureSet(tuple(one.feature for one in wanted), config.log.timezone, own.module),
+        features=features,
         reasons={one.feature.name: one.reason for one in wanted},
         as_of=now,
         first=first,
