@@ -88,8 +88,9 @@ def plain(path: Path, names: Sequence[str] | None = None, only: Mask | None = No
 def cut(path: Path, low: int, high: int) -> Iterator[Part]:
     """The rows of customers with `low <= hash < high`."""
     for run in read(path):
-        start, end = np.searchsorted(run.hashes, [low, high])
-        yield Part(run.rows.slice(start, end - start), run.first + int(start))
+        start = int(np.searchsorted(run.hashes, np.uint16(low)))  # a wider type would have all of them copied
+        end = int(np.searchsorted(run.hashes, np.uint16(high - 1), side="right"))
+        yield Part(run.rows.slice(start, end - start), run.first + start)
 
 
 def _gathered(pieces: Iterable[pa.Table]) -> Iterator[pa.Table]:
