@@ -14,6 +14,7 @@ settings.apply()  # before NumPy comes in, which reads them while it is imported
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress
 
 from features.config import Config, load
@@ -206,7 +207,7 @@ def main() -> None:
     try:
         app()
     except JourneycastError as error:
-        complaints.print(f"[bold red]journeycast:[/] {error}", highlight=False, soft_wrap=True)
+        complaints.print(f"[bold red]journeycast:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
         raise SystemExit(error.exit_code) from None
 
 

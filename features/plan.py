@@ -100,8 +100,9 @@ def _taken_before(config: Config, before: Manifest, found: Sequence[Found]) -> l
             missing.append(source.path)
     if missing:
         raise LogError(
-            "[log], [profile] or the columns that tasks read have changed, so every file must be read again, but these "
-            f"are gone or changed: {', '.join(missing)}; bring them back, or remove {config.workspace_path / STORE} "
+            "[log], [profile] or the columns that tasks or features read have changed, so every file must be read "
+            f"again, but these are gone or changed: {', '.join(missing)}; bring them back, or remove "
+            f"{config.workspace_path / STORE} "
             "to start over"
         )
     return again

@@ -43,7 +43,7 @@ class Store:
             raise StoreError(f"expected a store of version {VERSION}, found {manifest.version}; run `ingest` again")
         if config is not None and manifest.mapping != mapping_fingerprint(config):
             raise StoreError(
-                "[log], [profile] or the columns that tasks read have changed since the store was made; "
+                "[log], [profile] or the columns that tasks or features read have changed since the store was made; "
                 "run `ingest` again"
             )
         return Store(workspace / STORE, manifest)
