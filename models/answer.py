@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from features.journeys import Floats
-from models.rungs import Packed, Position, Rung, unpack
+from models.expectations import Position
+from models.rungs import Packed, Rung, unpack
 
 BANDS = ("low", "medium", "high", "very high")
 BAND_EDGES = (50.0, 80.0, 95.0)  # of the percentile

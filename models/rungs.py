@@ -9,13 +9,13 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
-from scipy.special import expit
+from scipy.special import expit, logit
 
 from features.errors import BundleError
 from features.journeys import Floats
 from models.boosted import Trees
+from models.expectations import Expectations, Position, unpack_expectations
 
-Position = Mapping[str, int]
 Packed = tuple[dict[str, Any], dict[str, str]]  # JSON and named texts
 
 
@@ -86,18 +86,120 @@ class Scaled:
 
 @dataclass(frozen=True, eq=False)
 class Probability:
-    """Boosted trees under a logistic link."""
+    """Boosted trees under a logistic link; with `expectations` they read those of a process as further columns."""
 
     trees: Trees
+    expectations: Expectations | None = None
     name: str = "lightgbm"
 
-    def predict(self, values: Floats, position: Position) -> Prediction:  # noqa: ARG002  trees go by column
+    def predict(self, values: Floats, position: Position) -> Prediction:
         """The probability of the outcome."""
-        return Prediction(np.asarray(expit(self.trees.raw(values))))
+        return Prediction(np.asarray(expit(self.trees.raw(_widened(self.expectations, values, position)))))
+
+    def moved(self, values: Floats, position: Position) -> Floats:
+        """How far each feature moved the log-odds, (n, n_features); TreeSHAP, so slow."""
+        return _contributions(self.trees, self.expectations, values, position)
 
     def pack(self) -> Packed:
         """The trees' text beside JSON."""
-        return {"rung": "probability", "name": self.name}, {"trees": self.trees.text}
+        return {"rung": "probability", "name": self.name, **_packed(self.expectations)}, {"trees": self.trees.text}
+
+
+@dataclass(frozen=True)
+class Btyd:
+    """A purchase process as it is: the chance of silence or of an event, or money (`asked`).
+
+    `never` is the chance of silence of who never did what is asked about. `correction` is the ratio of summed money to
+    summed predictions over the rows fitted on.
+    """
+
+    expectations: Expectations
+    asked: str
+    never: float
+    correction: float = 1.0
+    name: str = "btyd"
+
+    def predict(self, values: Floats, position: Position) -> Prediction:
+        """The probability, or money with parts `p_none`, `orders` and `order_value`."""
+        ahead = self.expectations.ahead(values, position)
+        unseen = np.isnan(ahead.p_none)
+        p_none = np.where(unseen, self.never, ahead.p_none)
+        if self.asked != "money" or ahead.order_value is None:
+            return Prediction(p_none if self.asked == "silence" else 1.0 - p_none)
+        orders, worth = np.where(unseen, 1.0 - self.never, ahead.orders), ahead.order_value * self.correction
+        return Prediction(orders * worth, {"p_none": p_none, "orders": orders, "order_value": worth})
+
+    def moved(self, values: Floats, position: Position) -> Floats:
+        """How far days with orders, silence and money moved the log-odds (of money: the logarithm), (n, n_features).
+
+        Each against a customer who came for the first time just now, one after the other.
+        """
+        reads, steps = self.expectations, values.copy()
+        moved = np.zeros(values.shape)
+        for shown, changed in self._since_first(values, position):
+            before = self._link(steps, position)
+            for name, column in changed.items():
+                steps[:, position[name]] = column
+            moved[:, position[shown]] += before - self._link(steps, position)
+        moved[np.isnan(values[:, position[reads.days]])] = 0.0
+        return moved
+
+    def pack(self) -> Packed:
+        """Plain JSON; no texts."""
+        plain = {"asked": self.asked, "never": self.never, "correction": self.correction, "name": self.name}
+        return {"rung": "btyd", **plain, **_packed(self.expectations)}, {}
+
+    def _since_first(self, values: Floats, position: Position) -> list[tuple[str, dict[str, Floats]]]:
+        """Steps from the customer as it is to one who came for the first time just now, each with the feature shown."""
+        reads = self.expectations
+        span, nothing = values[:, position[reads.span]], np.zeros(len(values))
+        count = values[:, position[reads.days]] + 1
+        steps: list[tuple[str, dict[str, Floats]]] = [(reads.silence, {reads.age: span})]
+        if reads.order_value is not None:
+            usual = reads.order_value.order_value(nothing, nothing)
+            steps.append((reads.money, {reads.money: usual * count}))
+        return [*steps, (reads.days, {reads.days: nothing, reads.span: nothing, reads.age: nothing})]
+
+    def _link(self, values: Floats, position: Position) -> Floats:
+        mean = self.predict(values, position).mean
+        return np.asarray(
+            np.log(np.maximum(mean, TINY)) if self.asked == "money" else logit(np.clip(mean, TINY, 1 - TINY))
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Average:
+    """Unlike rungs averaged with equal weight: probabilities by their log-odds (`odds`), money as it is."""
+
+    rungs: tuple["Rung", ...]
+    odds: bool
+    name: str = "average"
+
+    def predict(self, values: Floats, position: Position) -> Prediction:
+        """The average, of parts as well."""
+        said = [rung.predict(values, position) for rung in self.rungs]
+        if self.odds:
+            logits = [logit(np.clip(one.mean, SURE, 1 - SURE)) for one in said]
+            return Prediction(np.asarray(expit(sum(logits) / len(said))))
+        mean, p_none, orders = (
+            np.asarray(sum(column) / len(said))
+            for column in zip(*((one.mean, one.parts["p_none"], one.parts["orders"]) for one in said), strict=True)
+        )
+        return Prediction(mean, {"p_none": p_none, "orders": orders, "order_value": mean / np.maximum(orders, TINY)})
+
+    def moved(self, values: Floats, position: Position) -> Floats:
+        """The average of what moved the rungs, (n, n_features)."""
+        return np.asarray(sum(moved(rung, values, position) for rung in self.rungs) / len(self.rungs))
+
+    def pack(self) -> Packed:
+        """All rungs' JSON, and their texts by number."""
+        packed = [rung.pack() for rung in self.rungs]
+        texts = {f"{index}-{name}": text for index, (_, held) in enumerate(packed) for name, text in held.items()}
+        return {"rung": "average", "odds": self.odds, "name": self.name, "rungs": [plain for plain, _ in packed]}, texts
+
+
+SURE = 1e-3  # in an average no rung is surer than this, so that none decides alone
+TINY = 1e-15
 
 
 @dataclass(frozen=True)
@@ -144,22 +246,25 @@ class Hurdle:
     more: Trees
     history: History
     correction: float = 1.0
+    expectations: Expectations | None = None
     name: str = "hurdle"
 
     def predict(self, values: Floats, position: Position) -> Prediction:
         """Expected money; parts `p_none`, `orders` (expected number) and `order_value`."""
-        p_buys = np.asarray(expit(self.buys.raw(values)))
-        orders = p_buys * (1.0 + self._more(values, position))
+        wide = _widened(self.expectations, values, position)
+        p_buys = np.asarray(expit(self.buys.raw(wide)))
+        orders = p_buys * (1.0 + self._more(wide, values, position))
         order_value = self.history.order_value(values, position) * self.correction
         parts = {"p_none": 1.0 - p_buys, "orders": orders, "order_value": order_value}
         return Prediction(orders * order_value, parts)
 
     def moved(self, values: Floats, position: Position) -> Floats:
         """How far each feature moved the logarithm of the expected money, (n, n_features); TreeSHAP, so slow."""
-        more, p_buys = self._more(values, position), expit(self.buys.raw(values))
+        wide = _widened(self.expectations, values, position)
+        more, p_buys = self._more(wide, values, position), expit(self.buys.raw(wide))
         share = more / (1.0 + more)  # of a step in log(more) that reaches log(1 + more)
-        moved = (1.0 - p_buys)[:, None] * self.buys.contributions(values)[:, :-1]
-        moved += share[:, None] * self.more.contributions(values)[:, :-1]
+        moved = (1.0 - p_buys)[:, None] * _contributions(self.buys, self.expectations, values, position)
+        moved += share[:, None] * _contributions(self.more, self.expectations, values, position)
         own = self.history.order_value(values, position)
         moved[:, position[self.history.sums[0]]] += np.log(own / self.history.typical)
         return np.asarray(moved)
@@ -167,10 +272,58 @@ class Hurdle:
     def pack(self) -> Packed:
         """Both trees' texts beside JSON."""
         plain = {"history": asdict(self.history), "correction": self.correction, "name": self.name}
-        return {"rung": "hurdle", **plain}, {"buys": self.buys.text, "more": self.more.text}
+        return {"rung": "hurdle", **plain, **_packed(self.expectations)}, {
+            "buys": self.buys.text,
+            "more": self.more.text,
+        }
 
-    def _more(self, values: Floats, position: Position) -> Floats:
-        return np.asarray(self.history.pace(values, position) * np.exp(self.more.raw(values)))
+    def _more(self, wide: Floats, values: Floats, position: Position) -> Floats:
+        return np.asarray(self.history.pace(values, position) * np.exp(self.more.raw(wide)))
+
+
+def moved(rung: Rung, values: Floats, position: Position) -> Floats:
+    """How far each feature moved each row's score from the average, (n, n_features).
+
+    In log-odds, or in the logarithm of money; a rule's in the score itself.
+    """
+    if isinstance(rung, Probability | Hurdle | Btyd | Average):
+        return rung.moved(values, position)
+    shift = np.zeros(values.shape)
+    match rung:
+        case Binned():
+            shift[:, position[rung.feature]] = rung.predict(values, position).mean - np.mean(rung.means)
+        case Scaled():
+            shift[:, position[rung.feature]] = rung.predict(values, position).mean
+    return shift
+
+
+def gains(rung: Rung, position: Position) -> dict[str, Floats]:
+    """By booster what the trees gained from each feature, (n_features,)."""
+    match rung:
+        case Probability():
+            held = {"trees": rung.trees}
+        case Hurdle():
+            held = {"buys": rung.buys, "more": rung.more}
+        case Average():
+            return {name: gain for one in rung.rungs for name, gain in gains(one, position).items()}
+        case _:
+            return {}
+    fold = rung.expectations
+    rows = {name: trees.importance()[None, :] for name, trees in held.items()}
+    return {name: (row if fold is None else fold.folded(row, position))[0] for name, row in rows.items()}
+
+
+def _widened(expectations: Expectations | None, values: Floats, position: Position) -> Floats:
+    return values if expectations is None else expectations.widened(values, position)
+
+
+def _contributions(trees: Trees, expectations: Expectations | None, values: Floats, position: Position) -> Floats:
+    shares = trees.contributions(_widened(expectations, values, position))[:, :-1]
+    return shares if expectations is None else expectations.folded(shares, position)
+
+
+def _packed(expectations: Expectations | None) -> dict[str, Any]:
+    return {} if expectations is None else {"expectations": expectations.pack()}
 
 
 def unpack(plain: Mapping[str, Any], texts: Mapping[str, str]) -> Rung:
@@ -178,12 +331,19 @@ def unpack(plain: Mapping[str, Any], texts: Mapping[str, str]) -> Rung:
     given: dict[str, Any] = {
         key: tuple(value) if isinstance(value, list) else value for key, value in plain.items() if key != "rung"
     }
+    if plain["rung"] == "average":
+        rungs = (unpack(one, _numbered(texts, index)) for index, one in enumerate(plain["rungs"]))
+        return Average(**{**given, "rungs": tuple(rungs)})
+    if "expectations" in given:
+        given["expectations"] = unpack_expectations(given["expectations"])
     trees = {name: Trees.from_text(text) for name, text in texts.items()}
     match plain["rung"]:
         case "binned":
             return Binned(**given)
         case "scaled":
             return Scaled(**given)
+        case "btyd":
+            return Btyd(**given)
         case "probability":
             return Probability(trees["trees"], **given)
         case "hurdle":
@@ -195,3 +355,8 @@ def unpack(plain: Mapping[str, Any], texts: Mapping[str, str]) -> Rung:
             raise BundleError(
                 f"the bundle holds the rung '{unknown}', which this version does not know; upgrade or retrain"
             )
+
+
+def _numbered(texts: Mapping[str, str], index: int) -> dict[str, str]:
+    start = f"{index}-"
+    return {name.removeprefix(start): text for name, text in texts.items() if name.startswith(start)}

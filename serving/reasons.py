@@ -4,7 +4,7 @@ import numpy as np
 
 from features.journeys import Floats
 from features.panel import Panel
-from models.rungs import Binned, Hurdle, Probability, Rung, Scaled
+from models.rungs import Rung, moved
 from serving.scores import Why
 
 REASONS = 3  # as many as a person reads
@@ -12,9 +12,9 @@ REASONS = 3  # as many as a person reads
 
 def why(rung: Rung, panel: Panel) -> Why:
     """The strongest reasons for what the rung says about each row, of features that have moved it at all."""
-    moved = contributions(rung, panel)
-    strongest = np.argsort(-np.abs(moved), axis=1, kind="stable")[:, :REASONS]
-    by = np.take_along_axis(moved, strongest, axis=1)
+    shift = contributions(rung, panel)
+    strongest = np.argsort(-np.abs(shift), axis=1, kind="stable")[:, :REASONS]
+    by = np.take_along_axis(shift, strongest, axis=1)
     return Why(
         features=panel.features.features,
         feature=np.where(by == 0.0, -1, strongest),
@@ -26,19 +26,9 @@ def why(rung: Rung, panel: Panel) -> Why:
 def contributions(rung: Rung, panel: Panel) -> Floats:
     """How far each feature moved each row's score from the average, shape (n, n_features).
 
-    In log-odds, or in the logarithm of money for a hurdle.
+    In log-odds, or in the logarithm of money; a rule's in the score itself.
     """
     values, position = panel.values, panel.features.position
     if not len(values):
         return values
-    moved = np.zeros(values.shape)
-    match rung:
-        case Probability():
-            moved = rung.trees.contributions(values)[:, :-1]
-        case Hurdle():
-            moved = rung.moved(values, position)
-        case Binned():
-            moved[:, position[rung.feature]] = rung.predict(values, position).mean - np.mean(rung.means)
-        case Scaled():
-            moved[:, position[rung.feature]] = rung.predict(values, position).mean
-    return moved
+    return moved(rung, values, position)

@@ -69,9 +69,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Bundle]:
     return bundles(tmp_path_factory.mktemp("crowd"), crowd())
 
 
-def test_trees_beat_the_rule_and_stay_under_the_truth(trained: dict[str, Bundle]) -> None:
+def test_the_model_beats_the_rule_and_stays_under_the_truth(trained: dict[str, Bundle]) -> None:
     (answer,) = trained["churn"].answers
-    assert answer.rung.name == "lightgbm"
+    assert answer.rung.name in ("lightgbm", "btyd", "average")
     own, other = answer.metrics["auroc"][0], answer.baseline_metrics["auroc"][0]
     assert other < own < 0.95  # nobody can know when an exponential clock rings
     assert answer.metrics["log_loss"][0] < answer.baseline_metrics["log_loss"][0]
@@ -84,7 +84,7 @@ def test_every_horizon_has_its_answer(trained: dict[str, Bundle]) -> None:
 
 def test_money_beats_its_rule_and_is_covered(trained: dict[str, Bundle]) -> None:
     (answer,) = trained["value"].answers
-    assert answer.rung.name == "hurdle"
+    assert answer.rung.name in ("hurdle", "btyd", "average")
     assert answer.metrics["gini"][0] > answer.baseline_metrics["gini"][0]
     assert answer.metrics["coverage_90"][0] == pytest.approx(0.9, abs=0.08)
 

@@ -7,13 +7,15 @@ import numpy as np
 
 from features.config import Config, TaskConfig
 from features.journeys import Floats
-from features.timeline import DAY_US, iso
+from features.timeline import DAY_US, days, iso
 from features.windows import FeatureSet
 from models.answer import Answer
 from models.rungs import Rung
 from training.evaluate import Tested, Trial, evaluate, missed, spread_of
-from training.fit import Choice, Question, Recipe, cap_of, choose, make
+from training.expectations import Processes, processes
+from training.fit import Choice, cap_of, choose
 from training.panels import Asked, Examples, Parts, base_values, examples
+from training.recipe import Question, Recipe, make
 from training.rules import constant
 from training.split import SHORTEST_LEAD, Split
 from training.spread import Missed, shortest
@@ -61,7 +63,9 @@ class _Reported:
 def train_answer(setting: Setting, task: TaskConfig, split: Split) -> Trained:
     """The answer for the split's horizon."""
     config = setting.config
-    question = Question(task, split.fitted_days, setting.features, config.seed, config.train.threads)
+    question = Question(
+        task, split.fitted_days, setting.features, config.seed, config.train.threads, _processes(setting, task, split)
+    )
     asked = Asked(task, split.fitted_days, setting.features, setting.end, config.train.max_rows)
     setting.tell(f"{task.name}, {split.horizon_days} days: panel of {len(split.cutoffs)} cutoffs")
     rows = examples(setting.parts, asked, split.cutoffs)
@@ -79,6 +83,15 @@ def train_answer(setting: Setting, task: TaskConfig, split: Split) -> Trained:
     setting.tell(f"{task.name}, {split.horizon_days} days: fitting what serves on {len(parts['serving']):,} rows")
     answer, prior = _serving(setting, question, _Reported(choice, tested), split, parts["serving"])
     return Trained(question, answer, split, choice, tested, {name: len(part) for name, part in parts.items()}, prior)
+
+
+def _processes(setting: Setting, task: TaskConfig, split: Split) -> Processes:
+    """A purchase process for all rows that something is fitted on, and for those of the period before the choice."""
+    horizon = days(split.fitted_days)
+    newest = [cutoffs[-1] for cutoffs in (split.choosing, split.reporting, split.serving) if cutoffs]
+    before = [cutoff for cutoff in split.choosing if cutoff + horizon in split.choosing]
+    instants = {cutoff + horizon for cutoff in (*newest, *before[-1:])}
+    return processes(setting.parts, task, split.fitted_days, setting.config.log.timezone, instants)
 
 
 def _tested(question: Question, choice: Choice, parts: Mapping[str, Examples], *, extrapolated: bool) -> Tested | None:

@@ -9,9 +9,9 @@ from models.answer import Spread
 from models.rungs import Rung
 from training import metrics
 from training.bootstrap import MONEY, Figures, draws, figures_of, probability_figures
-from training.fit import Question
 from training.grade import grade
 from training.panels import Examples
+from training.recipe import Question
 from training.spread import LEVELS, Missed, money_spread, probability_spread
 
 

@@ -1,65 +1,22 @@
-"""Rungs, fitted: which recipe (chosen on later rows), and a rung made by that recipe from any rows."""
+"""Which recipe serves best: candidates fitted on earlier rows and judged on later ones."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from features.config import TaskConfig
-from features.journeys import Floats
-from features.windows import FeatureSet
-from models.boosted import Grower, Growth, Sample, Stop, sample
-from models.rungs import Hurdle, Prediction, Probability, Rung
-from training.metrics import best_threshold, log_losses
+from features.timeline import days
+from models.boosted import Growth, Stop
+from models.rungs import Average, Rung
+from training.metrics import best_threshold
 from training.panels import Examples
-from training.rules import history, rule
+from training.recipe import Question, Recipe, growers, make, parts
+from training.rules import history
 from training.tune import FEWEST_IN_LEAF, Table, search
 
 FEWEST_ROWS = 200
 FEWEST_OF_RARER = 20
 CAP = 0.995  # amounts above this quantile of the training rows count as that much when losses are compared
-NOISE = 1.0  # standard errors that trees must be better by
-
-
-@dataclass(frozen=True)
-class Question:
-    """One task at one horizon, and what every fit of it needs."""
-
-    task: TaskConfig
-    fitted_days: int
-    features: FeatureSet
-    seed: int
-    threads: int
-
-    @property
-    def is_money(self) -> bool:
-        """Asked for money rather than for a probability."""
-        return self.task.kind == "cltv"
-
-    def predict(self, rung: Rung, rows: Examples) -> Prediction:
-        """What a rung says about these rows, for the fitted horizon."""
-        return rung.predict(rows.values, self.features.position)
-
-    def losses(self, rows: Examples, predicted: Floats, cap: float) -> Floats:
-        """Each row's loss: log-loss, or squared error with outcomes cut at `cap` so that no single customer decides."""
-        if self.is_money:
-            return np.asarray((np.minimum(rows.outcome, cap) - predicted) ** 2)
-        return log_losses(rows.outcome, predicted)
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How to make the rung: "rule", "lightgbm" or "hurdle", with the number of trees of each booster."""
-
-    rung: str
-    growth: Growth = field(default_factory=Growth)
-    trees: tuple[int, ...] = ()
-
-    def describe(self) -> Mapping[str, object]:
-        """The choice by name."""
-        if self.rung == "rule":
-            return {"rung": self.rung}
-        return {"rung": self.rung, "trees": "+".join(map(str, self.trees)), **self.growth.describe()}
+NOISE = 1.0  # standard errors that a rung must be better by
 
 
 @dataclass(frozen=True)
@@ -84,37 +41,26 @@ def choose(question: Question, earlier: Examples, later: Examples, trials: int) 
         missing = missing or "no money came in, so the rule serves"
     if missing:
         return Choice(Recipe("rule"), baseline, missing, _threshold(question, baseline, later))
-    recipe, table = _boosted(question, earlier, later, trials)
+    recipes, table = _candidates(question, earlier, later, trials)
+    recipe = _best(question, recipes, [(earlier, later), *_before(question, earlier)])
     model = make(question, recipe, earlier)
     better, error = _advantage(question, earlier, later, model, baseline)
+    without = f"; {question.processes.missing}" if question.processes.missing else ""
     if better > NOISE * error:
-        reason = f"{recipe.rung} beats the rule by {better:.4g} ± {error:.2g} on later rows"
+        reason = f"{_called(recipe)} beats the rule by {better:.4g} ± {error:.2g} on later rows{without}"
         return Choice(recipe, model, reason, _threshold(question, model, later), table)
-    reason = f"{recipe.rung} does not beat the rule beyond noise on later rows ({better:.4g} ± {error:.2g})"
+    reason = (
+        f"{_called(recipe)} does not beat the rule beyond noise on later rows ({better:.4g} ± {error:.2g}){without}"
+    )
     return Choice(Recipe("rule"), baseline, reason, _threshold(question, baseline, later), table)
+
+
+def _called(recipe: Recipe) -> str:
+    return f"{recipe.rung} with what a purchase process expects" if recipe.expectations else recipe.rung
 
 
 def _threshold(question: Question, rung: Rung, later: Examples) -> float:
     return 0.5 if question.is_money else best_threshold(later.outcome, question.predict(rung, later).mean)
-
-
-def make(question: Question, recipe: Recipe, rows: Examples) -> Rung:
-    """A rung by the recipe, fitted on these rows."""
-    past = history(question.task, question.fitted_days, rows) if recipe.rung == "hurdle" else None
-    match recipe.rung:
-        case "lightgbm":
-            grower = Grower("binary", question.seed, question.threads)
-            return Probability(grower.grow(sample(rows.values, rows.outcome), recipe.growth, recipe.trees[0]))
-        case "hurdle" if past is not None:
-            buys, more = (
-                grower.grow(part, recipe.growth, trees)
-                for grower, part, trees in zip(_growers(question), _parts(question, rows), recipe.trees, strict=True)
-            )
-            raw = Hurdle(buys, more, past)
-            said = float(question.predict(raw, rows).mean.sum())
-            return replace(raw, correction=float(np.clip(rows.outcome.sum() / said, 0.5, 2.0)))
-        case _:
-            return rule(question.task, question.fitted_days, rows, question.features)
 
 
 def lacking(rows: Examples, purpose: str) -> str:
@@ -135,44 +81,83 @@ def cap_of(rows: Examples) -> float:
     return float(np.quantile(paid, CAP)) if len(paid) else 0.0
 
 
-def _boosted(question: Question, earlier: Examples, later: Examples, trials: int) -> tuple[Recipe, Table]:
+def _candidates(question: Question, earlier: Examples, later: Examples, trials: int) -> tuple[list[Recipe], Table]:
+    """Trees, and with a process also trees that read it, the process itself, and averages; one growth for all trees."""
+    read = question.expectations(earlier)
+    tuned, table = _tuned(question, earlier, later, trials, with_process=read is not None)
+    if read is None:
+        return [tuned], table
+    plain = replace(tuned, expectations=False, trees=_counted(question, earlier, later, tuned.growth))
+    return [tuned, plain, Recipe("btyd"), *(replace(one, rung="average") for one in (tuned, plain))], table
+
+
+def _best(question: Question, recipes: list[Recipe], periods: list[tuple[Examples, Examples]]) -> Recipe:
+    """The recipe with the lowest loss over the periods, each of equal weight: seasons differ more than rungs do."""
+    if len(recipes) == 1:
+        return recipes[0]
+    total = np.zeros(len(recipes))
+    for earlier, later in periods:
+        made: dict[Recipe, Rung] = {}
+        for recipe in recipes:
+            made[recipe] = _made(question, recipe, earlier, made)
+        losses = [_loss(question, made[recipe], earlier, later) for recipe in recipes]
+        total += np.array(losses) / losses[0]
+    return recipes[int(np.argmin(total))]
+
+
+def _made(question: Question, recipe: Recipe, rows: Examples, made: dict[Recipe, Rung]) -> Rung:
+    """The rung, an average of those made before."""
+    if recipe.rung != "average":
+        return make(question, recipe, rows)
+    members = made[replace(recipe, rung=question.trees)], made[Recipe("btyd")]
+    return Average(members, odds=not question.is_money)
+
+
+def _loss(question: Question, rung: Rung, earlier: Examples, later: Examples) -> float:
+    return float(question.losses(later, question.predict(rung, later).mean, cap_of(earlier)).mean())
+
+
+def _before(question: Question, rows: Examples) -> list[tuple[Examples, Examples]]:
+    """The period before, if the rows reach so far back: the newest that lie a horizon before others, and those."""
+    cutoffs = np.unique(rows.cutoff)
+    horizon = days(question.fitted_days)
+    followed = np.flatnonzero(np.isin(cutoffs + horizon, cutoffs))
+    if not len(followed):
+        return []
+    earlier, later = rows.at(cutoffs[: followed[-1] + 1]), rows.at([cutoffs[followed[-1]] + horizon])
+    enough = not (lacking(earlier, "") or lacking(later, ""))
+    return [(earlier, later)] if enough and question.expectations(earlier) is not None else []
+
+
+def _tuned(
+    question: Question, earlier: Examples, later: Examples, trials: int, *, with_process: bool
+) -> tuple[Recipe, Table]:
     """Trees with the growth and number that serve the later rows best; a hurdle's second booster grows as the first."""
-    growers = _growers(question)
-    binned = [(part, _like(question, later, part, index)) for index, part in enumerate(_parts(question, earlier))]
+    read = question.expectations(earlier) if with_process else None
+    rows = parts(question, earlier, read)
+    after = parts(question, later, read, like=rows)
+    boosters = growers(question)
 
     def tried(growth: Growth, stop: Stop) -> tuple[int, float]:
-        return growers[0].count_trees(*binned[0], growth, stop)
+        return boosters[0].count_trees(rows[0], after[0], growth, stop)
 
     found = search(tried, _start(len(earlier)), trials=trials, seed=question.seed)
-    others = [grower.count_trees(*pair, found.growth)[0] for grower, pair in zip(growers[1:], binned[1:], strict=True)]
-    return Recipe("hurdle" if question.is_money else "lightgbm", found.growth, (found.trees, *others)), found.trials
+    pairs = zip(boosters[1:], rows[1:], after[1:], strict=True)
+    others = [grower.count_trees(one, other, found.growth)[0] for grower, one, other in pairs]
+    return Recipe(question.trees, found.growth, (found.trees, *others), with_process), found.trials
+
+
+def _counted(question: Question, earlier: Examples, later: Examples, growth: Growth) -> tuple[int, ...]:
+    """How many trees of this growth serve the later rows best, without a process."""
+    rows = parts(question, earlier, None)
+    after = parts(question, later, None, like=rows)
+    pairs = zip(growers(question), rows, after, strict=True)
+    return tuple(grower.count_trees(one, other, growth)[0] for grower, one, other in pairs)
 
 
 def _start(rows: int) -> Growth:
     """A growth that is good as it stands: small trees, leaves of at least a 300th of the rows."""
     return Growth(min_rows=int(np.clip(rows // 300, FEWEST_IN_LEAF, 100)))
-
-
-def _growers(question: Question) -> tuple[Grower, ...]:
-    first = Grower("binary", question.seed, question.threads)
-    return (first, replace(first, objective="poisson")) if question.is_money else (first,)
-
-
-def _parts(question: Question, rows: Examples) -> list[Sample]:
-    return [_like(question, rows, None, index) for index in range(len(_growers(question)))]
-
-
-def _like(question: Question, rows: Examples, like: Sample | None, index: int) -> Sample:
-    """The rows of booster `index`: all rows for the probability, those with an order for the orders after the first."""
-    if not question.is_money:
-        return sample(rows.values, rows.outcome, like=like)
-    bought = rows.labels.count > 0
-    if index == 0:
-        return sample(rows.values, bought.astype(np.float64), like=like)
-    some = rows[bought]
-    past = history(question.task, question.fitted_days, rows)
-    pace = np.ones(len(some)) if past is None else past.pace(some.values, question.features.position)
-    return sample(some.values, some.labels.count - 1, start=np.log(pace), like=like)
 
 
 def _advantage(

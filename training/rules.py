@@ -7,6 +7,7 @@ from features.journeys import Floats
 from features.windows import Feature, FeatureSet, Stream
 from models.rungs import Binned, History, Rung, Scaled
 from models.tasks import outcome_stream
+from training.expectations import repeats
 from training.metrics import edges
 from training.panels import Examples
 
@@ -16,14 +17,16 @@ YEAR = 365
 
 
 def needed(task: TaskConfig, fitted_days: int) -> FeatureSet:
-    """What rules and hurdles read; they must be among the features of a training."""
+    """What rules, hurdles and processes read; they must be among the features of a training."""
     if task.kind == "cltv":
         stream = outcome_stream(task)
         windows = (fitted_days, YEAR, 0)
         counts = [Feature("count", stream, None, window) for window in windows]
         sums = [Feature("sum", stream, None, window) for window in windows]
-        return FeatureSet(tuple(dict.fromkeys([*counts, *sums, Feature("tenure", stream)])))
-    return FeatureSet((_recency(task),))
+        own = [*counts, *sums, Feature("tenure", stream), *repeats(task)]
+    else:
+        own = [_recency(task), *repeats(task)]
+    return FeatureSet(tuple(dict.fromkeys(own)))
 
 
 def rule(task: TaskConfig, fitted_days: int, rows: Examples, features: FeatureSet) -> Rung:

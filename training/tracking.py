@@ -19,9 +19,9 @@ from features.timeline import iso
 from features.windows import AnyFeature
 from models.action import Actions
 from models.answer import Answer
-from models.boosted import Trees
 from models.bundle import Bundle
 from models.registry import Registry, Version, without_password
+from models.rungs import gains
 from training import plots
 
 FOUND = {"churn": "lost customers", "propensity": "customers who did it", "cltv": "value"}
@@ -165,9 +165,9 @@ def _pictures(registry: Registry, evidence: Evidence) -> Iterator[tuple[str, byt
     for answer in bundle.answers:
         place = f"{answer.horizon_days}d/" if len(bundle.answers) > 1 else ""
         title = f"{shop} · {answer.horizon_days} days"
-        for name, trees in _trees(answer).items():
+        for name, gain in _importance(bundle, answer).items():
             heading = " · ".join([title, *name.split("-")[1:]])
-            yield f"{place}{name}", plots.png(plots.importance(texts, trees.importance(), title=heading))
+            yield f"{place}{name}", plots.png(plots.importance(texts, gain, title=heading))
         for one in evidence.horizons:
             if one.horizon_days == answer.horizon_days:
                 for name, picture in _outcome_pictures(bundle.task.kind, one, title):
@@ -191,10 +191,10 @@ def _outcome_pictures(kind: str, one: HorizonEvidence, title: str) -> Iterator[t
     )
 
 
-def _trees(answer: Answer) -> dict[str, Trees]:
-    """The rung's boosters by the name of their plot: `importance`, or one each, as `importance-buys`."""
-    held = {name: value for name, value in vars(answer.rung).items() if isinstance(value, Trees)}
-    return {"importance" if len(held) == 1 else f"importance-{name}": trees for name, trees in held.items()}
+def _importance(bundle: Bundle, answer: Answer) -> dict[str, Floats]:
+    """What the rung's boosters gained, by the name of their plot: `importance`, or one each, as `importance-buys`."""
+    held = gains(answer.rung, bundle.features.position)
+    return {"importance" if len(held) == 1 else f"importance-{name}": gain for name, gain in held.items()}
 
 
 def _answers(bundle: Bundle) -> tuple[Answer | Actions, ...]:

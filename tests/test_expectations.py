@@ -1,0 +1,162 @@
+"""What a process expects as columns of trees, as a rung of its own, and averaged with trees; how it is fitted."""
+
+import json
+from dataclasses import replace
+
+import lightgbm as lgb
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.special import logit
+
+from features.config import TaskConfig
+from features.journeys import Floats
+from features.panel import Panel, Rows
+from features.windows import Feature, FeatureSet, Stream
+from models.boosted import QUIET, Trees
+from models.btyd import Geometric
+from models.expectations import Expectations
+from models.gamma_gamma import GammaGamma
+from models.rungs import Average, Btyd, History, Hurdle, Probability, Rung, gains, moved, unpack
+from serving.reasons import why
+from training.expectations import FEWEST_RETURNED, processes, repeats
+from training.labels import Labels
+from training.panels import Examples
+from training.recipe import Question, Recipe, make
+
+TASK = TaskConfig.model_validate({"name": "value", "kind": "cltv", "event": "purchase", "horizon_days": 90})
+PURCHASES = Stream(("purchase",))
+FEATURES = FeatureSet((*repeats(TASK), Feature("count", PURCHASES), Feature("tenure", PURCHASES)))
+NAMES, POSITION = FEATURES.names, FEATURES.position
+PROCESS = Geometric(0.6, 20.0, 0.8, 2.5)
+SILENCE = Expectations(NAMES[0], NAMES[1], NAMES[2], NAMES[3], 90.0, PROCESS)
+MONEY = replace(SILENCE, money=NAMES[4], order_value=GammaGamma(6.0, 4.0, 15.0))
+HISTORY = History(NAMES[5], NAMES[6], (NAMES[5],), (NAMES[4],), 20.0, 90.0)
+
+
+def customers(count: int, seed: int = 1) -> Floats:
+    """Rows of FEATURES; every seventh customer never bought."""
+    rng = np.random.default_rng(seed)
+    age, days = np.floor(rng.uniform(0, 400, count)), rng.poisson(rng.gamma(1.0, 4.0, count)).astype(np.float64)
+    span = np.where(days > 0, np.floor(age * rng.random(count)), 0.0)
+    money = rng.gamma(2.0, 15.0, count) * (days + 1) - 20  # some sent back more than they bought
+    rows = np.column_stack([days, span, age, age - span, money, days + 1, age])
+    rows[::7] = [np.nan, np.nan, np.nan, np.nan, 0.0, 0.0, np.nan]
+    return rows
+
+
+def trees(read: Expectations, objective: str) -> Trees:
+    rows = read.widened(customers(600), POSITION)
+    label = np.random.default_rng(2).random(600) < np.where(np.isnan(rows[:, -1]), 0.2, np.minimum(rows[:, 8], 1.0))
+    parameters = {**QUIET, "objective": objective, "num_leaves": 6, "min_data_in_leaf": 20, "num_threads": 1}
+    return Trees.from_text(lgb.train(parameters, lgb.Dataset(rows, label.astype(float)), 15).model_to_string())
+
+
+LOGISTIC = Probability(trees(SILENCE, "binary"), SILENCE)
+HURDLE = Hurdle(trees(MONEY, "binary"), trees(MONEY, "poisson"), HISTORY, expectations=MONEY)
+PROBABLE, VALUE = Btyd(SILENCE, "silence", 0.9), Btyd(MONEY, "money", 0.9, 1.2)
+RUNGS: tuple[Rung, ...] = (
+    LOGISTIC,
+    HURDLE,
+    PROBABLE,
+    replace(PROBABLE, asked="event"),
+    VALUE,
+    Average((LOGISTIC, PROBABLE), odds=True),
+    Average((HURDLE, VALUE), odds=False),
+)
+IDS = ("trees", "hurdle", "silence", "event", "money", "average of odds", "average of money")
+
+
+@pytest.mark.parametrize("rung", RUNGS, ids=IDS)
+def test_a_row_alone_has_the_bits_it_has_among_many(rung: Rung) -> None:
+    rows = customers(1000, seed=3)
+    together = rung.predict(rows, POSITION)
+    for row in range(0, 1000, 37):
+        alone = rung.predict(rows[row : row + 1], POSITION)
+        assert alone.mean.tobytes() == together.mean[row : row + 1].tobytes()
+        for name, part in alone.parts.items():
+            assert part.tobytes() == together.parts[name][row : row + 1].tobytes()
+
+
+@pytest.mark.parametrize("rung", RUNGS, ids=IDS)
+def test_a_rung_comes_back_from_json_and_texts_as_it_was(rung: Rung) -> None:
+    plain, texts = rung.pack()
+    again = unpack(json.loads(json.dumps(plain)), texts)
+    rows = customers(200, seed=4)
+    assert again.predict(rows, POSITION).mean.tobytes() == rung.predict(rows, POSITION).mean.tobytes()
+    assert again.pack() == (plain, texts)
+
+
+@pytest.mark.parametrize("rung", RUNGS, ids=IDS)
+def test_every_rung_has_reasons_among_the_features_of_the_panel(rung: Rung) -> None:
+    rows = customers(50, seed=5)
+    assert moved(rung, rows, POSITION).shape == rows.shape
+    assert np.isfinite(moved(rung, rows, POSITION)).all()
+    panel = Panel(Rows(np.arange(50), np.zeros(50, np.int64)), rows, FEATURES)
+    assert (why(rung, panel).feature[1:6] >= 0).any(axis=1).all()
+
+
+def test_what_moved_trees_is_all_there_after_folding() -> None:
+    rows = customers(40, seed=6)
+    wide = SILENCE.widened(rows, POSITION)
+    average = LOGISTIC.trees.contributions(wide)[:, -1]
+    assert moved(LOGISTIC, rows, POSITION).sum(axis=1) + average == pytest.approx(LOGISTIC.trees.raw(wide))
+    assert gains(LOGISTIC, POSITION)["trees"].sum() == pytest.approx(LOGISTIC.trees.importance().sum())
+
+
+def test_what_moved_a_process_adds_up_from_a_customer_who_came_just_now() -> None:
+    rows = customers(40, seed=7)[1:7]
+    first = np.array([[0.0, 0, 0, 0, 0, 1, 0]])
+    steps = moved(PROBABLE, rows, POSITION).sum(axis=1)
+    start, end = (logit(PROBABLE.predict(some, POSITION).mean) for some in (first, rows))
+    assert steps == pytest.approx(end - start)
+    silent = moved(PROBABLE, rows, POSITION)[:, POSITION[SILENCE.silence]]
+    assert (silent >= 0).all()  # silence never speaks for coming back
+
+
+def test_who_never_bought_gets_the_rate_of_those_like_it_and_nobody_a_nan() -> None:
+    rows = customers(70)
+    assert PROBABLE.predict(rows, POSITION).mean[::7] == pytest.approx(0.9)
+    said = VALUE.predict(rows, POSITION)
+    assert said.mean[0] == pytest.approx(0.1 * 1.2 * 6 * 15 / 3)
+    for rung in RUNGS:
+        assert np.isfinite(rung.predict(rows, POSITION).mean).all()
+    assert (said.mean >= 0).all()
+
+
+@given(st.integers(0, 60), st.floats(0, 1), st.integers(0, 900), st.floats(-500, 5000))
+def test_probabilities_are_probabilities_and_silence_agrees_with_the_event(
+    days: int, share: float, age: int, money: float
+) -> None:
+    span = float(round(age * share)) if days else 0.0
+    row = np.array([[days, span, age, age - span, money, days + 1, age]], np.float64)
+    silence, event = (replace(PROBABLE, asked=asked).predict(row, POSITION).mean for asked in ("silence", "event"))
+    assert 0 <= silence <= 1
+    assert silence + event == pytest.approx(1)
+    said = VALUE.predict(row, POSITION)
+    assert said.parts["p_none"] == pytest.approx(silence)
+    assert said.mean == pytest.approx(said.parts["orders"] * said.parts["order_value"])
+
+
+def test_too_few_who_came_back_give_no_process_and_a_sentence() -> None:
+    found = processes(list, TASK, 90, "UTC", {1})
+    assert not found.fitted
+    assert f"{FEWEST_RETURNED} customers who came back, found 0" in found.missing
+
+
+def test_an_end_of_contract_is_no_purchase_process() -> None:
+    keys = {"name": "ends", "kind": "churn", "churn_event": "cancel", "active_event": "renew", "horizon_days": 28}
+    ends = TaskConfig.model_validate(keys)
+    assert not repeats(ends)
+    assert "not about coming back" in processes(list, ends, 28, "UTC", {1}).missing
+
+
+def test_a_recipe_without_its_process_gives_the_rule() -> None:
+    rows = customers(40)
+    wanted = FeatureSet((*FEATURES.features, Feature("sum", PURCHASES, None, 90)))
+    values = np.column_stack([rows, rows[:, 4]])
+    labels = Labels(np.ones(40), np.ones(40))
+    given_rows = Examples(np.array([f"c{i}" for i in range(40)], object), np.zeros(40, np.int64), values, labels)
+    question = Question(TASK, 90, wanted, 7, 1)
+    assert make(question, Recipe("btyd"), given_rows).name == "rule"
