@@ -26,6 +26,7 @@ from features.errors import ConfigError, did_you_mean
 from features.timeline import EVER_DAYS, instant, zone
 from features.windows import Feature, Stream, mistakes
 
+SHORTEST_SECRET = 4  # characters
 Kind = Literal["churn", "propensity", "cltv", "next_action"]
 
 
@@ -74,11 +75,13 @@ class LogConfig(Section):
                 "customer, time and event must be three columns, "
                 f"found '{self.customer}', '{self.time}', '{self.event}'"
             )
+        key = "timezone"
         try:
             zone(self.timezone)
+            key = "complete_until"
             self.complete_until_us  # noqa: B018  a wrong date is told here, not hours later
         except ConfigError as error:
-            raise ValueError(str(error)) from None
+            raise ValueError(f"{key}: {error}") from None
         return self
 
     @property
@@ -172,7 +175,7 @@ def _refuse_foreign_keys(given: dict[str, Any]) -> None:
     kind = given.get("kind")
     if kind is None:
         raise ValueError(f"a task needs `kind`; {did_you_mean('', KEYS)}")
-    if kind not in KEYS:
+    if not isinstance(kind, str) or kind not in KEYS:
         raise ValueError(f"unknown kind {kind!r}; {did_you_mean(str(kind), KEYS)}")
     for key in given:
         if key not in KEYS[kind]:
@@ -301,16 +304,24 @@ def load(path: Path) -> Config:
     """Read and check a TOML; raises ConfigError with the key, what was expected and what was found."""
     try:
         given = tomllib.loads(path.read_text(encoding="utf-8"))
+        return parse(given, folder=path.parent.resolve(), source=str(path))
     except FileNotFoundError:
         raise ConfigError(f"expected a configuration at {path}, found none; name one with `-c FILE`") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise ConfigError(f"{path} cannot be read as TOML: {error}") from None
-    return parse(given, folder=path.parent.resolve(), source=str(path))
+    except RecursionError:
+        raise ConfigError(f"{path} cannot be read as TOML: its tables or lists lie too deep in each other") from None
 
 
 def parse(given: dict[str, Any], *, folder: Path, source: str = "configuration") -> Config:
     """Check a table as `load` reads it from a TOML."""
-    given = _with_environment(given, source)
+    try:
+        return _parsed(_with_environment(given, source), folder, source)
+    except ConfigError as error:
+        raise ConfigError(_without_secrets(str(error), given)) from None
+
+
+def _parsed(given: dict[str, Any], folder: Path, source: str) -> Config:
     tasks = given.get("tasks", {})
     if not isinstance(tasks, dict) or not all(isinstance(task, dict) for task in tasks.values()):
         raise ConfigError(f"{source}: expected tables [tasks.NAME], found {tasks!r}")
@@ -366,6 +377,16 @@ def _with_environment(value: Any, source: str) -> Any:
     if isinstance(value, str):
         return re.sub(r"\$\{(\w+)(?::-([^}]*))?\}", lambda match: _variable(match, source), value)
     return value
+
+
+def _without_secrets(message: str, given: dict[str, Any]) -> str:
+    """The message in one line, with the names of variables in the place of what they hold, which may be secret."""
+    for name in re.findall(r"\$\{(\w+)", str(given)):
+        value = os.environ.get(name, "")
+        if len(value) >= SHORTEST_SECRET:
+            for told in (value, repr(value)[1:-1]):
+                message = message.replace(told, f"${{{name}}}")
+    return message.replace("\n", "\\n")
 
 
 def _variable(match: re.Match[str], source: str) -> str:

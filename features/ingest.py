@@ -184,7 +184,10 @@ def _remove_unnamed(workspace: Path, manifest: Manifest) -> None:
 def _alone(workspace: Path) -> Iterator[None]:
     """Hold the workspace's lock; it falls with the process, however that ends."""
     folder = workspace / STORE
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"workspace: {folder} cannot be made ({error.strerror}); name a folder to write to") from None
     with (folder / LOCK).open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
