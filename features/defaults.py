@@ -27,7 +27,7 @@ from features.windows import AnyFeature, FeatureSet, Stream
 
 EVENT_TYPES = 12  # streams of single events, the commonest first
 OF_EVENTS = ("counts", "money")  # what a single event type gives that no task asks about
-DEFAULT = ("counts", "money", "distinct", "levels", "numbers", "profile")
+DEFAULT = ("counts", "money", "regularity", "days", "distinct", "levels", "numbers", "profile")
 
 
 @dataclass(frozen=True)

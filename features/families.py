@@ -85,6 +85,12 @@ def order(stream: Stream, survey: Survey, windows: Windows) -> Iterator[Feature]
         yield from (Feature("transitions", stream, None, window, pair) for window in windows[-2:] for pair in pairs)
 
 
+def cohorts(stream: Stream, survey: Survey, windows: Windows) -> Iterator[Feature]:  # noqa: ARG001
+    """What those who came in the same week have done."""
+    if not stream.where:
+        yield Feature("cohort_count", stream)
+
+
 def distinct(column: str, survey: Survey, windows: Windows) -> Iterator[Feature]:  # noqa: ARG001
     """How many different values."""
     yield from (Feature("distinct", Stream(), column, window) for window in windows)
@@ -100,6 +106,14 @@ def variety(column: str, survey: Survey, windows: Windows) -> Iterator[Feature]:
     """How evenly spread the values are, and how many come again."""
     whats = ("top_share", "entropy", "repeat_share")
     yield from (Feature(what, Stream(), column, window) for window in windows for what in whats)
+
+
+def popularity(column: str, survey: Survey, windows: Windows) -> Iterator[Feature]:
+    """How common with everybody what was touched is, and what became of it there."""
+    spans = windows[-2:]
+    yield from (Feature("popularity", Stream(), column, window) for window in spans)
+    for event in commonest(survey.events, STEPS) if len(survey.events) > 1 else ():
+        yield from (Feature("event_share", Stream(), column, window, event) for window in spans)
 
 
 def numbers(column: str, survey: Survey, windows: Windows) -> Iterator[Feature]:  # noqa: ARG001
@@ -132,8 +146,14 @@ OF_STREAM: Mapping[str, OfStream] = {
     "order": order,
     "sessions": sessions,
     "hours": hours,
+    "cohorts": cohorts,
 }
-OF_CATEGORY: Mapping[str, OfColumn] = {"distinct": distinct, "levels": levels, "variety": variety}
+OF_CATEGORY: Mapping[str, OfColumn] = {
+    "distinct": distinct,
+    "levels": levels,
+    "variety": variety,
+    "popularity": popularity,
+}
 OF_NUMBER: Mapping[str, OfColumn] = {"numbers": numbers}
 FAMILIES = (*OF_STREAM, *OF_CATEGORY, *OF_NUMBER, "season", "profile")
 
