@@ -87,7 +87,7 @@ def open_files(connection: duck.Connection, paths: Iterable[Path]) -> list[File]
     for path in paths:
         opened = relation(connection, path, {}, "log")
         with duck.telling_of(str(path)):
-            files.append(File(path, opened, duck.number(connection, f"SELECT count(*) FROM ({opened.again()})")))
+            files.append(File(path, opened, duck.number(connection, f"SELECT count(*) FROM ({opened.query})")))
     return files
 
 
@@ -113,7 +113,7 @@ def draw(
     for file, condition in zip(files, chosen, strict=True):
         cells = [(place, file.relation.cells[name], letters) for place, (name, letters) in enumerate(asked.items())]
         parts = [f"{_READ[letter](cell)} AS {letter}{place}" for place, cell, letters in cells for letter in letters]
-        queries.append(f"SELECT {', '.join(parts)} FROM ({file.relation.again()}) WHERE {condition}")
+        queries.append(f"SELECT {', '.join(parts)} FROM ({file.relation.query}) WHERE {condition}")
     with duck.telling_of(", ".join(str(file.path) for file in files)):
         connection.execute(f"CREATE OR REPLACE TEMP TABLE {sample} AS {' UNION ALL '.join(queries)}")
 

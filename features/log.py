@@ -33,15 +33,14 @@ FORMATS = {
     ".ndjson": "json",
     ".json": "json",
 }
-KEEP_BROKEN = ", store_rejects=true, rejects_limit=0"
-SKIP_BROKEN = ", ignore_errors=true"
+KEEP_BROKEN = ", store_rejects=true, rejects_limit=0"  # each reading tells them anew
 
 
 @dataclass(frozen=True)
 class Relation:
     """A source file as SQL: `query` gives `ROW` and what `cells`, by source column, read; `raw` is a row as JSON text.
 
-    `checks` pairs conditions on a whole row with reasons; `header_lines` come before the first row.
+    At every reading the rows and their numbers are the same. `checks` pairs conditions on a whole row with reasons; `header_lines` come before the first row.
     """
 
     query: str
@@ -49,10 +48,6 @@ class Relation:
     raw: str
     checks: tuple[tuple[str, str], ...] = ()
     header_lines: int = 0
-
-    def again(self) -> str:
-        """The same rows with the same numbers, for a second reading."""
-        return self.query.replace(KEEP_BROKEN, SKIP_BROKEN)
 
 
 def find(folder: Path, patterns: Iterable[str]) -> list[Path]:
@@ -205,7 +200,7 @@ def _json(connection: duck.Connection, path: Path, wanted: list[str], section: s
         f"strict_mode=false, max_line_size={MAX_LINE}, columns={{'line': 'VARCHAR'}}{KEEP_BROKEN})"
     )
     lines = f"SELECT row_number() OVER () AS {ROW}, line FROM {source}"
-    keys = _keys(connection, lines.replace(KEEP_BROKEN, SKIP_BROKEN), wanted, section)
+    keys = _keys(connection, lines, wanted, section)
     pointers = duck.texts("/" + key.replace("~", "~0").replace("/", "~1") for key in keys)
     parts = ", ".join(f"v[{i}] AS c{i}, t[{i}] AS t{i}" for i in range(1, len(keys) + 1))
     values = f"try(json_extract_string(line, {pointers})) AS v, try(json_type(line, {pointers})) AS t"

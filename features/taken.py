@@ -136,7 +136,7 @@ def attribute_kinds(connection: duck.Connection, opened: Relation, config: Confi
     asked = [f"bool_or({given[c]}), bool_and({sql_numeric(opened.cells[c])}) FILTER ({given[c]})" for c in columns]
     if not asked:
         return {}
-    found = duck.rows(connection, f"SELECT {', '.join(asked)} FROM ({opened.again()})")[0]
+    found = duck.rows(connection, f"SELECT {', '.join(asked)} FROM ({opened.query})")[0]
     kinds = {}
     for column, used, numeric in zip(columns, found[::2], found[1::2], strict=True):
         kind = opened.cells[column].type
@@ -207,7 +207,7 @@ def _quarantined(opened: Relation, path: Path) -> str:
     pushed = "(SELECT count(*) FROM broken_lines WHERE before < b.row)"
     return (
         f"SELECT {duck.text(str(path))} AS file, row, reason, raw FROM ("
-        f"SELECT b.row + {pushed} AS row, b.reason, {opened.raw} AS raw FROM ({opened.again()}) s "
+        f"SELECT b.row + {pushed} AS row, b.reason, {opened.raw} AS raw FROM ({opened.query}) s "
         f"JOIN bad b ON b.row = s.{ROW} "
         "UNION ALL SELECT row, reason, raw FROM broken_lines) ORDER BY row"
     )

@@ -107,6 +107,19 @@ def test_broken_lines_of_csv_are_quarantined_with_their_row_and_text(tmp_path: P
     assert told[6][1]["who"] == "e"
 
 
+def test_rows_after_a_line_that_breaks_the_parser_are_kept_apart_too(tmp_path: Path) -> None:
+    row = b'"anna"\t"2025-01-01"\t"buy"\t"1"\n'
+    broken, late = row.replace(b"\t", b"\r", 1), row.replace(b"2025-01-01", b"never")
+    (tmp_path / "log").mkdir()
+    (tmp_path / "log" / "a.tsv").write_bytes(b"who\tat\twhat\tmoney\n" + row + broken + row + late + row)
+    report = run(config(tmp_path))
+    assert (report.rows, report.statistics.rows) == (5, 3)
+    assert [(row["row"], row["reason"].split(":")[0]) for row in quarantined(tmp_path)] == [
+        (2, "broken line"),
+        (4, "at"),
+    ]
+
+
 def test_broken_lines_of_json_are_quarantined(tmp_path: Path) -> None:
     good = json.dumps(event()).encode()
     (tmp_path / "log").mkdir()
