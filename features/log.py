@@ -40,7 +40,8 @@ KEEP_BROKEN = ", store_rejects=true, rejects_limit=0"  # each reading tells them
 class Relation:
     """A source file as SQL: `query` gives `ROW` and what `cells`, by source column, read; `raw` is a row as JSON text.
 
-    At every reading the rows and their numbers are the same. `checks` pairs conditions on a whole row with reasons; `header_lines` come before the first row.
+    At every reading the rows and their numbers are the same. `checks` pairs conditions on a whole row with reasons;
+    `header_lines` come before the first row.
     """
 
     query: str
