@@ -8,7 +8,7 @@ ready := $(venv)/ready
 install := install --quiet --no-deps
 hashed := $(install) --require-hashes
 
-.PHONY: help demo test check serve spark lock clean
+.PHONY: help demo test torture check serve spark lock clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*  ## /\1\t/p' $(MAKEFILE_LIST)
@@ -18,6 +18,9 @@ demo: $(ready)  ## a simulated shop from raw log to served scores, in minutes
 
 test: $(ready)  ## the whole test suite, with branch coverage
 	$(bin)/python -m pytest --cov $(ARGS)
+
+torture: $(ready)  ## crashes, clocks, disorder and broken files in full: hours; it needs strace and faketime
+	JOURNEYCAST_TORTURE=full $(bin)/python -m pytest tests/torture $(ARGS)
 
 check: $(ready)  ## lint, format, types and architecture; fast
 	$(bin)/ruff check

@@ -3,8 +3,6 @@
 import json
 import multiprocessing
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +19,6 @@ from features.files import digest
 from features.journeys import Journeys
 from features.store import Store, journey_digest
 from features.timeline import DAY_US, instant
-from tests import killed
 from tests.shops import NOW, config, digest_of, event, opened, run, write
 
 SHOP: dict[str, Any] = {"known": "seen", "order": "bill", "categories": ["channel"], "numbers": ["pieces"]}
@@ -242,24 +239,6 @@ def _hold(workspace: Path, ready: Any, done: Any) -> None:
     with _alone(workspace):
         ready.set()
         done.wait(10)
-
-
-def test_an_ingest_killed_anywhere_and_run_again_is_one_run_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(build, "ROWS_PER_BUCKET", killed.ROWS_PER_BUCKET)
-    folder = tmp_path / "shop"
-    write(folder / "log" / "a.csv", [event(who=f"c{number % 20}", key=f"{number}") for number in range(40)])
-    write(folder / "log" / "b.csv", [event(who="c1", key="first")])
-    assert run(killed.shop(folder)).buckets == 16
-    write(folder / "log" / "b.csv", [event(who="c1", money=7.0, key="first"), event(who=None, key="none")])
-    write(folder / "log" / "c.csv", [event(who="c1", at="2024-12-01", key="0")])  # which was an event of c0
-    command = [sys.executable, "-m", "tests.killed", str(folder)]
-    done = subprocess.run(command, cwd=Path(__file__).parents[1], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
-    assert found["killed"] == found["points"] >= 10
-    assert (found["torn"], found["other"]) == (0, 0)
 
 
 def test_equal_journeys_have_equal_digests_and_others_do_not(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from typing import Any, Self
 import pyarrow as pa
 
 from features import build, threads
+from features.config import Config
 from features.errors import StoreError
 from tests.shops import config, opened, run
 
@@ -31,6 +32,12 @@ CALLS = ("fsync", "rename", "replace", "unlink", "mkdir", "rmdir")
 WRITES = ("write", "writev", "pwrite64", "pwritev", "ftruncate")
 Point = tuple[str, int]  # the call, and at its how-manyth
 NOWHERE: Point = ("", 0)
+ROWS_PER_BUCKET = 3  # so that an ingest has many buckets, and builds some of them
+
+
+def shop(folder: Path) -> Config:
+    """The shop that is killed: ids let a new row take an event from another customer."""
+    return config(folder, id="key")
 
 
 class Inline:
@@ -84,7 +91,7 @@ def ingest(folder: Path, point: Point = NOWHERE) -> None:
 
     for name in CALLS:
         setattr(os, name, counted(getattr(os, name)))
-    run(config(folder))
+    run(shop(folder))
     (folder / "calls").write_text(str(calls))
     tell(folder)
 
@@ -104,7 +111,7 @@ def leave(folder: Path) -> None:
 def held(folder: Path) -> str:
     """What the store holds, every byte of it checked; nothing before the first ingest."""
     try:
-        store = opened(config(folder))
+        store = opened(shop(folder))
     except StoreError as error:
         if "run `ingest` first" in str(error):
             return "nothing"
@@ -118,7 +125,7 @@ def traced(folder: Path, *options: str) -> int:
     def work() -> None:
         vars(threads)["ThreadPoolExecutor"] = Inline
         signal.raise_signal(signal.SIGSTOP)
-        run(config(folder))
+        run(shop(folder))
 
     child = forked(work)
     os.waitpid(child, os.WUNTRACED)
@@ -177,7 +184,7 @@ def torture(folder: Path, kind: str, most: int) -> dict[str, Any]:
 
 def main(folder: Path, kind: str, most: int) -> dict[str, Any]:
     pa.array([1]).to_numpy()  # imports pandas, here and not in every child
-    build.ROWS_PER_BUCKET = 20  # several buckets, of which an ingest touches some
+    build.ROWS_PER_BUCKET = ROWS_PER_BUCKET
     assert ended(forked(leave, folder)) == 0
     return torture(folder, kind, most)
 
