@@ -23,7 +23,7 @@ from tests.torture.sizes import FORM, Toll, size
 
 ROOT = Path(__file__).parents[2]
 HOUR_US = DAY_US // 24
-HOURS = size((-48, -1, 0, 25), (-48, -25, -24, -1, 0, 1, 2, 24, 48), tuple(range(-48, 49)))
+HOURS = size((-48, 0, 25), (-48, -25, -24, -1, 0, 1, 2, 24, 48), tuple(range(-48, 49)))
 DAYS = {  # what the clock says when nothing is wrong with it, and the zone of the log
     "ordinary": ("2025-06-11T09:30:00Z", "UTC"),
     "spring": ("2025-03-30T01:00:00Z", "Europe/Paris"),

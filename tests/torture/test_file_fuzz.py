@@ -16,7 +16,7 @@ from tests.shops import config, event, run, write
 from tests.torture.sizes import Toll, size
 
 ROOT = Path(__file__).parents[2]
-MUTANTS, BATCH = size((24, 24), (240, 120), (5_000, 250))
+MUTANTS, BATCH = size((16, 16), (240, 120), (5_000, 250))
 MOST_MIB = 1024
 PIECE = 1024 * 1024
 HEAD, ROW = b"who,at,what,money\n", b"anna,2025-01-01,buy,1\n"

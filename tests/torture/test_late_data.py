@@ -19,7 +19,7 @@ from tests.shops import config, opened, run, write
 from tests.torture.sizes import Toll, size
 from tests.worlds import CHANNELS, EVENTS, EVERY_FEATURE, PRODUCTS, START
 
-DAYS, CUSTOMERS, EVENTS_A_DAY = size((6, 30, 60), (14, 200, 300), (90, 1_000, 2_000))
+DAYS, CUSTOMERS, EVENTS_A_DAY = size((4, 30, 80), (14, 200, 300), (90, 1_000, 2_000))
 LATE, LATEST_DAYS = 0.05, 7
 LOG: dict[str, Any] = {"categories": ["channel", "product"], "numbers": ["quantity"]}
 KNOWN: dict[str, Any] = {**LOG, "known": "seen"}

@@ -24,7 +24,7 @@ from tests.shops import opened, run
 from tests.torture.sizes import Toll, size
 from tests.worlds import CUTOFFS, EDGES, EVERY_FEATURE, Event, Fact, World, events, facts, same_bits, worlds
 
-CUSTOMERS, TIMES, EVENTS_EACH = size((250, 2, 8), (10_000, 1, 6), (10_000, 20, 12))
+CUSTOMERS, TIMES, EVENTS_EACH = size((150, 2, 8), (10_000, 1, 6), (10_000, 20, 12))
 FRESH = "2.parquet"  # of the crowd's three files, the one that comes with the requests
 
 
