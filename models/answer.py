@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from features.journeys import Floats
-from models.expectations import Position
+from models.expectations import Expectations, Position, unpack_expectations
 from models.rungs import Packed, Rung, unpack
 
 BANDS = ("low", "medium", "high", "very high")
@@ -72,11 +72,11 @@ class Said:
 class Answer:
     """One horizon of a task.
 
-    `fitted_days` is the horizon the rung was fitted on; when it is shorter than `horizon_days`, probabilities are
-    carried over by hazard and sums by rate (law 5). `outcome` says which way the probability points: "event"
-    (something happens) or "silence" (churn by inactivity). `base` are ascending scores of the base at training at
-    evenly spaced percentiles 0..100. `metrics` and `baseline_metrics` are out-of-time figures, each `{name: [value,
-    low, high]}`; `notes` are sentences for a person.
+    `fitted_days` is the horizon the rung was fitted on; when it is shorter than `horizon_days`, what is said is carried
+    over by the purchase process `longer`, or without one probabilities by hazard and sums by rate (law 5). `outcome`
+    says which way the probability points: "event" (something happens) or "silence" (churn by inactivity). `base` are
+    ascending scores of the base at training at evenly spaced percentiles 0..100. `metrics` and `baseline_metrics` are
+    out-of-time figures, each `{name: [value, low, high]}`; `notes` are sentences for a person.
     """
 
     horizon_days: int
@@ -92,36 +92,45 @@ class Answer:
     baseline_metrics: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     flags: tuple[str, ...] = ()
+    longer: Expectations | None = None
 
     def say(self, values: Floats, position: Position) -> Said:
         """Score every row of a panel: `values` (n, n_features) with feature columns at `position`."""
         prediction = self.rung.predict(values, position)
         low, high = self.spread.interval(prediction.mean)
-        score = self.carried(prediction.mean)
+        power, factor = self._stretch(values, position)
+        by = factor if self.kind == "cltv" else power
+        score = self.carried(prediction.mean, by)
+        quantiles = self.spread.quantile(prediction.mean).T if self.spread.levels else None
         return Said(
             score=score,
-            low=self.carried(low),
-            high=self.carried(high),
+            low=self.carried(low, by),
+            high=self.carried(high, by),
             percentile=self.percentile(score),
-            baseline=self.carried(self.baseline.predict(values, position).mean),
-            parts={name: self._carried_part(name, part) for name, part in prediction.parts.items()},
-            quantiles=self.carried(self.spread.quantile(prediction.mean)) if self.spread.levels else None,
+            baseline=self.carried(self.baseline.predict(values, position).mean, by),
+            parts={name: _carried_part(name, part, power, factor) for name, part in prediction.parts.items()},
+            quantiles=None if quantiles is None else self.carried(quantiles, by).T,
         )
 
-    def carried(self, said: Floats) -> Floats:
-        """What is said for `fitted_days`, carried over to `horizon_days`: probabilities by hazard, money by rate."""
-        ratio = self.horizon_days / self.fitted_days
-        if ratio == 1:
+    def carried(self, said: Floats, by: Floats | None = None) -> Floats:
+        """What is said for `fitted_days`, carried over to `horizon_days`.
+
+        `by` is the power of the chance of silence, or the factor of money; without it hazard and rate stay as they are.
+        """
+        if self.horizon_days == self.fitted_days:
             return said
+        ratio = self.horizon_days / self.fitted_days if by is None else by
         if self.kind == "cltv":
             return said * ratio
         return np.asarray(said**ratio if self.outcome == "silence" else 1.0 - (1.0 - said) ** ratio)
 
-    def _carried_part(self, name: str, part: Floats) -> Floats:
-        ratio = self.horizon_days / self.fitted_days
-        if ratio == 1 or name not in ("p_none", "orders"):
-            return part
-        return np.asarray(part**ratio if name == "p_none" else part * ratio)
+    def _stretch(self, values: Floats, position: Position) -> tuple[Floats, Floats]:
+        """Per row the power and the factor that carry over; where no process speaks the ratio of the horizons."""
+        same = np.full(len(values), self.horizon_days / self.fitted_days)
+        if self.longer is None or self.horizon_days == self.fitted_days:
+            return same, same
+        power, factor = self.longer.longer(values, position, self.horizon_days)
+        return np.where(np.isnan(power), same, power), np.where(np.isnan(factor), same, factor)
 
     def percentile(self, score: Floats) -> Floats:
         """Share of the base at training with a lower score, ties counted half, 0-100."""
@@ -137,10 +146,16 @@ class Answer:
         plain, texts = self.rung.pack()
         baseline, baseline_texts = self.baseline.pack()
         rest = {key: getattr(self, key) for key in _PLAIN} | {"spread": asdict(self.spread)}
+        if self.longer is not None:
+            rest["longer"] = self.longer.pack()
         named = {f"rung-{name}": text for name, text in texts.items()} | {
             f"baseline-{n}": t for n, t in baseline_texts.items()
         }
         return {**rest, "rung": plain, "baseline": baseline}, named
+
+
+def _carried_part(name: str, part: Floats, power: Floats, factor: Floats) -> Floats:
+    return np.asarray(part**power if name == "p_none" else part * factor if name == "orders" else part)
 
 
 def _clip(values: Floats, highest: float) -> Floats:
@@ -177,6 +192,7 @@ def unpack_answer(plain: Mapping[str, Any], texts: Mapping[str, str]) -> Answer:
                 "rung": unpack(plain["rung"], own),
                 "baseline": unpack(plain["baseline"], other),
                 "spread": Spread(**spread),
+                "longer": unpack_expectations(plain.get("longer")),
             }
         )
     )

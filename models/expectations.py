@@ -4,7 +4,7 @@ Rungs use it as it is, or widen the rows that trees read by its columns. Who nev
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from models.btyd import Geometric, Past
 from models.gamma_gamma import GammaGamma
 
 Position = Mapping[str, int]
+LEAST = 1e-300
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,16 @@ class Expectations:
         said = self.process.expect(past, self.horizon_days)
         alive, orders, none = (np.where(never, np.nan, one) for one in (said.p_alive, said.orders, said.p_none))
         return Ahead(alive, orders, none, self._order_value(values, position, np.where(never, 0.0, past.x + 1)))
+
+    def longer(self, values: Floats, position: Position, days: float) -> tuple[Floats, Floats]:
+        """How what is said of `horizon_days` carries over to `days`, by row; NaN for who was never seen.
+
+        The power of the chance of silence, and the factor of orders and money.
+        """
+        one, other = (replace(self, horizon_days=span).ahead(values, position) for span in (self.horizon_days, days))
+        quiet, still = (-np.log(np.maximum(ahead.p_none, LEAST)) for ahead in (one, other))
+        power = np.maximum(still, LEAST) / np.maximum(quiet, LEAST)
+        return power, np.maximum(other.orders, LEAST) / np.maximum(one.orders, LEAST)
 
     def widened(self, values: Floats, position: Position) -> Floats:
         """The rows with the expectations as further columns."""

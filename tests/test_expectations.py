@@ -14,6 +14,7 @@ from features.config import TaskConfig
 from features.journeys import Floats
 from features.panel import Panel, Rows
 from features.windows import Feature, FeatureSet, Stream
+from models.answer import Answer, Spread, unpack_answer
 from models.boosted import QUIET, Trees
 from models.btyd import Geometric
 from models.expectations import Expectations
@@ -137,6 +138,24 @@ def test_probabilities_are_probabilities_and_silence_agrees_with_the_event(
     said = VALUE.predict(row, POSITION)
     assert said.parts["p_none"] == pytest.approx(silence)
     assert said.mean == pytest.approx(said.parts["orders"] * said.parts["order_value"])
+
+
+@pytest.mark.parametrize("rung", RUNGS[2:5], ids=IDS[2:5])
+def test_a_process_carries_over_to_what_it_says_of_the_longer_horizon(rung: Btyd) -> None:
+    kind, outcome = ("cltv", "event") if rung.asked == "money" else ("churn", rung.asked)
+    spread = Spread("money" if kind == "cltv" else "probability", (), (0.0,), (0.0,))
+    answer = Answer(270, 90, kind, outcome, rung, rung, spread, (0.0,), "C", longer=rung.expectations)
+    rows = customers(70)
+    bought = ~np.isnan(rows[:, 0])
+    wanted = replace(rung, expectations=replace(rung.expectations, horizon_days=270.0)).predict(rows, POSITION)
+    said = answer.say(rows, POSITION)
+    assert said.score[bought] == pytest.approx(wanted.mean[bought])
+    for name, part in wanted.parts.items():
+        assert said.parts[name][bought] == pytest.approx(part[bought])
+    alone = answer.say(rows[3:4], POSITION)
+    assert alone.score.tobytes() == said.score[3:4].tobytes()
+    again = unpack_answer(json.loads(json.dumps(answer.pack()[0])), {})
+    assert again.say(rows, POSITION).score.tobytes() == said.score.tobytes()
 
 
 def test_too_few_who_came_back_give_no_process_and_a_sentence() -> None:

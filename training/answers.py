@@ -128,6 +128,7 @@ def _serving(
         baseline_metrics=tested.baseline_metrics if tested else {},
         notes=_notes(split, trained),
         flags=("extrapolated",) if split.extrapolated else (),
+        longer=question.expectations(rows) if split.extrapolated else None,
     )
     values = base_values(setting.parts, task, setting.features, setting.as_of, setting.config.train.max_rows)
     said = answer.say(values, setting.features.position)
