@@ -86,11 +86,29 @@ def plain(path: Path, names: Sequence[str] | None = None, only: Mask | None = No
 
 
 def cut(path: Path, low: int, high: int) -> Iterator[Part]:
-    """The rows of customers with `low <= hash < high`."""
+    """The rows of customers with `low <= hash < high`, copied: pages of the mapped files would pile up in memory."""
     for run in read(path):
         start = int(np.searchsorted(run.hashes, np.uint16(low)))  # a wider type would have all of them copied
         end = int(np.searchsorted(run.hashes, np.uint16(high - 1), side="right"))
-        yield Part(run.rows.slice(start, end - start), run.first + start)
+        yield Part(_copied(run.rows.slice(start, end - start)), run.first + start)
+
+
+def _copied(rows: pa.RecordBatch) -> pa.RecordBatch:
+    """The same rows in memory of their own, with the names that they need of each dictionary."""
+    columns = [_trimmed(one) if pa.types.is_dictionary(one.type) else _own(one) for one in rows.columns]
+    return pa.RecordBatch.from_arrays(columns, rows.schema.names)
+
+
+def _trimmed(column: pa.DictionaryArray) -> pa.DictionaryArray:
+    """With the span of names from the first to the last that occurs: those of a slice stand together."""
+    ends = pc.min_max(column.indices).as_py()
+    low = ends["min"] or 0
+    names = column.dictionary.slice(low, 0 if ends["max"] is None else ends["max"] - low + 1)
+    return pa.DictionaryArray.from_arrays(pc.subtract(column.indices, pa.scalar(low, column.indices.type)), _own(names))
+
+
+def _own(column: pa.Array) -> pa.Array:
+    return pa.concat_arrays([column, column.slice(0, 0)])
 
 
 def _gathered(pieces: Iterable[pa.Table]) -> Iterator[pa.Table]:
