@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from features.journeys import Floats, Ints
-from models.rungs import Packed
+from models.prediction import Packed
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from features.journeys import Floats
-from models.expectations import Expectations, Position, unpack_expectations
-from models.rungs import Packed, Rung, unpack
+from models.expectations import Expectations, unpack_expectations
+from models.prediction import Packed, Position
+from models.rungs import Rung, unpack
 
 BANDS = ("low", "medium", "high", "very high")
 BAND_EDGES = (50.0, 80.0, 95.0)  # of the percentile

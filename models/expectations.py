@@ -12,8 +12,8 @@ import numpy as np
 from features.journeys import Floats
 from models.btyd import Geometric, Past
 from models.gamma_gamma import GammaGamma
+from models.prediction import Position
 
-Position = Mapping[str, int]
 LEAST = 1e-300
 
 
@@ -91,6 +91,11 @@ class Expectations:
             return None
         money = np.maximum(np.nan_to_num(values[:, position[self.money]]), 0.0)  # refunds may outweigh what was bought
         return self.order_value.order_value(count, money / np.maximum(count, 1.0))
+
+
+def packed(expectations: Expectations | None) -> dict[str, Any]:
+    """What a rung writes of them, if it has any."""
+    return {} if expectations is None else {"expectations": expectations.pack()}
 
 
 def unpack_expectations(plain: Mapping[str, Any] | None) -> Expectations | None:

@@ -5,7 +5,7 @@ JSON and named texts; `unpack` takes them back. Nothing here fits anything: that
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,19 +14,9 @@ from scipy.special import expit, logit
 from features.errors import BundleError
 from features.journeys import Floats
 from models.boosted import Trees
-from models.expectations import Expectations, Position, unpack_expectations
-
-Packed = tuple[dict[str, Any], dict[str, str]]  # JSON and named texts
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """Per row: `mean` is the probability or the expected money; `parts` holds named columns that explain it (such as
-    `p_none`).
-    """
-
-    mean: Floats
-    parts: Mapping[str, Floats] = field(default_factory=dict)
+from models.expectations import Expectations, packed, unpack_expectations
+from models.prediction import TINY, Packed, Position, Prediction
+from models.silence import Btyd
 
 
 class Rung(Protocol):
@@ -102,69 +92,7 @@ class Probability:
 
     def pack(self) -> Packed:
         """The trees' text beside JSON."""
-        return {"rung": "probability", "name": self.name, **_packed(self.expectations)}, {"trees": self.trees.text}
-
-
-@dataclass(frozen=True)
-class Btyd:
-    """A purchase process as it is: the chance of silence or of an event, or money (`asked`).
-
-    `never` is the chance of silence of who never did what is asked about. `correction` is the ratio of summed money to
-    summed predictions over the rows fitted on.
-    """
-
-    expectations: Expectations
-    asked: str
-    never: float
-    correction: float = 1.0
-    name: str = "btyd"
-
-    def predict(self, values: Floats, position: Position) -> Prediction:
-        """The probability, or money with parts `p_none`, `orders` and `order_value`."""
-        ahead = self.expectations.ahead(values, position)
-        unseen = np.isnan(ahead.p_none)
-        p_none = np.where(unseen, self.never, ahead.p_none)
-        if self.asked != "money" or ahead.order_value is None:
-            return Prediction(p_none if self.asked == "silence" else 1.0 - p_none)
-        orders, worth = np.where(unseen, 1.0 - self.never, ahead.orders), ahead.order_value * self.correction
-        return Prediction(orders * worth, {"p_none": p_none, "orders": orders, "order_value": worth})
-
-    def moved(self, values: Floats, position: Position) -> Floats:
-        """How far days with orders, silence and money moved the log-odds (of money: the logarithm), (n, n_features).
-
-        Each against a customer who came for the first time just now, one after the other.
-        """
-        reads, steps = self.expectations, values.copy()
-        moved = np.zeros(values.shape)
-        for shown, changed in self._since_first(values, position):
-            before = self._link(steps, position)
-            for name, column in changed.items():
-                steps[:, position[name]] = column
-            moved[:, position[shown]] += before - self._link(steps, position)
-        moved[np.isnan(values[:, position[reads.days]])] = 0.0
-        return moved
-
-    def pack(self) -> Packed:
-        """Plain JSON; no texts."""
-        plain = {"asked": self.asked, "never": self.never, "correction": self.correction, "name": self.name}
-        return {"rung": "btyd", **plain, **_packed(self.expectations)}, {}
-
-    def _since_first(self, values: Floats, position: Position) -> list[tuple[str, dict[str, Floats]]]:
-        """Steps from the customer as it is to one who came for the first time just now, each with the feature shown."""
-        reads = self.expectations
-        span, nothing = values[:, position[reads.span]], np.zeros(len(values))
-        count = values[:, position[reads.days]] + 1
-        steps: list[tuple[str, dict[str, Floats]]] = [(reads.silence, {reads.age: span})]
-        if reads.order_value is not None:
-            usual = reads.order_value.order_value(nothing, nothing)
-            steps.append((reads.money, {reads.money: usual * count}))
-        return [*steps, (reads.days, {reads.days: nothing, reads.span: nothing, reads.age: nothing})]
-
-    def _link(self, values: Floats, position: Position) -> Floats:
-        mean = self.predict(values, position).mean
-        return np.asarray(
-            np.log(np.maximum(mean, TINY)) if self.asked == "money" else logit(np.clip(mean, TINY, 1 - TINY))
-        )
+        return {"rung": "probability", "name": self.name, **packed(self.expectations)}, {"trees": self.trees.text}
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,7 +127,6 @@ class Average:
 
 
 SURE = 1e-3  # in an average no rung is surer than this, so that none decides alone
-TINY = 1e-15
 
 
 @dataclass(frozen=True)
@@ -272,7 +199,7 @@ class Hurdle:
     def pack(self) -> Packed:
         """Both trees' texts beside JSON."""
         plain = {"history": asdict(self.history), "correction": self.correction, "name": self.name}
-        return {"rung": "hurdle", **plain, **_packed(self.expectations)}, {
+        return {"rung": "hurdle", **plain, **packed(self.expectations)}, {
             "buys": self.buys.text,
             "more": self.more.text,
         }
@@ -320,10 +247,6 @@ def _widened(expectations: Expectations | None, values: Floats, position: Positi
 def _contributions(trees: Trees, expectations: Expectations | None, values: Floats, position: Position) -> Floats:
     shares = trees.contributions(_widened(expectations, values, position))[:, :-1]
     return shares if expectations is None else expectations.folded(shares, position)
-
-
-def _packed(expectations: Expectations | None) -> dict[str, Any]:
-    return {} if expectations is None else {"expectations": expectations.pack()}
 
 
 def unpack(plain: Mapping[str, Any], texts: Mapping[str, str]) -> Rung:

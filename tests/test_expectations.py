@@ -19,7 +19,8 @@ from models.boosted import QUIET, Trees
 from models.btyd import Geometric
 from models.expectations import Expectations
 from models.gamma_gamma import GammaGamma
-from models.rungs import Average, Btyd, History, Hurdle, Probability, Rung, gains, moved, unpack
+from models.rungs import Average, History, Hurdle, Probability, Rung, gains, moved, unpack
+from models.silence import Btyd
 from serving.reasons import why
 from training.expectations import FEWEST_RETURNED, processes, repeats
 from training.labels import Labels

@@ -11,7 +11,9 @@ from features.timeline import days
 from features.windows import FeatureSet
 from models.boosted import Grower, Growth, Sample, sample
 from models.expectations import Expectations
-from models.rungs import Average, Btyd, Hurdle, Prediction, Probability, Rung
+from models.prediction import Prediction
+from models.rungs import Average, Hurdle, Probability, Rung
+from models.silence import Btyd
 from training.expectations import Processes
 from training.metrics import log_losses
 from training.panels import Examples
