@@ -1,4 +1,4 @@
-"""Speed, memory and values of the feature engine against DuckDB, Polars and pandas; the tables are in README.md.
+"""Speed, memory and values of the feature engine against its peers; the tables are in README.md.
 
     python benchmarks/features.py                       the job: 10M events, 200k customers, 12 cutoffs, 31 features
     python benchmarks/features.py --table events        growth with events: 1M, 10M, 100M
@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -26,22 +26,13 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1]))  # before this folder, where `features` would be this file
 
 from benchmarks.feature_job import job as jobs
-from benchmarks.feature_job.contenders import CONTENDERS, differences
+from benchmarks.feature_job.contenders import CONTENDERS, Measurement, differences
 from benchmarks.feature_job.job import Job
 
 DATA = Path(__file__).parents[1] / ".cache" / "benchmarks"
 REFERENCE = "duckdb"
 USUAL = ("store", "parquet", "duckdb", "duckdb_tuned", "polars")
 CHECKED = ("store", "parquet", "polars", "pandas", "duckdb_tuned")
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """Of one run: wall time and processor time in s, peak resident memory of its process in MiB."""
-
-    seconds: float
-    processor_seconds: float
-    peak_mib: float
 
 
 def main() -> int:
@@ -68,7 +59,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--table", choices=["job", "events", "cutoffs", "day"], default="job")
     parser.add_argument("--events", type=lambda text: int(float(text)), default=10_000_000)
     parser.add_argument("--cutoffs", type=int, default=12, choices=range(1, len(jobs.MONTHS) + 1), metavar="1-24")
-    parser.add_argument("--contenders", nargs="+", choices=CONTENDERS, default=USUAL)
+    parser.add_argument(
+        "--contenders", nargs="+", choices=CONTENDERS, default=USUAL, help=f"compared with {REFERENCE}, else the first"
+    )
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--data", default=DATA, help="where logs and stores are kept")
     parser.add_argument("--measure", choices=CONTENDERS, help=argparse.SUPPRESS)
@@ -101,6 +94,8 @@ def _quick(job: Job) -> int:
 def _compare(job: Job, names: Sequence[str], repeats: int) -> int:
     """The table of the job, each contender `repeats` times in turn, its values against the reference's."""
     names = _here(names)
+    if not names:
+        return 1
     print(
         f"{job.events:,} events, {job.customers:,} customers, {len(job.cutoffs)} cutoffs, {len(jobs.COLUMNS)} features"
     )
@@ -118,9 +113,7 @@ def _compare(job: Job, names: Sequence[str], repeats: int) -> int:
 
 def _told_differences(folder: Path, names: Sequence[str]) -> int:
     """Compare what was saved; tells and counts the features that differ."""
-    if REFERENCE not in names:
-        return 0
-    expected = np.load(folder / f"{REFERENCE}.npy", mmap_mode="r")
+    expected = np.load(folder / f"{_reference(names)}.npy", mmap_mode="r")
     wrong = 0
     for name in names:
         told = differences(np.load(folder / f"{name}.npy", mmap_mode="r"), expected)
@@ -133,14 +126,14 @@ def _print_table(runs: dict[str, list[Measurement]]) -> None:
     print("\n| who | wall s, median (all) | × faster | processor s | × less | peak MiB |\n|---|---|---|---|---|---|")
     middle = {name: statistics.median(run.seconds for run in of) for name, of in runs.items()}
     work = {name: statistics.median(run.processor_seconds for run in of) for name, of in runs.items()}
-    base = REFERENCE if REFERENCE in runs else next(iter(runs))
+    base = _reference(list(runs))
     for name, of in runs.items():
         every = " ".join(f"{run.seconds:.2f}" for run in of)
         ratios = middle[base] / middle[name], work[base] / work[name]
         peak = max(run.peak_mib for run in of)
         print(
             f"| {CONTENDERS[name].text} | {middle[name]:.2f} ({every}) | {ratios[0]:.1f} "
-            f"| {work[name]:.1f} | {ratios[1]:.1f} | {peak:,.0f} |"
+            f"| {work[name]:.2f} | {ratios[1]:.1f} | {peak:,.0f} |"
         )
 
 
@@ -158,6 +151,11 @@ def _growth(sizes: Sequence[Job], repeats: int, names: Sequence[str] = ("ingest"
                 flush=True,
             )
     return 0
+
+
+def _reference(names: Sequence[str]) -> str:
+    """Whom values and times are compared with."""
+    return REFERENCE if REFERENCE in names else names[0]
 
 
 def _here(names: Sequence[str]) -> list[str]:
@@ -184,7 +182,8 @@ def _measure_here(name: str, job: Job, save: Path | None) -> int:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     if save is not None:
         np.save(save, contender.values(job, result))
-    print(json.dumps(asdict(Measurement(seconds, processor, peak))))
+    measured = contender.measured(result) if contender.measured else Measurement(seconds, processor, peak)
+    print(json.dumps(asdict(measured)))
     return 0
 
 

@@ -11,12 +11,21 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from benchmarks.feature_job import ours, sql
+from benchmarks.feature_job import ours, peer, sql
 from benchmarks.feature_job.job import COLUMNS, Job
 from features.journeys import Floats
 
 EXACT = [place for place, name in enumerate(COLUMNS) if "_count_" in name or "_distinct_" in name]
 RECENCIES = [place for place, name in enumerate(COLUMNS) if name.endswith("_recency")]
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """Of one run: wall time and processor time in s, peak resident memory of its process in MiB."""
+
+    seconds: float
+    processor_seconds: float
+    peak_mib: float
 
 
 @dataclass(frozen=True)
@@ -29,11 +38,13 @@ class Contender:
     run: Callable[[Job, Any], Any]
     values: Callable[[Job, Any], Floats]
     needs: str = ""  # a package that may be missing
+    found: Callable[[str], Any] = find_spec  # whether it is not
+    measured: Callable[[Any], Measurement] | None = None  # by itself, where it runs in a process of its own anyhow
 
     @property
     def is_here(self) -> bool:
         """Whether what it needs is installed."""
-        return not self.needs or find_spec(self.needs) is not None
+        return not self.needs or bool(self.found(self.needs))
 
 
 def _empty(job: Job) -> Floats:
@@ -82,6 +93,19 @@ def _sql(name: str, text: str, query: Callable[[Job, sql.Connection], None]) -> 
     )
 
 
+def _featuretools(name: str, text: str, *, tuned: bool) -> Contender:
+    return Contender(
+        name,
+        text,
+        ready=lambda job, _: job.write(),
+        run=lambda job, _: peer.run(job, tuned=tuned),
+        values=lambda job, result: _of_table(job, result[1]),
+        needs="featuretools in an environment of its own (python -m benchmarks.feature_job.peer)",
+        found=lambda _: peer.is_here(),
+        measured=lambda result: Measurement(**result[0]),
+    )
+
+
 def _frame(library: str, job: Job, _: Any) -> Any:
     from benchmarks.feature_job import frames  # not at the top: pandas would be in everybody's memory
 
@@ -115,6 +139,8 @@ CONTENDERS = _listed(
         run=partial(_frame, "pandas"),
         values=lambda job, frame: _of_table(job, pa.Table.from_pandas(frame)),
     ),
+    _featuretools("featuretools", "featuretools, a call for each window", tuned=False),
+    _featuretools("featuretools_tuned", "featuretools, recency as a maximum", tuned=True),
 )
 
 
