@@ -3,7 +3,6 @@
 Files are named by all that decides their bytes, each with a note of its digest; what does not fit is made anew.
 """
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -168,13 +167,17 @@ def _write(path: Path, arrays: Arrays) -> None:
     batch = pa.RecordBatch.from_pydict(lists)
     with atomic_write(path) as temporary, pa.ipc.new_file(temporary, batch.schema) as file:
         file.write_batch(batch)
-    write_text(path.with_suffix(".json"), canonical_json({"digest": digest(path)}))
+    write_text(path.with_suffix(".json"), _note(path))
+
+
+def _note(path: Path) -> str:
+    return canonical_json({"digest": digest(path)})
 
 
 def _read(path: Path) -> Arrays | None:
     """What `_write` wrote, None when it is not there or not whole."""
     try:
-        if json.loads(path.with_suffix(".json").read_text())["digest"] != digest(path):
+        if path.with_suffix(".json").read_text() != _note(path):
             return None
         batch = pa.ipc.open_file(pa.memory_map(str(path))).get_batch(0)
     except FileNotFoundError:
@@ -185,9 +188,6 @@ def _read(path: Path) -> Arrays | None:
 def _prune(folder: Path, digests: set[str]) -> None:
     """Remove what is of no bucket any more."""
     sweep(folder)
-    for path in folder.glob(f"{PART}-*") if folder.is_dir() else ():
-        if path.name.split("-")[1] not in digests:
-            path.unlink(missing_ok=True)
-    for path in folder.glob(f"{WHOLE}-*"):
+    for path in folder.glob("*-*-*"):
         if path.name.split("-")[1] not in digests:
             path.unlink(missing_ok=True)

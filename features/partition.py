@@ -16,10 +16,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from features import duck, runs
+from features import duck, gather, runs
 from features import module as own
 from features.arrange import arrange
 from features.build import assemble, attributes, event_columns
+from features.compared import topics
 from features.config import Config
 from features.errors import LogError, StoreError
 from features.journeys import Ints, Journeys
@@ -35,6 +36,7 @@ ARRIVAL = 1  # all rows come at once
 EVENT, PROFILE, ASKED = range(3)  # the kind of a row in `panels`, where `at` is its time, known or cutoff
 ATTRIBUTE = "profile."  # stands before the columns of a profile's row
 REASON, RAW = "reason", "raw"
+COUNTS = pa.schema([("key", pa.int64()), ("count", pa.int64())])
 
 Batches = Iterator[pa.RecordBatch]
 
@@ -99,22 +101,34 @@ def panels(
     features: Mapping[str, Any],
     cutoffs: Sequence[int] | None,
     module: tuple[str, bytes] | None = None,
+    crowd: str | None = None,
 ) -> Batches:
     """The panel of a partition whose rows are ordered by `customer`, `kind` and `at`.
 
     Of every customer at `cutoffs` (µs UTC), or, when these are None, of the rows of kind `ASKED`. `module` is the file
-    that some of the features come from, name and bytes.
+    that some of the features come from, name and bytes; `crowd` is where what everybody did is written, for features
+    that compare with it.
     """
     read, chosen = Config.model_validate(config), FeatureSet.from_json(features)
     if module is not None:
         chosen = replace(chosen, module=own.read(*module, chosen.timezone).module)
+    everybody = None if crowd is None else gather.read(Path(crowd), topics(chosen))
     for chunk in _whole_customers(batches, CHUNK_ROWS):
-        journeys, asked = _journeys(chunk, read)
+        alone, asked = _journeys(chunk, read)
+        journeys = replace(alone, crowd=everybody)
         rows = asked if cutoffs is None else Rows.grid(len(journeys), np.array(cutoffs, np.int64))
         step = max(CELLS // max(len(chosen), 1), 1)
         for first in range(0, len(rows), step):
             part = rows[np.arange(first, min(first + step, len(rows)))]
             yield _batch(journeys, build(journeys, part, chosen))
+
+
+def counts(batches: Batches, _folder: Path, *, config: Mapping[str, Any], features: Mapping[str, Any]) -> Batches:
+    """What the customers of a partition, ordered as in `panels`, add to what everybody did: `COUNTS`, with repeats."""
+    read, asked = Config.model_validate(config), topics(FeatureSet.from_json(features))
+    for chunk in _whole_customers(batches, CHUNK_ROWS):
+        found = gather.counted(_journeys(chunk, read)[0], asked)
+        yield pa.RecordBatch.from_arrays([pa.array(found.keys), pa.array(found.counts)], schema=COUNTS)
 
 
 def panel_schema(features: FeatureSet) -> pa.Schema:

@@ -8,6 +8,7 @@ import importlib
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import MappingProxyType
@@ -20,8 +21,10 @@ from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F  # noqa: N812  as everybody knows them
 from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_schema
 
-from features import partition
+from features import gather, partition
+from features.compared import topics
 from features.config import Config
+from features.crowd import summed, together
 from features.errors import ConfigError, LogError, did_you_mean
 from features.files import atomic_write, digest, text_digest
 from features.partition import ASKED, ATTRIBUTE, EVENT, PROFILE, RAW, REASON, Checks
@@ -44,7 +47,8 @@ def panel(
 
     `events` and `profile` have the source columns of [log] and [profile]. Rows that `check` finds bad are left out; so
     are events more than a day after `now_us` (µs UTC). `asked` are cutoffs in µs UTC for every customer, or rows of
-    `customer_id` and `cutoff`, whose customers may be unknown.
+    `customer_id` and `cutoff`, whose customers may be unknown. What everybody did is counted at once, if features
+    compare with it; all else waits for an action.
     """
     good = check(events, config, now_us=now_us).where(F.col(REASON).isNull()).drop(REASON, RAW)
     once = _one_event_an_id(good) if config.log.id else good
@@ -59,7 +63,8 @@ def panel(
     cutoffs = None if isinstance(asked, DataFrame) else [int(cutoff) for cutoff in asked]
     own = None if features.module is None else (features.module.name, features.module.source)
     given = {"config": partition.plain(config), "features": features.to_json(), "cutoffs": cutoffs, "module": own}
-    return _mapped(ordered, "panels", partition.panel_schema(features), given)
+    everybody = _everybody(parts[0], features, config)
+    return _mapped(ordered, "panels", partition.panel_schema(features), given, everybody)
 
 
 def check(rows: DataFrame, config: Config, *, now_us: int, kind: Kind = "log") -> DataFrame:
@@ -152,15 +157,39 @@ def _column(name: str) -> Column:
     return F.col("`" + name.replace("`", "``") + "`")
 
 
-def _mapped(rows: DataFrame, job: str, schema: pa.Schema, given: dict[str, Any]) -> DataFrame:
-    """The rows through a job; columns travel by number, because `mapInArrow` stumbles over names with dots in them."""
+def _everybody(events: DataFrame, features: FeatureSet, config: Config) -> dict[str, str]:
+    """What everybody did, on every executor, where features compare with it: the argument of `panels` and its file."""
+    asked = topics(features)
+    if not asked:
+        return {}
+    ordered = events.repartition(F.expr(BUCKET)).sortWithinPartitions("customer", "kind", "at")
+    given = {"config": partition.plain(config), "features": features.to_json()}
+    counted = _mapped(ordered, "counts", partition.COUNTS, given).groupBy("key").agg(F.sum("count").alias("count"))
+    found = counted.toArrow()
+    counts = summed(found.column("key").to_numpy(), found.column("count").to_numpy())
+    content = sha256(repr(asked).encode() + counts.keys.tobytes() + counts.counts.tobytes())
+    path = Path(SparkFiles.getRootDirectory()) / f"crowd-{content.hexdigest()[:16]}.arrow"
+    if not path.exists():
+        gather.write(path, together([counts], asked))
+        for part in (path, path.with_suffix(".json")):
+            events.sparkSession.sparkContext.addFile(part.as_uri())
+    return {"crowd": path.name}
+
+
+def _mapped(
+    rows: DataFrame, job: str, schema: pa.Schema, given: dict[str, Any], files: Mapping[str, str] = MappingProxyType({})
+) -> DataFrame:
+    """The rows through a job; columns travel by number, because `mapInArrow` stumbles over names with dots in them.
+
+    `files` are arguments that name a file which was added to the application.
+    """
     numbered = rows.toDF(*(f"c{number}" for number in range(len(rows.columns))))
-    run = _in_executors(job, _ship(rows.sparkSession), rows.columns, given)
+    run = _in_executors(job, _ship(rows.sparkSession), rows.columns, given, dict(files))
     return numbered.mapInArrow(run, from_arrow_schema(schema))
 
 
 def _in_executors(
-    job: str, code: str, names: list[str], given: dict[str, Any]
+    job: str, code: str, names: list[str], given: dict[str, Any], files: dict[str, str]
 ) -> Callable[[Iterable[pa.RecordBatch]], Iterator[Any]]:
     """A job of `features.partition` for `mapInArrow`, on batches whose columns are `names`.
 
@@ -180,7 +209,8 @@ def _in_executors(
                 f"expected our code in {home}, found {jobs.__file__}; after a change start a new session"
             )
         named = (batch.rename_columns(names) for batch in batches)
-        yield from getattr(jobs, job)(named, home.parent, **given)
+        placed = {argument: SparkFiles.get(name) for argument, name in files.items()}
+        yield from getattr(jobs, job)(named, home.parent, **given, **placed)
 
     return run
 

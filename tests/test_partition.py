@@ -13,8 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features import partition
+from features import gather, partition
+from features.compared import topics
 from features.config import Config, parse
+from features.crowd import summed, together
 from features.errors import LogError, StoreError
 from features.panel import Rows, build
 from features.partition import ASKED, ATTRIBUTE, EVENT, PROFILE, Checks
@@ -22,7 +24,7 @@ from features.store import Store
 from features.windows import FeatureSet
 from tests.crowds import NOW, crowd
 from tests.shops import run
-from tests.worlds import CUTOFFS, EVERY_FEATURE, same_bits
+from tests.worlds import COMPARISONS, CUTOFFS, EVERY_FEATURE, same_bits
 
 
 @pytest.mark.parametrize("most", [40, 10**6])
@@ -41,6 +43,26 @@ def test_a_panel_of_chunks_is_the_panel_of_the_store(
     assert (len(batches) > 10) == (most == 40)
     assert table.column("customer_id").to_pylist() == list(journeys.customers[expected.rows.customer])
     assert table.column("cutoff").cast(pa.int64()).to_pylist() == expected.rows.cutoff.tolist()
+    assert same_bits(np.stack([column.to_numpy() for column in table.columns[2:]], axis=1), expected.values)
+
+
+@pytest.mark.parametrize("most", [40, 10**6])
+def test_what_chunks_add_up_to_is_what_everybody_did(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    shop = crowd(tmp_path, 60, without="id")
+    run(shop, now=NOW)
+    monkeypatch.setattr(partition, "CHUNK_ROWS", most)
+    sent: dict[str, Any] = {"features": COMPARISONS.to_json(), "config": partition.plain(shop)}
+    found = pa.Table.from_batches(partition.counts(_batches(_partition(shop)), shop.folder, **sent), partition.COUNTS)
+    asked = topics(COMPARISONS)
+    everybody = together([summed(found.column("key").to_numpy(), found.column("count").to_numpy())], asked)
+    gather.write(tmp_path / "sent.arrow", everybody)
+    sent |= {"cutoffs": CUTOFFS, "crowd": str(tmp_path / "sent.arrow")}
+    batches = partition.panels(_batches(_partition(shop)), shop.folder, **sent)
+    table = pa.Table.from_batches(batches, partition.panel_schema(COMPARISONS))
+    journeys = Store.open(shop.workspace_path, shop).with_crowd(asked).bucket(0)
+    expected = build(journeys, Rows.grid(len(journeys), np.array(CUTOFFS)), COMPARISONS)
     assert same_bits(np.stack([column.to_numpy() for column in table.columns[2:]], axis=1), expected.values)
 
 

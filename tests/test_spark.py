@@ -13,9 +13,11 @@ import pyarrow.compute as pc
 import pytest
 
 from features.bucket import hash_of
+from features.compared import topics
 from features.config import Config
 from features.errors import ConfigError, LogError
 from features.journeys import Floats
+from features.module import read
 from features.panel import Rows, build
 from features.report import IngestReport
 from features.store import Store
@@ -23,13 +25,16 @@ from features.windows import Feature, FeatureSet, Stream
 from tests.conftest import SERVICES_REQUIRED
 from tests.crowds import NOW, crowd
 from tests.shops import run
-from tests.worlds import CUTOFFS, EVERY_FEATURE, same_bits, world
+from tests.test_module import SOURCE
+from tests.worlds import COMPARISONS, CUTOFFS, EVERY_FEATURE, same_bits, world
 
 pytestmark = [pytest.mark.spark, pytest.mark.filterwarnings("ignore:PySpark does not yet fully support pandas")]
 
 CUSTOMERS = 10_000 if SERVICES_REQUIRED else 500
 FEATURES = EVERY_FEATURE.union(
-    FeatureSet((Feature("mean", Stream(), "comment_length"), Feature("attribute_is", column="size", level="XL")))
+    FeatureSet((Feature("mean", Stream(), "comment_length"), Feature("attribute_is", column="size", level="XL"))),
+    COMPARISONS,
+    read("my_features.py", SOURCE.encode(), "UTC"),
 )
 Answers = Mapping[str, Floats]  # values at `CUTOFFS` by customer
 
@@ -72,7 +77,7 @@ def report(shop: Config) -> IngestReport:
 def expected(shop: Config, report: IngestReport) -> Answers:
     """What one machine says."""
     answers: dict[str, Floats] = {}
-    for journeys in Store.open(shop.workspace_path, shop).buckets():
+    for journeys in Store.open(shop.workspace_path, shop).with_crowd(topics(FEATURES)).buckets():
         values = build(journeys, Rows.grid(len(journeys), np.array(CUTOFFS)), FEATURES).values
         answers.update(zip(journeys.customers, values.reshape(len(journeys), len(CUTOFFS), -1), strict=True))
     return answers

@@ -88,7 +88,8 @@ def _block(first, end, columns, streams, cells, crowd, cutoff, block, figures, o
             if group >= 0 and visible(time[index], known[index], cutoff) and _is_of(index, columns, streams, stream):
                 seen += 1
                 rows += total(crowd, of_value, group, cutoff)
-                hits += total(crowd, of_event, group, cutoff)
+                if of_event != of_value:
+                    hits += total(crowd, of_event, group, cutoff)
             index -= 1
         out[figures[place, 2]] = math.nan
         if figures[place, 0] == POPULARITY and seen * everybody > 0:
