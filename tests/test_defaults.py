@@ -1,5 +1,6 @@
 """The default features follow from the log and the questions, with no hand work."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,8 +8,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 
+from features.compared import topics
 from features.config import Config, parse
-from features.defaults import derive
+from features.crowd import together
+from features.defaults import chosen, derive
+from features.errors import ConfigError
+from features.families import FAMILIES
+from features.gather import counted
 from features.panel import Rows, build
 from features.survey import Survey, survey
 from features.windows import FeatureSet
@@ -135,6 +141,40 @@ def test_every_default_feature_can_be_built(of: World) -> None:
     panel = build(journeys, Rows.grid(len(journeys), np.array(CUTOFFS)), features)
     counts = [place for place, feature in enumerate(features.declared) if feature.what == "count"]
     assert not np.isnan(panel.values[:, counts]).any()
+
+
+@given(worlds())
+def test_every_feature_of_every_family_can_be_built(of: World) -> None:
+    journeys = of.journeys()
+    offering = config(tasks={"churn": CHURN}, families=FAMILIES, max_columns=5000)
+    features = derive(survey([journeys]), offering, [45])
+    asked = topics(features)
+    told = replace(journeys, crowd=together([counted(journeys, asked)], asked)) if asked else journeys
+    assert build(told, Rows.grid(len(journeys), np.array(CUTOFFS)), features).values.shape[1] == len(features)
+
+
+def test_families_are_chosen_by_name() -> None:
+    rows = Event(NOW, value=1.0, channel="web"), Event(NOW, "view", channel="shop")
+    few = derived(*rows, of=config(tasks={"churn": CHURN}, families=["season", "regularity"])).names
+    assert few[:6] == ("season_sin", "season_cos", "weekday", "purchase_silence", "purchase_gap_cv", "purchase_gap_max")
+    more = set(derived(*rows, of=config(families=FAMILIES, max_columns=5000)).names)
+    assert {"event_transitions=view>purchase_365d", "event_channel_entropy_30d", "event_cohort_count"} < more
+
+
+def test_a_family_that_nobody_knows_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"\[features\] families: no family 'mony'; did you mean 'money'\?"):
+        derived(Event(NOW), of=config(families=["mony"]))
+
+
+def test_every_feature_has_a_reason() -> None:
+    rows = Event(NOW, value=1.0, channel="web"), Event(NOW, "view", channel="shop"), Fact(NOW, plan="free")
+    given = chosen(survey([world(*rows).journeys()]), config(tasks={"churn": CHURN}))
+    reasons = {one.feature.name: one.reason for one in given}
+    assert reasons["purchase_count_30d"] == "task churn asks about purchases"
+    assert reasons["view_recency"] == "50% of the rows are view"
+    assert reasons["event_channel_distinct_7d"] == "channel has 2 values"
+    assert reasons["event_active_days_7d"] == "all events together"
+    assert reasons["profile_plan=free"] == "the profile holds it"
 
 
 def test_a_survey_counts() -> None:
