@@ -25,6 +25,7 @@ ROW = '"#row"'  # the 1-based number of a row in its source
 MAX_LINE = 64 * 1024 * 1024
 GZIP_MOST = 1032  # bytes that one packed byte can stand for
 PIECE = 1024 * 1024
+MANY_LINES = 10_000
 FORMATS = {
     ".parquet": "parquet",
     ".csv": "csv",
@@ -120,6 +121,7 @@ def _cell(sql: str, kind: str) -> Cell:
 
 def _csv(_connection: duck.Connection, path: Path, wanted: list[str], _section: str) -> Relation:
     header, delimiter = _header(path, wanted)
+    _refuse_other_lines(path, len(header), delimiter)
     columns = ", ".join(f"'c{i}': 'VARCHAR'" for i in range(len(header)))
     source = (
         f"read_csv({_literal(path)}, auto_detect=false, header=true, delim={duck.text(delimiter)}, quote='\"', "
@@ -149,6 +151,18 @@ def _header(path: Path, wanted: list[str]) -> tuple[list[str], str]:
     if not names:
         raise LogError(f"{path}: expected a header line with column names, found none")
     return names, delimiter
+
+
+def _refuse_other_lines(path: Path, fields: int, delimiter: str) -> None:
+    """Raise LogError when most of very many first lines are no rows: DuckDB keeps each of them in memory."""
+    with _bytes(path) as file:
+        lines = [line for line in file.read(PIECE).split(b"\n")[1:-1] if line.strip()]
+    other = sum(line.count(delimiter.encode()) + 1 < fields for line in lines if b'"' not in line)
+    if other > max(len(lines) / 2, MANY_LINES):
+        raise LogError(
+            f"{path}: expected lines of {fields} fields as in its header, found fewer in {other:,} of the first "
+            f"{len(lines):,}; mend the file or take it out of the source"
+        )
 
 
 @contextmanager

@@ -8,13 +8,14 @@ A taken file holds the good rows in the form of `features.runs`. What a bad row 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NoReturn
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from features import duck, runs
 from features.config import Config
+from features.errors import LogError
 from features.files import atomic_write
 from features.log import ROW, Relation, relation
 from features.readings import Reading, checked_rows, read_customer, read_number, read_text, read_time
@@ -24,6 +25,7 @@ from features.zones import UTC_NAMES, local_days
 
 Kind = Literal["log", "profile"]
 PIECE_ROWS = 250_000  # of the checked rows as they come
+MOST_BAD = 500_000  # a file with more bad rows than this, and fewer good ones, is another kind of file
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ def take(
             kinds = attribute_kinds(connection, opened, config) if kinds is None else kinds
             readings = _profile_readings(opened, config, kinds, now_us)
         column = wanted["customer"]
-        good = _set_apart(connection, checked_rows(opened, readings, source.arrival, config), column)
+        good = _set_apart(connection, checked_rows(opened, readings, source.arrival, config), column, source.path)
         rows = runs.write(staged, good)
     _tell_broken_lines(connection, opened.header_lines)
     counts = _counts(connection, rows)
@@ -155,19 +157,34 @@ def _prepare(connection: duck.Connection, timezone: str, now_us: int) -> None:
         connection.register("local_days", local_days(timezone, (now_us + AHEAD_US) // DAY_US + 3))
 
 
-def _set_apart(connection: duck.Connection, checked: str, customer: str) -> Iterator[pa.Table]:
+def _set_apart(connection: duck.Connection, checked: str, customer: str, path: Path) -> Iterator[pa.Table]:
     """The good rows as they come, while the bad ones go into the table `bad`; `customer` is the source's column."""
     side = connection.cursor()
+    good = bad = 0
     for given in duck.stream(connection, checked, PIECE_ROWS):
         piece = _control_told(side, given, customer)
         reason = piece.column("reason")
         rows = piece.drop_columns(["row", "reason"])
+        good, bad = good + reason.null_count, bad + len(piece) - reason.null_count
         if reason.null_count == len(piece):
             yield rows
             continue
         side.register("piece", piece.select(["row", "reason"]))
         side.execute("INSERT INTO bad FROM piece WHERE reason IS NOT NULL")
+        if bad >= MOST_BAD and bad > good:
+            _give_up(side, path, good, bad)
         yield rows.filter(pc.is_null(reason))
+
+
+def _give_up(connection: duck.Connection, path: Path, good: int, bad: int) -> NoReturn:
+    reasons = duck.rows(
+        connection, "SELECT reason, count(*) n FROM bad GROUP BY reason ORDER BY n DESC, reason LIMIT 3"
+    )
+    told = "; ".join(f"{count} × {reason}" for reason, count in reasons)
+    raise LogError(
+        f"{path}: expected mostly good rows, found {bad:,} bad beside {good:,} good before it was given up: {told}. "
+        "Correct the columns or the timezone in the TOML, or take the file out of the source"
+    )
 
 
 def _control_told(side: duck.Connection, piece: pa.Table, customer: str) -> pa.Table:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from features import bucket, log, runs
+from features import bucket, log, runs, taken
 from features.errors import ConfigError, InputError, JourneycastError, LogError
 from features.timeline import DAY_US
 from tests.shops import NOW, config, event, opened, run, write
@@ -218,6 +218,32 @@ def test_a_line_without_an_end_is_refused(tmp_path: Path, name: str, monkeypatch
     (tmp_path / "log" / name).write_bytes(keep(b"who,at,what,money\n" + row + row.replace(b"xxx", b"xxxx") * 3 + row))
     with pytest.raises(LogError, match=rf"{name} cannot be read: it holds a line of more than 5,000 bytes"):
         run(config(tmp_path))
+
+
+def test_a_file_whose_many_first_lines_are_no_rows_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log, "MANY_LINES", 20)
+    write(tmp_path / "log" / "a.csv", [event()])
+    with (tmp_path / "log" / "b.csv").open("w") as file:
+        file.write("who,at,what,money\n" + "a,b\n" * 21 + "anna,2025-01-01,purchase,1\n" * 20)
+    with pytest.raises(LogError, match=r"b\.csv: expected lines of 4 fields .* found fewer in 21 of the first 41;"):
+        run(config(tmp_path))
+
+
+def test_a_file_of_very_many_bad_rows_and_fewer_good_ones_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(taken, "MOST_BAD", 10)
+    shop = config(tmp_path)
+    write(tmp_path / "log" / "a.csv", [event(), *[event(at="then")] * 9])
+    run(shop)
+    before = opened(shop).state_digest()
+    write(tmp_path / "log" / "b.csv", [event(who="bob"), *[event(at="then")] * 10])
+    with pytest.raises(LogError, match=r"b\.csv: expected mostly good rows, found 10 bad beside 1 good .* 10 × at: "):
+        run(shop)
+    assert opened(shop).state_digest() == before
+    write(tmp_path / "log" / "b.csv", [*[event(who="bob")] * 11, *[event(at="then")] * 10])
+    run(shop)
+    assert opened(shop).state_digest() != before
 
 
 def test_a_header_that_is_none_is_told(tmp_path: Path) -> None:
