@@ -81,11 +81,14 @@ ONE_OF_EACH = FeatureSet(
         Feature("season_sin"),
         Feature("season_cos"),
         Feature("weekday"),
+        Feature("popularity", column="product", window_days=30),
+        Feature("event_share", column="product", level="purchase"),
+        Feature("cohort_count", Stream(("purchase",))),
     )
 )
 # Equal fingerprints promise equal numbers. When the first changes, bundles made before are refused: say so in the
 # CHANGELOG. When the second does, the same declarations give other numbers: raise KERNEL_VERSION, then write both anew.
-FINGERPRINT = "d7429279cf893414ac4d38d1ecc9b687c9f55493b89bfa62c9b3d1b1d51c8c4f"
+FINGERPRINT = "645181cccfcf1fcf9fc8dd73946db951a104edf0cafe0f036f14754e1e9d1c5a"
 NUMBERS = "e36545e51fc2c839153c8bdf5fc8d612ef18fadd8aa4b9d8f6ac929be6105a5d"
 
 
@@ -172,6 +175,9 @@ def test_names() -> None:
         "season_sin",
         "season_cos",
         "weekday",
+        "event_product_popularity_30d",
+        "event_product_event_share=purchase_ever",
+        "purchase_cohort_count",
     )
     assert ONE_OF_EACH.position["event_tenure"] == 7
 
@@ -230,6 +236,9 @@ def test_texts() -> None:
         "time of the year (spring against autumn)",
         "time of the year (winter against summer)",
         "day of the week",
+        "how common with everybody each product of events in the last 30 days is",
+        "share of purchase in what everybody did with each product of events ever",
+        "average number of purchases of customers who came in the same week",
     ]
 
 
