@@ -47,7 +47,7 @@ def write(path: Path, pieces: Iterable[pa.Table]) -> int:
     rows = 0
     with atomic_write(path) as temporary, pa.OSFile(str(temporary), "wb") as file:
         writer = None
-        for run in in_turn(_run, _gathered(pieces), threads=1):  # while the next rows come in
+        for run in in_turn(_run, _gathered(pieces), threads=2):  # while the next rows come in
             writer = writer or pa.ipc.new_stream(file, run.schema)
             writer.write_batch(run)
             rows += len(run)
