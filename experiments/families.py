@@ -55,11 +55,13 @@ def main() -> None:
     parser.add_argument("logs", nargs="*", default=[*LOGS, *SHOPS], help="names of logs")
     given = parser.parse_args()
     for log in given.logs:
-        for title, table in _tables(log):
-            print(f"\n### {title}\n\n{table}", flush=True)
+        for title, losses in _asked(log):
+            print(f"\n### {title}\n\n| families | gain |\n|---|---|", flush=True)
+            _tell(losses)
 
 
-def _tables(log: str) -> Iterator[tuple[str, str]]:
+def _asked(log: str) -> Iterator[tuple[str, Iterator[tuple[str, Floats]]]]:
+    """Every question put to a log, with the losses of each choice of families."""
     with TemporaryDirectory() as folder:
         if log in SHOPS:
             simulate(Shop(customers=2000, seed=SHOPS[log]), Path(folder))
@@ -72,7 +74,7 @@ def _tables(log: str) -> Iterator[tuple[str, str]]:
         setting, _ = prepare(_offering(config, FAMILIES), store, as_of=as_of, trials=0, progress=lambda _: None)
         for task in config.tasks.values():
             if task.kind in ("churn", "propensity"):
-                yield _title(log, setting, task), _table(_losses(setting, task))
+                yield _title(log, setting, task), _losses(setting, task)
 
 
 def _title(log: str, setting: Setting, task: TaskConfig) -> str:
@@ -128,17 +130,15 @@ def _levelled(outcome: Floats, raw: Floats) -> Floats:
     return log_losses(outcome, expit(raw + shift))
 
 
-def _table(losses: Iterator[tuple[str, Floats]]) -> str:
+def _tell(losses: Iterator[tuple[str, Floats]]) -> None:
+    """A line for each choice, as soon as it is known."""
     title, base = next(losses)
     weights = np.random.default_rng(7).poisson(1.0, (DRAWS, len(base)))
-    lines = ["| families | gain |", "|---|---|", f"| {title} | log-loss {base.mean():.4f} on {len(base):,} rows |"]
-    print("\n".join(lines[2:]), flush=True)
+    print(f"| {title} | log-loss {base.mean():.4f} on {len(base):,} rows |", flush=True)
     for name, loss in losses:
         gain = (base - loss) * 1000
         low, high = np.quantile(weights @ gain / weights.sum(axis=1), [0.05, 0.95])
-        lines.append(f"| {name} | {gain.mean():+.1f} ({low:+.1f} to {high:+.1f}) |")
-        print(lines[-1], flush=True)
-    return "\n".join(lines)
+        print(f"| {name} | {gain.mean():+.1f} ({low:+.1f} to {high:+.1f}) |", flush=True)
 
 
 if __name__ == "__main__":
