@@ -22,7 +22,13 @@ MISSING = "–"
 
 def table(outcomes: Sequence[Outcome]) -> Table:
     """One row per task, horizon and figure, beside the named baseline: the rule, or doing nothing for next_action."""
-    page = Table(box=None, pad_edge=False, title="Measured where nothing was fitted or chosen", title_justify="left")
+    page = Table(
+        box=None,
+        pad_edge=False,
+        collapse_padding=True,
+        title="Measured where nothing was fitted or chosen",
+        title_justify="left",
+    )
     for name in ("task", "days", "rung", "grade", "figure", "model", "90 % interval", "baseline"):
         page.add_column(name, justify="right" if name in ("days", "model", "baseline") else "left", no_wrap=True)
     for outcome in outcomes:
