@@ -28,11 +28,6 @@ Progress = Callable[[str, int, int], None]  # what is done, how much of it, of h
 Bucket = tuple[BucketFiles, Tally]
 
 
-def text_length(column: str) -> str:
-    """The name of the number that stands for a text column: its length in characters."""
-    return f"{column}_length"
-
-
 def no_progress(_what: str, _done: int, _total: int) -> None:
     """Tell nobody."""
 
@@ -99,10 +94,10 @@ def _journeys(events: pa.Table, facts: pa.Table, config: Config) -> Journeys:
 
 
 def _with_text_length(events: pa.Table, config: Config) -> pa.Table:
-    if not config.log.text:
+    if not config.log.text_length:
         return events
     length = pc.cast(pc.utf8_length(events.column("text")), pa.float64())
-    return events.append_column(NUMBER + text_length(config.log.text), length)
+    return events.append_column(NUMBER + config.log.text_length, length)
 
 
 def _by_owner_and_time(owner: Ints, time: Ints) -> Ints:
@@ -123,8 +118,8 @@ def event_columns(config: Config) -> list[str]:
         *_stored(config),
         "arrival",
     ]
-    if config.log.text:
-        columns.append(f"length(text)::DOUBLE AS {duck.name(NUMBER + text_length(config.log.text))}")
+    if config.log.text_length:
+        columns.append(f"length(text)::DOUBLE AS {duck.name(NUMBER + config.log.text_length)}")
     if config.log.id or config.log.text:
         columns.append("identity")
     return columns

@@ -12,7 +12,6 @@ from features.gather import cells
 from features.journeys import Floats, Journeys
 from features.kernel.crowd import EVENT_SHARE, POPULARITY, cohorts, values
 from features.kernel.door import Array
-from features.timeline import EVER_US, days
 from features.windows import Feature, FeatureSet, Stream
 
 NUMBERS = {"popularity": POPULARITY, "event_share": EVENT_SHARE}
@@ -84,8 +83,7 @@ def _plan(
     for place, feature in of_values:
         read = [counted.index(topic) for topic in _topics(feature)]
         block = streams.index(feature.stream), wanted.index(feature.column or ""), *read[:2], read[-1]
-        window_us = days(feature.window_days) if feature.window_days else EVER_US
-        blocks.setdefault(block, []).append((window_us, NUMBERS[feature.what], place))
+        blocks.setdefault(block, []).append((feature.window_us, NUMBERS[feature.what], place))
     return wanted, *_tables(blocks), np.array(of_cohorts, np.int64).reshape(-1, 3)
 
 

@@ -24,10 +24,26 @@ from pydantic import (
 from features.catalogue import WHATS
 from features.errors import ConfigError, did_you_mean
 from features.timeline import EVER_DAYS, instant, zone
-from features.windows import Feature, Stream, mistakes
+from features.windows import MONEY, Bound, Feature, Stream, mistakes
 
 SHORTEST_SECRET = 4  # characters
 Kind = Literal["churn", "propensity", "cltv", "next_action"]
+CHECKS = (  # what the audit of a training looks for (docs/audit.md)
+    "wrong_label",
+    "inverted_label",
+    "constant_label",
+    "label_reads_past",
+    "wrong_population",
+    "survivors",
+    "censored_as_lost",
+    "split_without_gap",
+    "known_after_cutoff",
+    "caused_by_firm",
+    "too_good",
+    "shuffled_label",
+    "future_canary",
+    "unlike_base",
+)
 
 
 def _one_or_many(value: Any) -> Any:
@@ -85,6 +101,11 @@ class LogConfig(Section):
         return self
 
     @property
+    def text_length(self) -> str | None:
+        """The name of the number that stands for the text: its length in characters."""
+        return None if self.text is None else f"{self.text}_length"
+
+    @property
     def complete_until_us(self) -> int | None:
         """The instant up to which the log misses nothing, µs UTC."""
         return None if self.complete_until is None else instant(self.complete_until, self.timezone)
@@ -106,6 +127,8 @@ class TaskConfig(Section):
     event: Names = ()
     churn_event: Names = ()
     where: dict[Name, Name] = {}
+    at_least: dict[Name, float] = {}
+    at_most: dict[Name, float] = {}
     horizons_days: Days = ()
     active_event: Names = ()
     active_days: PositiveInt = 365
@@ -149,8 +172,9 @@ class TaskConfig(Section):
             raise ValueError(f"a {self.kind} task needs {wanted.get(self.kind, '`event`')}")
         if self.churn_event and not self.active_event:
             raise ValueError("a churn task with `churn_event` needs `active_event`: what makes a contract live")
-        if self.churn_event and self.where:
-            raise ValueError("`where` narrows `event`, and this task has `churn_event` instead; remove one")
+        for key in ("where", "at_least", "at_most"):
+            if self.churn_event and getattr(self, key):
+                raise ValueError(f"`{key}` narrows `event`, and this task has `churn_event` instead; remove one")
         if not self.horizons_days:
             raise ValueError("a task needs `horizon_days` (or `horizons_days`), in days")
         if len(set(self.horizons_days)) < len(self.horizons_days):
@@ -159,14 +183,22 @@ class TaskConfig(Section):
             raise ValueError("a next_action task takes one horizon: the window its reward is counted in")
         return self
 
+    @property
+    def bounds(self) -> tuple[Bound, ...]:
+        """What `at_least` and `at_most` ask of the numbers of a row."""
+        asked = [(">=", self.at_least), ("<=", self.at_most)]
+        found = [(column, how, bound) for how, bounds in asked for column, bound in bounds.items()]
+        return tuple((None if column == MONEY else column, how, bound) for column, how, bound in sorted(found))
+
 
 _OR = {"cltv": "", "next_action": ', or count rewards with reward_unit = "count"'}
 _COMMON = {"name", "kind", "event", "horizon_days", "horizons_days"}
+_NARROWED = {"where", "at_least", "at_most"}
 _POPULATION = {"active_event", "active_days", "ended_by", "never"}
 KEYS: dict[str, set[str]] = {
-    "churn": _COMMON | _POPULATION | {"churn_event", "where"},
-    "propensity": _COMMON | _POPULATION | {"where"},
-    "cltv": _COMMON | _POPULATION | {"where"},
+    "churn": _COMMON | _POPULATION | _NARROWED | {"churn_event"},
+    "propensity": _COMMON | _POPULATION | _NARROWED,
+    "cltv": _COMMON | _POPULATION | _NARROWED,
     "next_action": _COMMON | _POPULATION | {"action", "nothing", "probability", "reward", "reward_unit", "costs"},
 }
 
@@ -243,6 +275,15 @@ class TrainConfig(Section):
     trials: Annotated[int, Field(ge=0)] = 15
     max_rows: PositiveInt = 400_000
     threads: PositiveInt = 2
+    accept: Names = ()
+
+    @field_validator("accept")
+    @classmethod
+    def _known_checks(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if name not in CHECKS:
+                raise ValueError(f"the audit has no check '{name}'; {did_you_mean(name, CHECKS)}")
+        return names
 
 
 class ServeConfig(Section):
@@ -271,6 +312,8 @@ class Config(Section):
         for name, task in self.tasks.items():
             if self.log.value is None and (task.kind == "cltv" or (task.reward and task.reward_unit == "value")):
                 raise ValueError(f"task '{name}' sums money, and [log] names no `value` column; add it{_OR[task.kind]}")
+            if self.log.value is None and any(column is None for column, _, _ in task.bounds):
+                raise ValueError(f"task '{name}' bounds `{MONEY}`, and [log] names no `value` column; add it")
         return self
 
     @property
@@ -287,11 +330,11 @@ class Config(Section):
 
     @property
     def stored_numbers(self) -> tuple[str, ...]:
-        """Number columns of the store: the log's own, logged probabilities, and what added features read."""
+        """Number columns of the store: the log's own, logged probabilities, and what added features or bounds read."""
         asked = [task.probability for task in self.tasks.values() if task.probability]
-        made = f"{self.log.text}_length"  # of the text; no column of the source
-        asked += [name for name, kind in self.features.columns if kind == "amount" and name != made]
-        return tuple(dict.fromkeys([*self.log.numbers, *asked]))
+        asked += [name for name, kind in self.features.columns if kind == "amount"]
+        asked += [column for task in self.tasks.values() for column, _, _ in task.bounds if column]
+        return tuple(dict.fromkeys([*self.log.numbers, *(name for name in asked if name != self.log.text_length)]))
 
     def task(self, name: str) -> TaskConfig:
         """The task of that name; ConfigError names the nearest one."""

@@ -86,7 +86,8 @@ def _all(survey: Survey, config: Config, horizons_days: tuple[int, ...], familie
 
 def _task_streams(tasks: Iterable[TaskConfig]) -> Iterator[tuple[Stream, str]]:
     for task in tasks:
-        yield Stream(_sorted(task.event or task.churn_event), tuple(sorted(task.where.items()))), task.name
+        events = _sorted(task.event or task.churn_event)
+        yield Stream(events, tuple(sorted(task.where.items())), task.bounds), task.name
         if task.reward:
             yield Stream(_sorted(task.reward)), task.name
 
@@ -118,5 +119,5 @@ def _numbers(survey: Survey, config: Config) -> list[str]:
     """Number columns that say something of the customer: a logged probability says how a decision was taken."""
     secret = {task.probability for task in config.tasks.values()}
     numbers = [name for name in config.log.numbers if survey.numbers.get(name) and name not in secret]
-    text = f"{config.log.text}_length"
-    return [*numbers, text] if config.log.text and survey.numbers.get(text) else numbers
+    text = config.log.text_length
+    return [*numbers, text] if text and survey.numbers.get(text) else numbers

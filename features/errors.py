@@ -4,7 +4,8 @@ JourneycastError            1 / 500   a failure that we foresaw and can explain
 ├── InputError              2 / 422   what was given cannot be used
 │   ├── ConfigError                   the TOML or a command-line value
 │   ├── LogError                      a file of the event log or the profile
-│   └── RequestError                  a request over HTTP or through Python
+│   ├── RequestError                  a request over HTTP or through Python
+│   └── AuditError                    training's question is wrong where it does not show
 ├── FeatureError            1 / 500   a function of the module of features failed
 ├── StoreError              1 / 503   the store is missing, torn or of another format
 ├── BundleError             1 / 503   a bundle is missing, changed or does not fit the store
@@ -41,6 +42,10 @@ class LogError(InputError):
 
 class RequestError(InputError):
     """A scoring request cannot be answered as it stands."""
+
+
+class AuditError(InputError):
+    """A question, its labels or its log would teach a model something that is not so; the message names the checks."""
 
 
 class FeatureError(JourneycastError):

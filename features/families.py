@@ -87,7 +87,7 @@ def order(stream: Stream, survey: Survey, windows: Windows) -> Iterator[Feature]
 
 def cohorts(stream: Stream, survey: Survey, windows: Windows) -> Iterator[Feature]:  # noqa: ARG001
     """What those who came in the same week have done."""
-    if not stream.where:
+    if not stream.is_narrowed:
         yield Feature("cohort_count", stream)
 
 

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from features import rules
 from features.arrange import arrange, insert_names
-from features.build import text_length
 from features.config import Config
 from features.errors import RequestError, did_you_mean
 from features.journeys import NO_ORDER, Category, Journeys, Profile
@@ -78,8 +77,8 @@ def _row(event: Mapping[str, Any], where: str, customer: str, config: Config, no
     known = _time(event, log.known, where, log.timezone, now_us) if log.known else None
     text = _text(event, log.text, where)
     numbers = {column: _number(event, column, where) for column in config.stored_numbers}
-    if log.text:
-        numbers[text_length(log.text)] = float("nan") if text is None else float(len(text))
+    if log.text_length:
+        numbers[log.text_length] = float("nan") if text is None else float(len(text))
     return Row(
         time=time,
         known=time if known is None else max(known, time),
@@ -144,7 +143,7 @@ def _identity(id_: str | None, text: str | None) -> int:
 def _nobody(config: Config) -> Journeys:
     """No customer and no row, with the columns of the store."""
     none, nowhere = np.zeros(0, np.int64), Category(np.zeros(0, np.int32), np.zeros(0, object))
-    numbers = [*config.stored_numbers, *([text_length(config.log.text)] if config.log.text else [])]
+    numbers = [*config.stored_numbers, *([config.log.text_length] if config.log.text_length else [])]
     return Journeys(
         customers=np.zeros(0, object),
         starts=np.zeros(1, np.int64),

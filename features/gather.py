@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from features import bucket
 from features.bucket import BucketFiles, hash_of
 from features.crowd import Counts, Crowd, Ints, Topic, keys_of, summed, together
-from features.errors import ConfigError, StoreError
+from features.errors import StoreError
 from features.files import atomic_write, canonical_json, digest, sweep, text_digest, write_text
 from features.journeys import Category, Journeys
 from features.threads import in_turn
@@ -73,11 +73,7 @@ def counted(journeys: Journeys, topics: Sequence[Topic]) -> Counts:
 
 def cells(journeys: Journeys, column: str) -> NDArray[np.int32]:
     """The hash of every row's value, -1 where there is none."""
-    if column not in journeys.categories:
-        raise ConfigError(
-            f"expected the category column '{column}' in the store, found none; add it to [log] and ingest again"
-        )
-    return _hashed(journeys.categories[column])
+    return _hashed(journeys.category(column))
 
 
 def write(path: Path, crowd: Crowd) -> None:

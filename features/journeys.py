@@ -8,17 +8,19 @@ by time and, at equal times, by all columns.
 from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from features.crowd import Crowd
+from features.errors import ConfigError
 from features.timeline import BEGINNING, visible
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Strings = NDArray[np.object_]
+Column = TypeVar("Column")
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,14 @@ class Journeys:
     def owner(self) -> Ints:
         """The index of the customer of every row."""
         return np.repeat(np.arange(len(self), dtype=np.int64), np.diff(self.starts))
+
+    def number(self, name: str) -> Floats:
+        """A number column; ConfigError when there is none of that name."""
+        return _column(self.numbers, name, "number")
+
+    def category(self, name: str) -> Category:
+        """A category column; ConfigError when there is none of that name."""
+        return _column(self.categories, name, "category")
 
     def as_of(self, instant: int) -> "Journeys":
         """The same customers, with only what was visible at `instant`: as if that instant were now."""
@@ -173,6 +183,15 @@ def number_occurrences(owner: Ints, event: NDArray[np.int32], order: NDArray[np.
 
 
 NO_ORDER = BEGINNING
+
+
+def _column(columns: Mapping[str, Column], name: str, kind: str) -> Column:
+    try:
+        return columns[name]
+    except KeyError:
+        raise ConfigError(
+            f"expected the {kind} column '{name}' in the store, found none; add it to [log] and ingest again"
+        ) from None
 
 
 def _rows_of(starts: Ints, customers: Ints) -> tuple[Ints, Ints]:

@@ -13,17 +13,13 @@ from features import custom
 from features.catalogue import COMPARED, HOURS, PROFILE, WEEKDAYS, WHATS
 from features.compared import compare
 from features.custom import Custom
-from features.errors import ConfigError
 from features.journeys import Floats, Ints, Journeys, Profile
-from features.kernel.calendar import SEASON_COS, SEASON_SIN, WEEKDAY
-from features.kernel.figures import FIGURES, GROUPS
+from features.kernel.figures import FIGURES, GROUPS, SEASONS
 from features.kernel.order import FROM, TO
 from features.kernel.walk import CATEGORIES, LEVEL, NUMBER, NUMBERS, OCCURRENCES, attributes, fill, seasons
-from features.timeline import EVER_US, days
-from features.windows import Feature, FeatureSet, Stream
+from features.windows import Bound, Feature, FeatureSet, Stream
 from features.zones import offsets
 
-CALENDAR = {"season_sin": SEASON_SIN, "season_cos": SEASON_COS, "weekday": WEEKDAY}
 NO_OCCURRENCE = np.zeros(0, np.int32)
 T = TypeVar("T")
 Scalar = TypeVar("Scalar", bound=np.generic)
@@ -97,6 +93,7 @@ class _Plan:
     streams: tuple[Stream, ...]
     numbers: tuple[str, ...]
     categories: tuple[str, ...]
+    bounds: tuple[Bound, ...]  # each becomes one more category, 1 where it holds
     roles: tuple[Feature, ...]  # a row of roles each
     blocks: Ints
     figures: Ints
@@ -125,17 +122,17 @@ def _plan(features: FeatureSet) -> _Plan:
     for place, feature in read:
         source = _source(feature)
         block = streams.index(feature.stream), source, columns[source].index(feature.column or "")
-        window_us = days(feature.window_days) if feature.window_days else EVER_US
         group, number = FIGURES[feature.what]
-        wanted.setdefault(block, []).append((group, window_us, number, place, _argument(feature, roles)))
+        wanted.setdefault(block, []).append((group, feature.window_us, number, place, _argument(feature, roles)))
     return _Plan(
         streams,
         numbers,
         _once([*counted, *filters]),
+        _once(bound for stream in streams for bound in stream.bounds),
         roles,
         *_walks(wanted),
         tuple((place, feature) for place, feature in placed if feature.what in PROFILE),
-        _table([(CALENDAR[feature.what], place) for place, feature in placed if feature.what in CALENDAR], 2),
+        _table([(SEASONS[feature.what], place) for place, feature in placed if feature.what in SEASONS], 2),
         compared,
         tuple((place, one) for place, one in enumerate(features.features) if isinstance(one, Custom)),
     )
@@ -175,8 +172,9 @@ def _once(items: Iterable[T | None]) -> tuple[T, ...]:
 
 
 def _columns(journeys: Journeys, plan: _Plan) -> tuple[NDArray[np.generic], ...]:
-    numbers = [_column(journeys.numbers, name, "number") for name in plan.numbers]
-    categories = [_column(journeys.categories, name, "category").codes for name in plan.categories]
+    numbers = [journeys.number(name) for name in plan.numbers]
+    categories = [journeys.category(name).codes for name in plan.categories]
+    categories += [_holds(journeys, *bound) for bound in plan.bounds]
     return (
         journeys.starts,
         journeys.time,
@@ -191,7 +189,7 @@ def _columns(journeys: Journeys, plan: _Plan) -> tuple[NDArray[np.generic], ...]
 
 def _streams(journeys: Journeys, plan: _Plan) -> tuple[NDArray[np.generic], ...]:
     events = np.zeros((len(plan.streams), len(journeys.event.names)), np.bool_)
-    conditions = max((len(stream.where) for stream in plan.streams), default=0)
+    conditions = max((len(stream.where) + len(stream.bounds) for stream in plan.streams), default=0)
     column = np.full((len(plan.streams), conditions), -1, np.int64)
     code = np.full((len(plan.streams), conditions), -1, np.int64)
     for index, stream in enumerate(plan.streams):
@@ -202,7 +200,16 @@ def _streams(journeys: Journeys, plan: _Plan) -> tuple[NDArray[np.generic], ...]
         for condition, (name, level) in enumerate(stream.where):
             column[index, condition] = plan.categories.index(name)
             code[index, condition] = journeys.categories[name].code(level)
+        for condition, bound in enumerate(stream.bounds, len(stream.where)):
+            column[index, condition] = len(plan.categories) + plan.bounds.index(bound)
+            code[index, condition] = 1
     return events, column, code, _roles(journeys, plan)
+
+
+def _holds(journeys: Journeys, column: str | None, how: str, bound: float) -> NDArray[np.int32]:
+    """1 where a row's number keeps the bound, else 0; a row without the number does not."""
+    number = journeys.value if column is None else journeys.number(column)
+    return (number >= bound if how == ">=" else number <= bound).astype(np.int32)
 
 
 def _roles(journeys: Journeys, plan: _Plan) -> Ints:
@@ -243,12 +250,3 @@ def _stacked(columns: list[NDArray[Scalar]], kind: type[Scalar]) -> NDArray[Scal
     if len(columns) == 1:
         return columns[0].reshape(1, -1)
     return np.stack(columns) if columns else np.zeros((0, 0), kind)
-
-
-def _column(columns: Mapping[str, T], name: str, kind: str) -> T:
-    try:
-        return columns[name]
-    except KeyError:
-        raise ConfigError(
-            f"expected the {kind} column '{name}' in the store, found none; add it to [log] and ingest again"
-        ) from None

@@ -66,7 +66,7 @@ def tally(journeys: Journeys, equal_rows: int) -> Tally:
 
 def statistics(tallies: Sequence[Tally], *, repeated_ids: int, equal_dropped: bool) -> Statistics:
     """The counts of the whole store."""
-    days = _days(tallies)
+    days = days_with_events(tallies)
     gaps = np.diff(days) - 1
     longest = int(np.argmax(gaps)) if len(gaps) and gaps.max() > 0 else None
     events: Counter[str] = Counter()
@@ -88,17 +88,17 @@ def statistics(tallies: Sequence[Tally], *, repeated_ids: int, equal_dropped: bo
     )
 
 
-def _spans(days: Ints) -> tuple[tuple[int, int], ...]:
-    """Ascending days as spans without a gap."""
-    parts = np.split(days, np.flatnonzero(np.diff(days) > 1) + 1)
-    return tuple((int(part[0]), int(part[-1]) + 1) for part in parts if len(part))
-
-
-def _days(tallies: Sequence[Tally]) -> Ints:
-    """The days with an event in any bucket, ascending."""
+def days_with_events(tallies: Sequence[Tally]) -> Ints:
+    """The UTC days since 1970 with an event in any bucket, ascending."""
     spans = [span for each in tallies for span in each.days]
     start = min((first for first, _ in spans), default=0)
     seen = np.zeros(max((end for _, end in spans), default=0) - start, bool)
     for first, end in spans:
         seen[first - start : end - start] = True
     return start + np.flatnonzero(seen)
+
+
+def _spans(days: Ints) -> tuple[tuple[int, int], ...]:
+    """Ascending days as spans without a gap."""
+    parts = np.split(days, np.flatnonzero(np.diff(days) > 1) + 1)
+    return tuple((int(part[0]), int(part[-1]) + 1) for part in parts if len(part))

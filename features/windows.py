@@ -15,30 +15,40 @@ from features.catalogue import CALENDAR, HOURS, LOCAL, PROFILE, STEP, WEEKDAYS, 
 from features.custom import Custom, Module
 from features.errors import ConfigError, did_you_mean
 from features.files import canonical_json, text_digest
-from features.timeline import EVER_DAYS, zone
+from features.timeline import EVER_DAYS, EVER_US, days, zone
 
 KERNEL_VERSION = 3  # raise it when the same declaration gives other numbers
 MONEY = "value"  # how the money of the log is called in names
+BOUNDS = {">=": "at least", "<=": "at most"}
+Bound = tuple[str | None, str, float]  # a number (None: the money) of a row, which of `BOUNDS`, and the bound
 
 
 @dataclass(frozen=True)
 class Stream:
-    """The rows of a journey with one of `events` (empty: any) and every (category, level) of `where`."""
+    """The rows of a journey with one of `events` (empty: any), every (category, level) of `where` and all `bounds`."""
 
     events: tuple[str, ...] = ()
     where: tuple[tuple[str, str], ...] = ()
+    bounds: tuple[Bound, ...] = ()
 
     @property
     def name(self) -> str:
-        """Its part of a feature's name: `event`, `purchase`, `purchase+return`, `purchase[channel=web]`."""
+        """Its part of a feature's name: `event`, `purchase+return`, `purchase[channel=web]`, `purchase[value>=50]`."""
         stem = "+".join(_quoted(event, but="event") for event in self.events) if self.events else "event"
-        return stem + "".join(f"[{_quoted(column)}={_quoted(level)}]" for column, level in self.where)
+        where = "".join(f"[{_quoted(column)}={_quoted(level)}]" for column, level in self.where)
+        return stem + where + "".join(f"[{_amount(column)}{how}{_plain(bound)}]" for column, how, bound in self.bounds)
+
+    @property
+    def is_narrowed(self) -> bool:
+        """Not all rows of its events belong to it."""
+        return bool(self.where or self.bounds)
 
     def text(self, ending: str) -> str:
         """In plain English, with the ending of its nouns: `purchases or returns with channel web`."""
         stem = " or ".join(event.replace("_", " ") + ending for event in self.events or ("event",))
-        where = " and ".join(f"{column} {level}" for column, level in self.where)
-        return f"{stem} with {where}" if where else stem
+        where = [f"{column} {level}" for column, level in self.where]
+        where += [f"{column or MONEY} {BOUNDS[how]} {_plain(bound)}" for column, how, bound in self.bounds]
+        return f"{stem} with {' and '.join(where)}" if where else stem
 
 
 @dataclass(frozen=True)
@@ -64,7 +74,7 @@ class Feature:
             return f"profile_{self.column}" + (f"={self.level}" if self.level is not None else "")
         if self.what in CALENDAR:
             return self.what
-        column = _quoted(self.column, but=MONEY) if self.column else MONEY if meaning.column == "amount" else None
+        column = _amount(self.column) if self.column or meaning.column == "amount" else None
         what = self.what if self.level is None else f"{self.what}={self.level}"
         window = None if meaning.window == "none" else f"{self.window_days}d" if self.window_days else "ever"
         return "_".join(part for part in (self.stream.name, column, what, window) if part)
@@ -85,6 +95,11 @@ class Feature:
         """What it is counted in."""
         unit = WHATS[self.what].unit
         return unit if unit != "of column" else self.column or MONEY
+
+    @property
+    def window_us(self) -> int:
+        """The window in µs; ever is longer than any history."""
+        return days(self.window_days) if self.window_days else EVER_US
 
     @property
     def steps(self) -> tuple[str, ...]:
@@ -153,7 +168,7 @@ class FeatureSet:
     def to_json(self) -> dict[str, Any]:
         """Plain data from which `from_json` makes the same set."""
         module = {} if self.module is None else {"module": self.module.digest}
-        return {"timezone": self.timezone, "features": [asdict(feature) for feature in self.features], **module}
+        return {"timezone": self.timezone, "features": [_json(feature) for feature in self.features], **module}
 
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> "FeatureSet":
@@ -180,7 +195,16 @@ class FeatureSet:
 
 def _quoted(name: str, but: str = "") -> str:
     """The name, in quotes where it could be mistaken for something else, so that different features differ in name."""
-    return json.dumps(name, ensure_ascii=False) if name == but or set(name) & set('+[]="') else name
+    return json.dumps(name, ensure_ascii=False) if name == but or set(name) & set('+[]="<>') else name
+
+
+def _amount(column: str | None) -> str:
+    return _quoted(column, but=MONEY) if column else MONEY
+
+
+def _plain(number: float) -> str:
+    """The shortest text of a number: `50`, `0.5`."""
+    return repr(number).removesuffix(".0")
 
 
 def mistakes(feature: Feature) -> Iterator[tuple[str, str]]:
@@ -197,7 +221,7 @@ def mistakes(feature: Feature) -> Iterator[tuple[str, str]]:
         yield "column", f"a feature of kind '{what}' takes {wanted}, got {feature.column!r}"
     if what in (*CALENDAR, *PROFILE) and stream != Stream():
         yield "event", f"a feature of kind '{what}' reads no events, got {stream.name}"
-    if what == "cohort_count" and stream.where:
+    if what == "cohort_count" and stream.is_narrowed:
         yield "where", f"a feature of kind 'cohort_count' takes events and no filter, got {stream.name}"
     yield from (("level", sentence) for sentence in _mistakes_of_level(feature))
     if feature.window_days < 0 or (feature.window_days and meaning.window == "none"):
@@ -219,9 +243,17 @@ def _mistakes_of_level(feature: Feature) -> Iterator[str]:
         yield f"a feature of kind '{feature.what}' needs steps such as {example}, got {level!r}"
 
 
+def _json(feature: AnyFeature) -> dict[str, Any]:
+    item = asdict(feature)
+    if isinstance(feature, Feature) and not feature.stream.bounds:
+        del item["stream"]["bounds"]  # what asks for none keeps its fingerprint
+    return item
+
+
 def _feature(item: Mapping[str, Any]) -> AnyFeature:
     if "function" in item:
         return Custom(**item)
     where = tuple((column, level) for column, level in item["stream"]["where"])
-    stream = Stream(tuple(item["stream"]["events"]), where)
+    bounds = tuple((column, how, bound) for column, how, bound in item["stream"].get("bounds", ()))
+    stream = Stream(tuple(item["stream"]["events"]), where, bounds)
     return Feature(item["what"], stream, item["column"], item["window_days"], item["level"])

@@ -75,12 +75,17 @@ class Expectations:
 
     def folded(self, moved: Floats, position: Position) -> Floats:
         """What the columns of widened rows did, laid to the features that they speak of: (n, n_features)."""
-        shown = (self.silence, self.days, self.silence, self.money)
-        extra = 3 if self.order_value is None else 4
+        extra = len(self.shown)
         plain = moved[:, :-extra].copy()
-        for name, column in zip(shown[:extra], moved[:, -extra:].T, strict=True):
+        for name, column in zip(self.shown, moved[:, -extra:].T, strict=True):
             plain[:, position[name]] += column
         return plain
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """The features that the further columns speak of."""
+        plain = (self.silence, self.days, self.silence)
+        return plain if self.order_value is None else (*plain, self.money)
 
     def pack(self) -> dict[str, Any]:
         """Plain JSON from which `unpack_expectations` makes the same."""

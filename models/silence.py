@@ -1,12 +1,14 @@
 """A purchase process that serves as it is, without trees: silence after so many days with orders."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.special import logit
 
 from features.journeys import Floats
-from models.expectations import Expectations, packed
+from models.expectations import Ahead, Expectations, packed, unpack_expectations
 from models.prediction import TINY, Packed, Position, Prediction
 
 
@@ -26,7 +28,10 @@ class Btyd:
 
     def predict(self, values: Floats, position: Position) -> Prediction:
         """The probability, or money with parts `p_none`, `orders` and `order_value`."""
-        ahead = self.expectations.ahead(values, position)
+        return self.said(self.expectations.ahead(values, position))
+
+    def said(self, ahead: Ahead) -> Prediction:
+        """The same of what the process expects."""
         unseen = np.isnan(ahead.p_none)
         p_none = np.where(unseen, self.never, ahead.p_none)
         if self.asked != "money" or ahead.order_value is None:
@@ -70,3 +75,9 @@ class Btyd:
         return np.asarray(
             np.log(np.maximum(mean, TINY)) if self.asked == "money" else logit(np.clip(mean, TINY, 1 - TINY))
         )
+
+
+def unpack_btyd(plain: Mapping[str, Any]) -> Btyd:
+    """The rung that `pack` wrote."""
+    given = {key: value for key, value in plain.items() if key != "rung"}
+    return Btyd(**{**given, "expectations": unpack_expectations(plain["expectations"])})

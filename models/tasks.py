@@ -17,7 +17,8 @@ from features.windows import Feature, FeatureSet, Stream
 
 def outcome_stream(task: TaskConfig) -> Stream:
     """The rows that decide the label: the task's event (with its filter), the churn event, or the reward."""
-    return replace(_stream(task.reward or task.churn_event or task.event), where=tuple(sorted(task.where.items())))
+    stream = _stream(task.reward or task.churn_event or task.event)
+    return replace(stream, where=tuple(sorted(task.where.items())), bounds=task.bounds)
 
 
 def population(task: TaskConfig, journeys: Journeys, rows: Rows) -> NDArray[np.bool_]:

@@ -4,6 +4,7 @@ Sums are exact (`math.fsum`); quotients are fractions that are rounded once.
 """
 
 import math
+import operator
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -105,9 +106,13 @@ def number_of(row: Event, feature: Feature) -> float:
     return float(getattr(row, str(feature.column)))
 
 
+KEPT = {">=": operator.ge, "<=": operator.le}
+
+
 def belongs(row: Event, stream: Stream) -> bool:
     named = not stream.events or row.event in stream.events
-    return named and all(getattr(row, column) == level for column, level in stream.where)
+    kept = all(KEPT[how](getattr(row, column or "value"), bound) for column, how, bound in stream.bounds)
+    return named and kept and all(getattr(row, column) == level for column, level in stream.where)
 
 
 def net(rows: Sequence[Event]) -> list[Occurrence]:

@@ -159,6 +159,15 @@ def test_a_process_carries_over_to_what_it_says_of_the_longer_horizon(rung: Btyd
     assert again.say(rows, POSITION).score.tobytes() == said.score.tobytes()
 
 
+def test_a_chance_carries_over_by_one_power_that_leaves_the_order_of_customers_alone() -> None:
+    spread, rows = Spread("probability", (), (0.0,), (0.0,)), customers(70)
+    answer = Answer(270, 90, "churn", "silence", PROBABLE, PROBABLE, spread, (0.0,), "C", power=2.2)
+    said, fitted = answer.say(rows, POSITION), PROBABLE.predict(rows, POSITION).mean
+    assert said.score == pytest.approx(fitted**2.2)
+    again = unpack_answer(json.loads(json.dumps(answer.pack()[0])), {})
+    assert again.say(rows, POSITION).score.tobytes() == said.score.tobytes()
+
+
 def test_too_few_who_came_back_give_no_process_and_a_sentence() -> None:
     found = processes(list, TASK, 90, "UTC", {1})
     assert not found.fitted

@@ -1,5 +1,6 @@
 """Who a task asks about, as truth tables, and what decides its label."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +9,10 @@ import pytest
 from hypothesis import given
 
 from features.config import TaskConfig, parse
+from features.errors import ConfigError
 from features.panel import Rows, build
 from features.timeline import DAY_US
-from features.windows import Stream
+from features.windows import Feature, FeatureSet, Stream
 from models.tasks import is_member, membership, outcome_stream, population
 from tests.worlds import CUTOFFS, Event, Fact, World, world, worlds
 
@@ -123,3 +125,42 @@ def test_membership_reads_the_same_from_a_wider_panel(of: World) -> None:
 )
 def test_what_decides_the_label(of: TaskConfig, stream: Stream) -> None:
     assert outcome_stream(of) == stream
+
+
+def test_bounds_are_of_money_or_of_a_number_of_the_log() -> None:
+    dear = task(kind="propensity", event="purchase", at_least={"value": 50, "quantity": 1}, at_most={"quantity": 2.5})
+    stream = outcome_stream(dear)
+    assert stream.bounds == (("quantity", "<=", 2.5), ("quantity", ">=", 1.0), (None, ">=", 50.0))
+    assert stream.name == "purchase[quantity<=2.5][quantity>=1][value>=50]"
+    assert stream.text("s") == "purchases with quantity at most 2.5 and quantity at least 1 and value at least 50"
+    features = FeatureSet((Feature("count", stream), Feature("count", Stream(("purchase",)))))
+    assert FeatureSet.from_json(json.loads(json.dumps(features.to_json()))) == features
+
+
+def test_the_numbers_that_bounds_read_are_stored() -> None:
+    tasks = {"dear": {"kind": "propensity", "event": "purchase", "horizon_days": 30, "at_least": {"quantity": 2}}}
+    log = {"value": "value", "text": "comment"}
+    assert parse({"log": log, "tasks": tasks}, folder=Path()).stored_numbers == ("quantity",)
+    tasks["dear"]["at_least"] = {"comment_length": 2, "value": 3}
+    assert parse({"log": log, "tasks": tasks}, folder=Path()).stored_numbers == ()
+
+
+@pytest.mark.parametrize(
+    ("keys", "mistake"),
+    [
+        ({"at_least": {"value": "much"}}, r"tasks\.asked\.at_least\.value: .*valid number.*got 'much'"),
+        ({"at_least": {"value": float("inf")}}, r"tasks\.asked\.at_least\.value: .*finite"),
+        ({"atleast": {"value": 5}}, r"unknown key 'atleast' for kind propensity; did you mean 'at_least'\?"),
+    ],
+)
+def test_a_wrong_bound_is_told(keys: dict[str, Any], mistake: str) -> None:
+    with pytest.raises(ConfigError, match=mistake):
+        task(kind="propensity", event="purchase", **keys)
+
+
+def test_a_bound_of_money_wants_money_and_a_contract_takes_none() -> None:
+    dear = {"kind": "propensity", "event": "purchase", "horizon_days": 30, "at_least": {"value": 2}}
+    with pytest.raises(ConfigError, match=r"task 'dear' bounds `value`, and \[log\] names no `value` column; add it"):
+        parse({"tasks": {"dear": dear}}, folder=Path())
+    with pytest.raises(ConfigError, match="`at_most` narrows `event`, and this task has `churn_event` instead"):
+        task(kind="churn", churn_event="cancel", active_event="purchase", at_most={"value": 5})

@@ -170,6 +170,7 @@ STREAMS = (
     Stream(("purchase",), (("channel", "web"),)),
     Stream((), (("channel", "shop"), ("product", "coffee"))),
     Stream((), (("channel", "never_seen"),)),
+    Stream(("purchase",), (("channel", "web"),), ((None, ">=", 2.0), ("quantity", "<=", 0.25))),
 )
 LEVELS = {
     "hour_share": ("0-6", "18-24"),

@@ -10,8 +10,10 @@ from features.kernel.figures import (
     REPEAT_DAYS,
     REPEAT_SPAN,
     REPEAT_VALUE,
+    SEASON_SIN,
     STREAK_LAST,
     STREAK_LONGEST,
+    WEEKDAY,
     WEEKDAY_SHARE,
 )
 from features.kernel.rows import local_time
@@ -20,6 +22,7 @@ from features.timeline import DAY_US
 QUARTER_US = DAY_US // 4
 MONDAY = 3  # 1970 began on a Thursday
 YEAR_DAYS = 365.2425  # the mean of the Gregorian calendar
+FAR_DAY = -(2**40)
 
 
 @compiled
@@ -54,9 +57,6 @@ def active_days(times, values, local, cutoff, zone, figures, out):
             out[column] = days / (today - began + 1)
 
 
-FAR_DAY = -(2**40)
-
-
 @compiled
 def _share(what, times, values, local, cutoff, window, wanted):
     """Of the occurrences in the window, the share in one quarter of the day or on one weekday (Monday is 0)."""
@@ -76,7 +76,7 @@ def _share(what, times, values, local, cutoff, window, wanted):
 @compiled
 def repeats(values, local, cutoff, zone, figures, out):
     """Repeat days (active days after the first), their span, age and money, and the longest and the last streak."""
-    days, day, newest, first = 0, FAR_DAY, 0, 0
+    days, day, newest = 0, FAR_DAY, 0  # the last `day` that the walk comes to is the first
     money, of_day, streak, longest, last = 0.0, 0.0, 0, 0, 0
     for index in range(len(values) - 1, -1, -1):
         if values[index] < 0:
@@ -91,7 +91,6 @@ def repeats(values, local, cutoff, zone, figures, out):
             money += of_day
             of_day = 0.0
         of_day += 0.0 if math.isnan(values[index]) else values[index]
-    first = day
     for figure in range(len(figures)):
         what, column = figures[figure, 0], figures[figure, 2]
         if what == STREAK_LONGEST:
@@ -103,9 +102,9 @@ def repeats(values, local, cutoff, zone, figures, out):
         elif what == REPEAT_DAYS:
             out[column] = days - 1
         elif what == REPEAT_SPAN:
-            out[column] = newest - first
+            out[column] = newest - day
         elif what == REPEAT_AGE:
-            out[column] = local_time(cutoff, zone) // DAY_US - first
+            out[column] = local_time(cutoff, zone) // DAY_US - day
         else:
             out[column] = money / (days - 1)
 
@@ -118,6 +117,3 @@ def season(cutoff, zone, what):
         return (math.floor(days) + MONDAY) % 7
     angle = 2.0 * math.pi * (days / YEAR_DAYS - math.floor(days / YEAR_DAYS))
     return math.sin(angle) if what == SEASON_SIN else math.cos(angle)
-
-
-SEASON_SIN, SEASON_COS, WEEKDAY = range(3)

@@ -23,6 +23,7 @@ from features.kernel.door import (
     span,
     visible,
 )
+from features.kernel.rows import belongs
 from features.timeline import DAY_US, WEEK_US
 
 POPULARITY, EVENT_SHARE = range(2)
@@ -85,7 +86,7 @@ def _block(first, end, columns, streams, cells, crowd, cutoff, block, figures, o
     for place in range(figure, last):
         while index >= first and in_window(time[index], cutoff, figures[place, 1]):
             group = cells[cell, index]
-            if group >= 0 and visible(time[index], known[index], cutoff) and _is_of(index, columns, streams, stream):
+            if group >= 0 and visible(time[index], known[index], cutoff) and belongs(index, columns, streams, stream):
                 seen += 1
                 rows += total(crowd, of_value, group, cutoff)
                 if of_event != of_value:
@@ -96,17 +97,6 @@ def _block(first, end, columns, streams, cells, crowd, cutoff, block, figures, o
             out[figures[place, 2]] = rows / (seen * everybody)
         elif figures[place, 0] == EVENT_SHARE and rows > 0:
             out[figures[place, 2]] = hits / rows
-
-
-@compiled
-def _is_of(row, columns, streams, stream):
-    """Whether a row belongs to the stream."""
-    events, column, code, _ = streams
-    wanted = events[stream, columns[3][row]]
-    for condition in range(column.shape[1]):
-        if wanted and column[stream, condition] >= 0:
-            wanted = columns[7][column[stream, condition], row] == code[stream, condition]
-    return wanted
 
 
 @entry(ROWS, COLUMNS, STREAMS, reads("int32", 2), CROWD, TABLE, TABLE, OUT)

@@ -17,7 +17,9 @@ LAST_1, LAST_2, LAST_3, TRANSITIONS, FUNNEL = range(5)
 COUNTED, LENGTH, DEPTH, BOUNCES = range(4)
 DIFFERENT = 0
 TOP_SHARE, ENTROPY, REPEAT_SHARE = range(3)
+SEASON_SIN, SEASON_COS, WEEKDAY = range(3)  # of the cutoff alone
 
+SEASONS = {"season_sin": SEASON_SIN, "season_cos": SEASON_COS, "weekday": WEEKDAY}
 FIGURES = {  # by the name of the `What`: (group, number)
     "count": (AMOUNTS, COUNT),
     "refunds": (AMOUNTS, REFUNDS),

@@ -39,18 +39,24 @@ def are_steady(first, end, columns, scratch):
 @compiled
 def pick(first, end, columns, streams, stream, scratch):
     """Rows of the stream. Returns how many."""
-    event, categories = columns[3], columns[7]
-    events, column, code, _ = streams
     picked = scratch[2]
     found = 0
     for row in range(first, end):
-        wanted = events[stream, event[row]]
-        for condition in range(column.shape[1]):
-            if wanted and column[stream, condition] >= 0:
-                wanted = categories[column[stream, condition], row] == code[stream, condition]
         picked[found] = row  # without a branch, which would mostly be guessed wrong
-        found += wanted
+        found += belongs(row, columns, streams, stream)
     return found
+
+
+@compiled
+def belongs(row, columns, streams, stream):
+    """Whether a row is of the stream."""
+    event, categories = columns[3], columns[7]
+    events, column, code, _ = streams
+    wanted = events[stream, event[row]]
+    for condition in range(column.shape[1]):
+        if wanted and column[stream, condition] >= 0:
+            wanted = categories[column[stream, condition], row] == code[stream, condition]
+    return wanted
 
 
 @compiled
