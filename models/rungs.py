@@ -4,8 +4,9 @@ A rung reads a panel's `values` (n_rows × n_features, float64) by feature name 
 JSON and named texts; `unpack` takes them back. Nothing here fits anything: that is the work of `training`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,8 +16,9 @@ from features.errors import BundleError
 from features.journeys import Floats
 from models.boosted import Trees
 from models.expectations import Expectations, packed, unpack_expectations
+from models.linear import Linear, log_odds, unpack_linear
 from models.prediction import TINY, Packed, Position, Prediction
-from models.silence import Btyd
+from models.silence import Btyd, unpack_btyd
 
 
 class Rung(Protocol):
@@ -76,23 +78,34 @@ class Scaled:
 
 @dataclass(frozen=True, eq=False)
 class Probability:
-    """Boosted trees under a logistic link; with `expectations` they read those of a process as further columns."""
+    """Boosted trees under a logistic link; with `expectations` they read those of a process as further columns.
+
+    Trees correct what they started from: the log-odds `base` of all, or with `start` those that a process gives.
+    """
 
     trees: Trees
     expectations: Expectations | None = None
+    base: float = 0.0
+    start: Btyd | None = None
     name: str = "lightgbm"
 
     def predict(self, values: Floats, position: Position) -> Prediction:
         """The probability of the outcome."""
-        return Prediction(np.asarray(expit(self.trees.raw(_widened(self.expectations, values, position)))))
+        total = self.trees.raw(_widened(self.expectations, values, position)) + self.base
+        if self.start is not None:
+            total = total + log_odds(self.start, values, position)
+        return Prediction(np.asarray(expit(total)))
 
     def moved(self, values: Floats, position: Position) -> Floats:
         """How far each feature moved the log-odds, (n, n_features); TreeSHAP, so slow."""
-        return _contributions(self.trees, self.expectations, values, position)
+        moved = _contributions(self.trees, self.expectations, values, position)
+        return moved if self.start is None else moved + self.start.moved(values, position)
 
     def pack(self) -> Packed:
         """The trees' text beside JSON."""
-        return {"rung": "probability", "name": self.name, **packed(self.expectations)}, {"trees": self.trees.text}
+        start = None if self.start is None else self.start.pack()[0]
+        plain = {"rung": "probability", "name": self.name, "base": self.base, "start": start}
+        return {**plain, **packed(self.expectations)}, {"trees": self.trees.text}
 
 
 @dataclass(frozen=True, eq=False)
@@ -213,7 +226,7 @@ def moved(rung: Rung, values: Floats, position: Position) -> Floats:
 
     In log-odds, or in the logarithm of money; a rule's in the score itself.
     """
-    if isinstance(rung, Probability | Hurdle | Btyd | Average):
+    if isinstance(rung, Probability | Linear | Hurdle | Btyd | Average):
         return rung.moved(values, position)
     shift = np.zeros(values.shape)
     match rung:
@@ -251,33 +264,51 @@ def _contributions(trees: Trees, expectations: Expectations | None, values: Floa
 
 def unpack(plain: Mapping[str, Any], texts: Mapping[str, str]) -> Rung:
     """The rung that `pack` wrote; BundleError for a rung this version does not know."""
+    unpacked = UNPACK.get(plain["rung"])
+    if unpacked is None:
+        raise BundleError(
+            f"the bundle holds the rung '{plain['rung']}', which this version does not know; upgrade or retrain"
+        )
+    return unpacked(plain, texts)
+
+
+def _given(plain: Mapping[str, Any]) -> dict[str, Any]:
+    """What was packed, lists as tuples again."""
     given: dict[str, Any] = {
         key: tuple(value) if isinstance(value, list) else value for key, value in plain.items() if key != "rung"
     }
-    if plain["rung"] == "average":
-        rungs = (unpack(one, _numbered(texts, index)) for index, one in enumerate(plain["rungs"]))
-        return Average(**{**given, "rungs": tuple(rungs)})
     if "expectations" in given:
         given["expectations"] = unpack_expectations(given["expectations"])
-    trees = {name: Trees.from_text(text) for name, text in texts.items()}
-    match plain["rung"]:
-        case "binned":
-            return Binned(**given)
-        case "scaled":
-            return Scaled(**given)
-        case "btyd":
-            return Btyd(**given)
-        case "probability":
-            return Probability(trees["trees"], **given)
-        case "hurdle":
-            past: dict[str, Any] = {
-                key: tuple(v) if isinstance(v, list) else v for key, v in given.pop("history").items()
-            }
-            return Hurdle(trees["buys"], trees["more"], History(**past), **given)
-        case unknown:
-            raise BundleError(
-                f"the bundle holds the rung '{unknown}', which this version does not know; upgrade or retrain"
-            )
+    return given
+
+
+def _average(plain: Mapping[str, Any], texts: Mapping[str, str]) -> Average:
+    rungs = tuple(unpack(one, _numbered(texts, index)) for index, one in enumerate(plain["rungs"]))
+    return Average(**{**_given(plain), "rungs": rungs})
+
+
+def _probability(plain: Mapping[str, Any], texts: Mapping[str, str]) -> Probability:
+    start = None if plain.get("start") is None else unpack_btyd(plain["start"])
+    return Probability(Trees.from_text(texts["trees"]), **{**_given(plain), "start": start})
+
+
+def _hurdle(plain: Mapping[str, Any], texts: Mapping[str, str]) -> Hurdle:
+    history = History(**_given(plain["history"]))
+    buys, more = (Trees.from_text(texts[name]) for name in ("buys", "more"))
+    return Hurdle(buys, more, **{**_given(plain), "history": history})
+
+
+UNPACK: Mapping[str, Callable[[Mapping[str, Any], Mapping[str, str]], Rung]] = MappingProxyType(
+    {
+        "binned": lambda plain, _: Binned(**_given(plain)),
+        "scaled": lambda plain, _: Scaled(**_given(plain)),
+        "btyd": lambda plain, _: unpack_btyd(plain),
+        "logistic": lambda plain, _: unpack_linear(plain),
+        "probability": _probability,
+        "hurdle": _hurdle,
+        "average": _average,
+    }
+)
 
 
 def _numbered(texts: Mapping[str, str], index: int) -> dict[str, str]:

@@ -24,7 +24,7 @@ from features.store import Store
 from serving.champions import champions
 from serving.contract import SCHEMA
 from serving.judge import Asked, judge_everyone
-from serving.moment import as_of_us
+from serving.moment import Told, as_of_us
 from serving.served import Served, attended
 from serving.table import CODED_SCHEMA, WORDS, record_batch
 
@@ -54,7 +54,9 @@ def score_base(
 ) -> Written:
     """Score every customer known at the as-of for the tasks (default: all) with their champions."""
     store = Store.open(config.workspace_path, config)
-    asked = Asked(as_of_us(config, store, as_of), store.log_position, model_from_the_future=model_from_the_future)
+    now = as_of_us(config, store, as_of)
+    told = Told.by(config, store).until(now)
+    asked = Asked(now, store.log_position, model_from_the_future=model_from_the_future, told_until_us=told)
     served = champions(config, tasks)
     run = Run(attended(store, served), served, asked, config.workspace_path / FOLDER)
     return run.publish(out or config.workspace_path / FILE, progress)
@@ -77,6 +79,7 @@ class Run:
             "store": [[files.events_digest, files.profile_digest] for files in self.store.manifest.buckets],
             "position": self.asked.log_position,
             "as_of": self.asked.as_of_us,
+            "told_until": self.asked.told_until_us,
             "bundles": [[one.bundle.digest, one.version] for one in self.served],
             "schema": str(SCHEMA),
         }

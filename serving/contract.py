@@ -18,10 +18,11 @@ from features.errors import InputError
 
 NEW_CUSTOMER = "new_customer"  # nobody we know at the as-of: the score is the prior
 NOT_IN_POPULATION = "not_in_population"  # the task does not ask about this customer: no score
-THIN_DATA = "thin_data"  # fewer than two occurrences of what the task counts as activity
+THIN_DATA = "thin_data"  # fewer than two occurrences of what the task counts as activity (models.trust)
+STALE_FEATURES = "stale_features"  # neither log nor customer tell anything as new as a valid score (models.trust)
 EXTRAPOLATED = "extrapolated"  # fitted on a shorter horizon and carried over
 FROM_THE_FUTURE = "model_from_the_future"  # the model was trained after the as-of
-FLAGS = (NEW_CUSTOMER, NOT_IN_POPULATION, THIN_DATA, EXTRAPOLATED, FROM_THE_FUTURE)
+FLAGS = (NEW_CUSTOMER, NOT_IN_POPULATION, THIN_DATA, STALE_FEATURES, EXTRAPOLATED, FROM_THE_FUTURE)
 
 Band = Literal["low", "medium", "high", "very high"]
 Grade = Literal["A", "B", "C", "D"]

@@ -12,19 +12,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.errors import RequestError
-from features.journeys import Floats, Journeys
+from features.journeys import Floats, Ints, Journeys
 from features.panel import Panel, Rows, build
-from features.timeline import DAY_US, days, iso
+from features.timeline import FOREVER, iso
 from features.windows import FeatureSet
 from models.action import Actions
 from models.answer import Answer, Said
 from models.tasks import is_member
+from models.trust import is_stale, is_thin, valid_us
 from serving.contract import (
     EXTRAPOLATED,
     FLAGS,
     FROM_THE_FUTURE,
     NEW_CUSTOMER,
     NOT_IN_POPULATION,
+    STALE_FEATURES,
     THIN_DATA,
     ScoreId,
 )
@@ -32,8 +34,6 @@ from serving.reasons import why
 from serving.scores import NUMBERS, Head, Judged, Ranked, Scores, Why
 from serving.served import Served
 
-THIN_OCCURRENCES = 2  # fewer than this is thin: there is no gap between occurrences to learn a rhythm from
-LONGEST_VALID_US = 7 * DAY_US
 DETAILS = ("p_none", "orders", "order_value")  # parts of a prediction that the contract knows
 
 Mask = NDArray[np.bool_]
@@ -43,7 +43,7 @@ Mask = NDArray[np.bool_]
 class Asked:
     """What is asked: as of when, of which state of the log, with reasons or not, and whether later models may answer.
 
-    `own_events` says that the request carried events of its own.
+    `own_events` says that the request carried events of its own, `told_until_us` up to when the log tells of the world.
     """
 
     as_of_us: int
@@ -51,6 +51,7 @@ class Asked:
     own_events: bool = False
     reasons: bool = False
     model_from_the_future: bool = False
+    told_until_us: int = FOREVER
 
 
 def judge(journeys: Journeys, served: Sequence[Served], asked: Asked) -> Scores:
@@ -63,7 +64,7 @@ def judge(journeys: Journeys, served: Sequence[Served], asked: Asked) -> Scores:
         _check_trained_before(one, asked)
     seen = journeys.as_of(asked.as_of_us)
     rows = Rows.grid(len(seen), np.array([asked.as_of_us], np.int64))
-    everybody = _who(seen, rows, served)
+    everybody = _who(seen, rows, served, asked)
     modelled = [(one, who) for one, who in zip(served, everybody, strict=True) if one.bundle.answers]
     anyone = np.logical_or.reduce([who.member for _, who in modelled]) if modelled else np.zeros(len(seen), np.bool_)
     asked_about = rows if anyone.all() else rows[anyone]
@@ -93,11 +94,12 @@ def known_customers(seen: Journeys) -> Mask:
 
 @dataclass(frozen=True, eq=False)
 class _Who:
-    """Which customers a task asks about, which nobody knows, and whose data are thin."""
+    """Which customers a task asks about, which nobody knows, whose data are thin, and up to when they are told of."""
 
     member: Mask
     unknown: Mask
     thin: Mask
+    told: Ints
 
     def scatter(self, values: Floats, prior: Floats | None = None) -> Floats:
         """Members' values at their places among all customers, the prior (one row) at unknown ones', else NaN."""
@@ -120,18 +122,26 @@ def _check_trained_before(served: Served, asked: Asked) -> None:
         )
 
 
-def _who(seen: Journeys, rows: Rows, served: Sequence[Served]) -> list[_Who]:
+def _who(seen: Journeys, rows: Rows, served: Sequence[Served], asked: Asked) -> list[_Who]:
     """For each bundle whom it asks about; what decides that is computed for all bundles at once."""
-    unknown = ~known_customers(seen)
+    unknown, told = ~known_customers(seen), _told(seen, asked)
     asking = build(seen, rows, _asking(tuple(served)))
     return [
         _Who(
             member=np.asarray(is_member(one.bundle.task, asking) & ~unknown),
             unknown=unknown,
-            thin=asking.column(one.activity.name) < THIN_OCCURRENCES,
+            thin=is_thin(one.bundle.task, asking),
+            told=told,
         )
         for one in served
     ]
+
+
+def _told(seen: Journeys, asked: Asked) -> Ints:
+    """Up to when the log or the customer's own newest event tells of each customer, µs UTC."""
+    some, told = np.diff(seen.starts) > 0, np.full(len(seen), asked.told_until_us, np.int64)
+    told[some] = np.maximum(seen.time[seen.starts[1:][some] - 1], asked.told_until_us)
+    return told
 
 
 @lru_cache(maxsize=64)
@@ -149,7 +159,7 @@ def _only(panel: Panel, member: Mask) -> Panel:
 def _answered(served: Served, panel: Panel, who: _Who, asked: Asked) -> list[Judged]:
     """What the bundle says of its members, by horizon, spread over all customers."""
     answers = served.bundle.answers
-    said = monotone(answers, [answer.say(panel.values, panel.features.position) for answer in answers])
+    said = monotone(answers, [answer.say(panel.values, panel.features.position, asked.as_of_us) for answer in answers])
     priors = monotone(answers, [prior_of(served, answer) for answer in answers]) if who.unknown.any() else said
     return [
         _judged(served, answer, (one, prior), panel, who, asked)
@@ -182,7 +192,7 @@ def _judged(served: Served, answer: Answer, spoken: tuple[Said, Said], panel: Pa
     return Judged(
         head=_head(served, answer.horizon_days, answer.rung.name, answer.grade, asked),
         numbers={name: who.scatter(getattr(said, name), getattr(prior, name)) for name in NUMBERS},
-        flags=_flags(served, answer.flags, who, asked),
+        flags=_flags(served, answer, who, asked),
         parts=parts,
         levels=levels,
         quantiles=None if quantiles is None else who.scatter(quantiles),
@@ -197,7 +207,7 @@ def _acted(served: Served, actions: Actions, who: _Who, asked: Asked) -> Judged:
     return Judged(
         head=_head(served, actions.horizon_days, actions.rung, actions.grade, asked),
         numbers={name: np.where(scored, getattr(chosen, name), np.nan) for name in NUMBERS},
-        flags=_flags(served, actions.flags, who, asked),
+        flags=_flags(served, actions, who, asked),
         ranked=Ranked(actions.actions, chosen),
     )
 
@@ -233,18 +243,19 @@ def _head(served: Served, horizon: int, rung: str, grade: str, asked: Asked) -> 
         model_version=served.version,
         rung=rung,
         grade=grade,
-        expires_at_us=asked.as_of_us + min(LONGEST_VALID_US, days(horizon)),
+        expires_at_us=asked.as_of_us + valid_us(horizon),
         score_id=str(made_from),
     )
 
 
-def _flags(served: Served, flags: Sequence[str], who: _Who, asked: Asked) -> Mask:
+def _flags(served: Served, answer: Answer | Actions, who: _Who, asked: Asked) -> Mask:
     scored = who.member | who.unknown
     raised = {
         NEW_CUSTOMER: who.unknown,
         NOT_IN_POPULATION: ~scored,
         THIN_DATA: who.thin & who.member,
-        EXTRAPOLATED: scored & (EXTRAPOLATED in flags),
+        STALE_FEATURES: is_stale(who.told, asked.as_of_us, answer.horizon_days),
+        EXTRAPOLATED: scored & (EXTRAPOLATED in answer.flags),
         FROM_THE_FUTURE: scored & (served.bundle.trained_as_of_us > asked.as_of_us),
     }
     return np.array([raised[flag] for flag in FLAGS]).T

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from features import rules
@@ -11,7 +12,7 @@ from features.fresh import merge
 from features.journeys import Journeys
 from features.store import Store
 from serving.judge import Asked, judge
-from serving.moment import as_of_us
+from serving.moment import Told, as_of_us
 from serving.scores import Scores
 from serving.served import Served
 
@@ -42,6 +43,11 @@ class Online:
     store: Store
     served: tuple[Served, ...]
 
+    @cached_property
+    def told(self) -> Told:
+        """Up to when the log tells of the world."""
+        return Told.by(self.config, self.store)
+
     def scores(self, customers: Sequence[Customer], question: Question) -> Iterator[Scores]:
         """The scores of each customer, in the order asked.
 
@@ -68,7 +74,8 @@ class Online:
         own, as_of = bool(customer.events), default
         if own and question.as_of is None and self.config.log.complete_until is None:
             as_of = max(default, int(journeys.known.max()))  # as if the events had been ingested
-        return Asked(as_of, self.store.log_position, own, question.reasons, question.model_from_the_future)
+        told = self.told.until(as_of)
+        return Asked(as_of, self.store.log_position, own, question.reasons, question.model_from_the_future, told)
 
     def _journeys(self, customer: Customer) -> Journeys:
         try:

@@ -12,7 +12,7 @@ from features.store import Store
 from serving.champions import champions
 from serving.contract import SCHEMA
 from serving.judge import Asked, judge_everyone
-from serving.moment import as_of_us
+from serving.moment import Told, as_of_us
 from serving.online import Customer, Online, Question
 from serving.scores import Scores
 from serving.served import attended
@@ -39,7 +39,9 @@ def score(
     store = attended(stored, served)
     as_of = None if as_of is None else as_of_us(config, store, as_of)
     if customers is None and events is None:
-        asked = Asked(as_of_us(config, store, as_of), store.log_position, False, reasons, model_from_the_future)
+        now = as_of_us(config, store, as_of)
+        told = Told.by(config, store).until(now)
+        asked = Asked(now, store.log_position, False, reasons, model_from_the_future, told)
         return frame(judge_everyone(journeys, served, asked) for journeys in store.buckets())
     own = events or {}
     named = [Customer(name, own.get(name, ())) for name in dict.fromkeys([*(customers or ()), *own])]

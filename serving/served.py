@@ -8,9 +8,10 @@ from typing import Any
 from features.compared import topics
 from features.store import Store
 from features.timeline import moment
-from features.windows import Feature, FeatureSet, Stream
+from features.windows import Feature, FeatureSet
 from models.bundle import Bundle
 from models.tasks import membership
+from models.trust import activity
 
 FIGURES = ("metrics", "baseline_metrics", "notes")
 
@@ -29,8 +30,8 @@ class Served:
 
     @cached_property
     def activity(self) -> Feature:
-        """How often the customer ever did what makes one active in this task: what thin data are judged by."""
-        return Feature("count", Stream(tuple(sorted(self.bundle.task.active_event))))
+        """What thin data are judged by."""
+        return activity(self.bundle.task)
 
     @cached_property
     def asking(self) -> FeatureSet:

@@ -58,10 +58,12 @@ def test_no_history_gives_no_cutoff_to_learn_from() -> None:
     assert (made.choosing, made.reporting, made.serving) == ((), (), ())
 
 
-def test_a_long_history_takes_wider_steps() -> None:
+def test_the_newest_cutoffs_are_close_and_the_others_a_month_apart_for_three_years() -> None:
     made = split(30, START, START + 3650 * DAY_US)
-    assert np.ptp(made.serving) > 3000 * DAY_US
-    assert len(made.serving) > MOST_CUTOFFS // 2
+    gaps = np.diff(made.serving) / DAY_US
+    assert gaps[-7:].tolist() == [10.0] * 7
+    assert set(gaps[:-7].tolist()) == {30.0}
+    assert len(made.serving) == MOST_CUTOFFS
 
 
 def test_a_split_tells_its_dates() -> None:

@@ -10,11 +10,14 @@ import pytest
 
 from features.config import Config, parse
 from features.timeline import DAY_US, instant, iso
+from models.boosted import Growth
 from models.bundle import Bundle, save
+from models.registry import Registry
 from tests.shops import Row, event, opened, run, write
 from training import gate
 from training.gate import Measured
 from training.run import prepare, train, train_task
+from training.warm import grown_before
 
 FIRST = instant("2024-01-01")
 TASKS = {
@@ -71,7 +74,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Bundle]:
 
 def test_the_model_beats_the_rule_and_stays_under_the_truth(trained: dict[str, Bundle]) -> None:
     (answer,) = trained["churn"].answers
-    assert answer.rung.name in ("lightgbm", "btyd", "average")
+    assert answer.rung.name in ("lightgbm", "btyd", "logistic", "average")
     own, other = answer.metrics["auroc"][0], answer.baseline_metrics["auroc"][0]
     assert other < own < 0.95  # nobody can know when an exponential clock rings
     assert answer.metrics["log_loss"][0] < answer.baseline_metrics["log_loss"][0]
@@ -192,6 +195,27 @@ def test_a_later_training_meets_an_older_champion_on_rows_that_neither_has_seen(
     assert "which neither had seen" in later.verdict.reason
     assert later.promoted == later.verdict.passed
     assert "recorded skill" in offer.verdict.reason
+
+
+def test_a_later_training_begins_with_how_the_champion_grew_and_the_same_one_does_not(tmp_path: Path) -> None:
+    shop = config(tmp_path)
+    write(tmp_path / "log" / "rows.jsonl", crowd(200, 300))
+    run(shop)
+    (first,) = train(shop, opened(shop), ["value"], as_of="2024-08-15", trials=3, clock=lambda: 0)
+    grown = {("value", 30): Growth(**first.bundle.facts["growth"]["30"])}
+    registry = Registry.open(shop)
+    for as_of, wanted in (("2024-10-01", grown), ("2024-08-15", {})):
+        setting, _ = prepare(shop, opened(shop), as_of=as_of, trials=3, progress=lambda _: None)
+        assert grown_before(registry, setting, [shop.task("value")]) == wanted
+
+
+def test_a_search_by_the_clock_is_told(tmp_path: Path) -> None:
+    shop = config(tmp_path)
+    write(tmp_path / "log" / "rows.jsonl", crowd(200, 300))
+    run(shop)
+    (timed,) = train(shop, opened(shop), ["churn"], minutes=0.02, clock=lambda: 0)
+    assert timed.bundle.facts["repeatable"] is False
+    assert any("0.02 minutes" in note for note in timed.bundle.answers[0].notes)
 
 
 @pytest.mark.parametrize(("own", "passed"), [(0.50, True), (0.49, True), (0.51, False)])

@@ -1,7 +1,7 @@
 """One horizon of a task, from panels to the answer that serves: choose, report, refit (law 4)."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -9,16 +9,24 @@ from features.config import Config, TaskConfig
 from features.journeys import Floats
 from features.timeline import DAY_US, days, iso
 from features.windows import FeatureSet
-from models.answer import Answer
+from models.answer import Adjusted, Answer
+from models.boosted import Growth
+from models.calibration import Calibrator
 from models.rungs import Rung
+from training.audit.case import Case
+from training.audit.verdict import audit, settle
+from training.calibrate import calibrator
 from training.evaluate import Tested, Trial, evaluate, missed, spread_of
 from training.expectations import Processes, processes
-from training.fit import Choice, cap_of, choose
+from training.fit import Choice, choose
+from training.judging import cap_of
+from training.levels import level
 from training.panels import Asked, Examples, Parts, base_values, examples
 from training.recipe import Question, Recipe, make
 from training.rules import constant
 from training.split import SHORTEST_LEAD, Split
 from training.spread import Missed, shortest
+from training.tune import Budget
 
 NOTHING_SEEN = Missed(np.zeros(0), np.zeros(0), np.zeros(0, np.int64))
 PERCENTILES = np.linspace(0.0, 100.0, 1001)
@@ -27,7 +35,7 @@ PERCENTILES = np.linspace(0.0, 100.0, 1001)
 @dataclass(frozen=True, eq=False)
 class Setting:
     """What all tasks of a training share. `first` is where history starts, `end` where labels end (µs UTC); `reasons`
-    say why each feature is there.
+    say why each feature is there; `champions` is how the trees grew that serve now, by task and horizon.
     """
 
     config: Config
@@ -37,8 +45,9 @@ class Setting:
     as_of: int
     first: int
     end: int
-    trials: int
+    budget: Budget
     tell: Callable[[str], None]
+    champions: Mapping[tuple[str, int], Growth] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,8 +65,14 @@ class Trained:
 
 @dataclass(frozen=True, eq=False)
 class _Reported:
+    """What was found before what serves is fitted; `base` are the values of those who will be scored."""
+
+    split: Split
     choice: Choice
     tested: Tested | None
+    base: Floats
+    warnings: tuple[str, ...]
+    minutes: float | None
 
 
 def train_answer(setting: Setting, task: TaskConfig, split: Split) -> Trained:
@@ -69,6 +84,9 @@ def train_answer(setting: Setting, task: TaskConfig, split: Split) -> Trained:
     asked = Asked(task, split.fitted_days, setting.features, setting.end, config.train.max_rows)
     setting.tell(f"{task.name}, {split.horizon_days} days: panel of {len(split.cutoffs)} cutoffs")
     rows = examples(setting.parts, asked, split.cutoffs)
+    base = base_values(setting.parts, task, setting.features, setting.as_of, config.train.max_rows)
+    setting.tell(f"{task.name}, {split.horizon_days} days: audit")
+    warnings = _audited(setting, task, split, rows, base)
     parts = {
         "choosing": rows.at(split.choosing),
         "validation": rows.at([split.validation]),
@@ -77,12 +95,35 @@ def train_answer(setting: Setting, task: TaskConfig, split: Split) -> Trained:
         "serving": rows.at(split.serving),
     }
     setting.tell(f"{task.name}, {split.horizon_days} days: choosing on {len(parts['choosing']):,} rows")
-    choice = choose(question, parts["choosing"], parts["validation"], setting.trials)
+    choice = choose(question, parts["choosing"], parts["validation"], _budget(setting, task, split))
     setting.tell(f"{task.name}, {split.horizon_days} days: testing on {len(parts['test']):,} rows")
-    tested = _tested(question, choice, parts, extrapolated=split.extrapolated)
+    tested = _tested(setting, question, choice, parts, split)
     setting.tell(f"{task.name}, {split.horizon_days} days: fitting what serves on {len(parts['serving']):,} rows")
-    answer, prior = _serving(setting, question, _Reported(choice, tested), split, parts["serving"])
+    reported = _Reported(split, choice, tested, base, warnings, setting.budget.minutes)
+    answer, prior = _serving(setting, question, reported, parts["serving"])
     return Trained(question, answer, split, choice, tested, {name: len(part) for name, part in parts.items()}, prior)
+
+
+def _budget(setting: Setting, task: TaskConfig, split: Split) -> Budget:
+    """What may be tried, beginning with what serves now."""
+    return replace(setting.budget, champion=setting.champions.get((task.name, split.horizon_days)))
+
+
+def _audited(setting: Setting, task: TaskConfig, split: Split, rows: Examples, base: Floats) -> tuple[str, ...]:
+    """What an audit has to say; AuditError where no fit may follow."""
+    case = Case(
+        task=task,
+        parts=setting.parts,
+        features=setting.features,
+        rows=rows,
+        split=split,
+        base=base,
+        as_of=setting.as_of,
+        end=setting.end,
+        max_rows=setting.config.train.max_rows,
+        seed=setting.config.seed,
+    )
+    return settle(case, audit(case), setting.config.train.accept)
 
 
 def _processes(setting: Setting, task: TaskConfig, split: Split) -> Processes:
@@ -94,46 +135,83 @@ def _processes(setting: Setting, task: TaskConfig, split: Split) -> Processes:
     return processes(setting.parts, task, split.fitted_days, setting.config.log.timezone, instants)
 
 
-def _tested(question: Question, choice: Choice, parts: Mapping[str, Examples], *, extrapolated: bool) -> Tested | None:
+def _tested(
+    setting: Setting, question: Question, choice: Choice, parts: Mapping[str, Examples], split: Split
+) -> Tested | None:
     """Recipe and baseline refitted up to a horizon before the test; spread learnt where the choice was made."""
     if not len(parts["test"]) or not len(parts["reporting"]):
         return None
+    found = None if choice.later is None else calibrator(choice.later)
+    rung = make(question, choice.recipe, parts["reporting"])
+    before = _adjusted(setting, question, choice.rung, parts["choosing"], (None, split.validation))
     trial = Trial(
-        rung=make(question, choice.recipe, parts["reporting"]),
+        rung=rung,
+        adjusted=_adjusted(setting, question, rung, parts["reporting"], (found, split.test)),
         baseline=_baseline(question, choice.recipe, parts["reporting"]),
-        seen=missed(question, choice.rung, parts["validation"]),
+        seen=missed(question, choice.rung, before, parts["validation"]),
         threshold=choice.threshold,
         cap=cap_of(parts["reporting"]),
-        best_grade="C" if extrapolated or choice.recipe.rung == "rule" else "A",
+        best_grade="C" if split.extrapolated or choice.recipe.rung == "rule" else "A",
     )
     return evaluate(question, trial, parts["test"])
 
 
+def _adjusted(
+    setting: Setting, question: Question, rung: Rung, rows: Examples, later: tuple[Calibrator | None, int]
+) -> Adjusted:
+    """The calibrator, and the level from an instant on, learnt from what the rung says of the rows it is fitted on."""
+    found, start = later
+    if question.is_money or not len(rows):
+        return Adjusted()
+    said = Adjusted(found).apply(question.predict(rung, rows).mean)
+    return Adjusted(found, level(rows, said, horizon_days=question.fitted_days, first=setting.first, start=start))
+
+
 def _serving(
-    setting: Setting, question: Question, trained: _Reported, split: Split, rows: Examples
+    setting: Setting, question: Question, reported: _Reported, rows: Examples
 ) -> tuple[Answer, Mapping[str, float]]:
     """The recipe refitted on every cutoff up to a horizon before the end, over the base as it is now."""
-    task, recipe, tested = question.task, trained.choice.recipe, trained.tested
+    task, split, tested = question.task, reported.split, reported.tested
+    rung = make(question, reported.choice.recipe, rows)
     answer = Answer(
         horizon_days=split.horizon_days,
         fitted_days=split.fitted_days,
         kind=task.kind,
         outcome="silence" if task.kind == "churn" and not task.churn_event else "event",
-        rung=make(question, recipe, rows),
-        baseline=_baseline(question, recipe, rows),
+        rung=rung,
+        baseline=_baseline(question, reported.choice.recipe, rows),
         spread=tested.spread if tested else spread_of(question, NOTHING_SEEN),
         base=(),
         grade=tested.grade if tested else "D",
         metrics=tested.metrics if tested else {},
         baseline_metrics=tested.baseline_metrics if tested else {},
-        notes=_notes(split, trained),
+        notes=_notes(reported),
         flags=("extrapolated",) if split.extrapolated else (),
-        longer=question.expectations(rows) if split.extrapolated else None,
+        longer=question.expectations(rows) if split.extrapolated and question.is_money else None,
+        power=_power(question, rows, reported),
+        adjusted=_adjusted(setting, question, rung, rows, (_calibrator(reported), setting.as_of)),
     )
-    values = base_values(setting.parts, task, setting.features, setting.as_of, setting.config.train.max_rows)
-    said = answer.say(values, setting.features.position)
-    base = tuple(np.percentile(said.score, PERCENTILES).tolist()) if len(values) else ()
+    said = answer.say(reported.base, setting.features.position, setting.as_of)
+    base = tuple(np.percentile(said.score, PERCENTILES).tolist()) if len(reported.base) else ()
     return replace(answer, base=base), _prior(answer, rows, said.score, said.baseline)
+
+
+def _power(question: Question, rows: Examples, reported: _Reported) -> float | None:
+    """By which the chance of silence carries over to a longer horizon: what a process says of the base on average."""
+    process = question.expectations(rows)
+    if process is None or question.is_money or not reported.split.extrapolated or not len(reported.base):
+        return None
+    power, _ = process.longer(reported.base, question.features.position, reported.split.horizon_days)
+    known = power[~np.isnan(power)]
+    return float(known.mean()) if len(known) else None
+
+
+def _calibrator(reported: _Reported) -> Calibrator | None:
+    """Learnt from all rows that the recipe has been held against."""
+    later, tested = reported.choice.later, reported.tested
+    if later is None:
+        return None
+    return calibrator(later if tested is None or tested.later is None else later + tested.later)
 
 
 def _baseline(question: Question, recipe: Recipe, rows: Examples) -> Rung:
@@ -157,14 +235,17 @@ def _prior(answer: Answer, rows: Examples, scores: Floats, baselines: Floats) ->
     return {"score": score, "low": min(low_end, score), "high": max(high_end, score), "baseline": baseline}
 
 
-def _notes(split: Split, trained: _Reported) -> tuple[str, ...]:
-    notes = [trained.choice.reason]
+def _notes(reported: _Reported) -> tuple[str, ...]:
+    split = reported.split
+    notes = [reported.choice.reason]
     if split.extrapolated:
         enough = split.first + round(split.horizon_days * (3 + SHORTEST_LEAD) * DAY_US)
         notes.append(
             f"fitted on {split.fitted_days} days and carried over to {split.horizon_days}, because the log holds less "
             f"than three horizons of history; it will on {iso(enough)[:10]}"
         )
-    if trained.tested is None:
+    if reported.tested is None:
         notes.append("too little history for a test on later rows, so the grade is D")
-    return tuple(notes)
+    if reported.minutes is not None and reported.choice.trials:
+        notes.append(f"trees were searched for {reported.minutes:g} minutes, so another run may find others")
+    return (*notes, *reported.warnings)

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from features.journeys import Floats
-from models.answer import Spread
+from models.answer import Adjusted, Spread
 from models.rungs import Rung
 from training import metrics
 from training.bootstrap import MONEY, Figures, draws, figures_of, probability_figures
+from training.calibrate import Later
 from training.grade import grade
+from training.levels import levelled
 from training.panels import Examples
 from training.recipe import Question
 from training.spread import LEVELS, Missed, money_spread, probability_spread
@@ -17,7 +19,10 @@ from training.spread import LEVELS, Missed, money_spread, probability_spread
 
 @dataclass(frozen=True, eq=False)
 class Tested:
-    """Figures, and arrays with one entry per test row; `spread` is learnt on validation and test rows."""
+    """Figures, and arrays with one entry per test row; `spread` is learnt on validation and test rows.
+
+    `later` holds what the rung said on the level of the test, for a calibrator; None for money.
+    """
 
     spread: Spread
     cap: float
@@ -29,11 +34,16 @@ class Tested:
     baseline: Floats
     low: Floats
     high: Floats
+    later: Later | None = None
 
 
-def missed(question: Question, rung: Rung, rows: Examples) -> Missed:
-    """What a rung says about rows that it was not fitted on, and what came."""
-    return Missed(rows.outcome, question.predict(rung, rows).mean, np.unique(rows.cutoff, return_inverse=True)[1])
+def missed(question: Question, rung: Rung, adjusted: Adjusted, rows: Examples) -> Missed:
+    """What is said about rows of one cutoff on which nothing was fitted, and what came."""
+    return Missed(rows.outcome, _said(question, rung, adjusted, rows), np.zeros(len(rows), np.int64))
+
+
+def _said(question: Question, rung: Rung, adjusted: Adjusted, rows: Examples) -> Floats:
+    return adjusted.apply(question.predict(rung, rows).mean, int(rows.cutoff.max(initial=0)))
 
 
 def spread_of(question: Question, seen: Missed) -> Spread:
@@ -43,11 +53,12 @@ def spread_of(question: Question, seen: Missed) -> Spread:
 
 @dataclass(frozen=True)
 class Trial:
-    """What is to be tested: a rung, the baseline, and what was learnt on the validation rows (spread, threshold,
-    cap).
+    """What is to be tested: a rung with what adjusts it, the baseline, and what was learnt on the validation rows
+    (spread, threshold, cap).
     """
 
     rung: Rung
+    adjusted: Adjusted
     baseline: Rung
     seen: Missed
     threshold: float
@@ -58,15 +69,17 @@ class Trial:
 def evaluate(question: Question, tried: Trial, rows: Examples) -> Tested:
     """All figures with their intervals over customers, and the grade."""
     weights = draws(rows.customer, question.seed)
-    model, baseline = (question.predict(rung, rows).mean for rung in (tried.rung, tried.baseline))
+    model = _said(question, tried.rung, tried.adjusted, rows)
+    baseline = question.predict(tried.baseline, rows).mean
     spread = spread_of(question, tried.seen)
-    low, high = spread.interval(model)
+    doubt = tried.adjusted.doubt(int(rows.cutoff.max(initial=0)))
+    low, high = spread.widened(model, doubt) if doubt else spread.interval(model)
     figures = _figures(question, tried, rows, model, weights, spread) | _skill(
         question, tried, rows, (model, baseline), weights
     )
     happened = int((rows.labels.count > 0).sum())
     return Tested(
-        spread=spread_of(question, tried.seen + missed(question, tried.rung, rows)),
+        spread=spread_of(question, tried.seen + missed(question, tried.rung, tried.adjusted, rows)),
         cap=tried.cap,
         metrics=figures,
         baseline_metrics=_figures(question, tried, rows, baseline, weights),
@@ -81,7 +94,14 @@ def evaluate(question: Question, tried: Trial, rows: Examples) -> Tested:
         baseline=baseline,
         low=low,
         high=high,
+        later=None if question.is_money else _form(question, tried.rung, rows),
     )
+
+
+def _form(question: Question, rung: Rung, rows: Examples) -> Later:
+    """What the rung says, uncalibrated and on the level that came."""
+    said = levelled(rows.outcome, question.predict(rung, rows).mean, rows.cutoff)
+    return Later(rows.outcome, said, rows.customer, np.zeros(len(rows), np.int64))
 
 
 def _figures(

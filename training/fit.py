@@ -1,22 +1,29 @@
-"""Which recipe serves best: candidates fitted on earlier rows and judged on later ones."""
+"""Which recipe serves best: candidates fitted on earlier rows and judged on later ones.
+
+Probabilities are judged by their form: the level of every later period is given to all of them, because the calendar
+answers for that (`training.levels`), and a season would decide otherwise.
+"""
 
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from features.timeline import days
-from models.boosted import Growth, Stop
-from models.rungs import Average, Rung
-from training.metrics import best_threshold
+from features.journeys import Floats
+from models.boosted import Growth
+from models.rungs import Rung
+from training.calibrate import Later
+from training.growing import grown
+from training.judging import Period, cap_of, lacking, lacking_any, periods
+from training.levels import levelled
+from training.logistic import LEANS
+from training.metrics import best_threshold, log_losses
 from training.panels import Examples
-from training.recipe import Question, Recipe, growers, make, parts
+from training.recipe import Question, Recipe, make
 from training.rules import history
-from training.tune import FEWEST_IN_LEAF, Table, search
+from training.tune import Budget, Table
 
-FEWEST_ROWS = 200
-FEWEST_OF_RARER = 20
-CAP = 0.995  # amounts above this quantile of the training rows count as that much when losses are compared
-NOISE = 1.0  # standard errors that a rung must be better by
+NOISE = 1.0  # standard errors by which money must beat the rule
+DOUBT = 0.5  # … by which a rung must beat a simpler one
 
 
 @dataclass(frozen=True)
@@ -24,6 +31,8 @@ class Choice:
     """The recipe that served the later rows best, and why.
 
     `rung` is made by it from the earlier rows, `threshold` has the best F1 on the later, `trials` is what was tried.
+    `later` holds what the recipe said of later rows, period by period (None for money, and where nothing was judged),
+    `growth` is the best found for trees, whether they serve or not.
     """
 
     recipe: Recipe
@@ -31,139 +40,141 @@ class Choice:
     reason: str
     threshold: float = 0.5
     trials: Table = ()
+    later: Later | None = None
+    growth: Growth | None = None
 
 
-def choose(question: Question, earlier: Examples, later: Examples, trials: int) -> Choice:
+@dataclass(frozen=True, eq=False)
+class _Judged:
+    """What each recipe said on the later rows of all periods, (n_recipes, n_rows), its losses, and whose and when."""
+
+    recipes: list[Recipe]
+    said: Floats
+    losses: Floats
+    later: Later
+
+    @property
+    def mean(self) -> Floats:
+        """Mean loss of each recipe."""
+        return np.asarray(self.losses.mean(axis=1))
+
+    def saved(self, place: int) -> tuple[float, float]:
+        """By how much a recipe's loss is below that of the first, the rule, and the standard error of that."""
+        return _mean_and_error(self.losses[0] - self.losses[place])
+
+
+def choose(question: Question, earlier: Examples, later: Examples, budget: Budget) -> Choice:
     """Fit candidates on the earlier rows and judge them on the later ones."""
-    baseline = make(question, Recipe("rule"), earlier)
-    missing = lacking(earlier, "to learn from") or lacking(later, "to choose by")
-    if question.is_money and history(question.task, question.fitted_days, earlier) is None:
-        missing = missing or "no money came in, so the rule serves"
+    return (_choose_money if question.is_money else _choose)(question, earlier, later, budget)
+
+
+def called(recipe: Recipe) -> str:
+    """A recipe in words."""
+    use = "from a process on" if recipe.start else "with what a purchase process expects" if recipe.expectations else ""
+    return f"{recipe.rung} {use}".strip()
+
+
+def _choose(question: Question, earlier: Examples, later: Examples, budget: Budget) -> Choice:
+    missing = lacking_any(earlier, "to learn from") or lacking_any(later, "to choose by")
     if missing:
-        return Choice(Recipe("rule"), baseline, missing, _threshold(question, baseline, later))
-    recipes, table = _candidates(question, earlier, later, trials)
-    recipe = _best(question, recipes, [(earlier, later), *_before(question, earlier)])
-    model = make(question, recipe, earlier)
-    better, error = _advantage(question, earlier, later, model, baseline)
-    without = f"; {question.processes.missing}" if question.processes.missing else ""
-    if better > NOISE * error:
-        reason = f"{_called(recipe)} beats the rule by {better:.4g} ± {error:.2g} on later rows{without}"
-        return Choice(recipe, model, reason, _threshold(question, model, later), table)
-    reason = (
-        f"{_called(recipe)} does not beat the rule beyond noise on later rows ({better:.4g} ± {error:.2g}){without}"
-    )
-    return Choice(Recipe("rule"), baseline, reason, _threshold(question, baseline, later), table)
-
-
-def _called(recipe: Recipe) -> str:
-    return f"{recipe.rung} with what a purchase process expects" if recipe.expectations else recipe.rung
-
-
-def _threshold(question: Question, rung: Rung, later: Examples) -> float:
-    return 0.5 if question.is_money else best_threshold(later.outcome, question.predict(rung, later).mean)
-
-
-def lacking(rows: Examples, purpose: str) -> str:
-    """What these rows lack for trees, as a sentence; empty when they are enough."""
-    happened = rows.labels.count > 0
-    rarer = int(min(happened.sum(), (~happened).sum()))
-    if len(rows) >= FEWEST_ROWS and rarer >= FEWEST_OF_RARER:
-        return ""
-    return (
-        f"trees need at least {FEWEST_ROWS} rows and {FEWEST_OF_RARER} of the rarer outcome {purpose}, "
-        f"found {len(rows)} and {rarer}, so the rule serves"
+        return Choice(Recipe("rule"), make(question, Recipe("rule"), earlier), f"{missing}, so the rule serves")
+    held = periods(question, earlier, later)
+    judged = _judged(question, _simple(question, earlier), held)
+    table: Table = ()
+    growth = None
+    if not (lacking(earlier, "") or lacking(later, "")):
+        trees, table = grown(question, earlier, later, held[0].effects(question), budget)
+        growth = trees[0].growth
+        averages = [replace(one, rung="average") for one in trees]
+        judged = _judged(question, [*judged.recipes, *averages, *trees], held)
+    place = _simplest_of_the_best(judged)
+    recipe = judged.recipes[place]
+    seen = replace(judged.later, said=judged.said[place])
+    threshold = best_threshold(seen.truth[: len(later)], seen.said[: len(later)])
+    return Choice(
+        recipe, held[0].made[recipe], _reason(question, judged, place, earlier), threshold, table, seen, growth
     )
 
 
-def cap_of(rows: Examples) -> float:
-    """The amount that only one paying row in 200 exceeds."""
-    paid = rows.outcome[rows.outcome > 0]
-    return float(np.quantile(paid, CAP)) if len(paid) else 0.0
+def _simple(question: Question, rows: Examples) -> list[Recipe]:
+    """The ladder below trees; without a process none serves, and no logistic starts from one."""
+    if question.expectations(rows) is None:
+        return [Recipe("rule"), *(Recipe("logistic", lean=lean) for lean in LEANS if lean.start)]
+    return [Recipe("rule"), Recipe("btyd"), *(Recipe("logistic", lean=lean) for lean in LEANS)]
 
 
-def _candidates(question: Question, earlier: Examples, later: Examples, trials: int) -> tuple[list[Recipe], Table]:
-    """Trees, and with a process also trees that read it, the process itself, and averages; one growth for all trees."""
-    read = question.expectations(earlier)
-    tuned, table = _tuned(question, earlier, later, trials, with_process=read is not None)
-    if read is None:
-        return [tuned], table
-    plain = replace(tuned, expectations=False, trees=_counted(question, earlier, later, tuned.growth))
-    return [tuned, plain, Recipe("btyd"), *(replace(one, rung="average") for one in (tuned, plain))], table
+def _judged(question: Question, recipes: list[Recipe], held: list[Period]) -> _Judged:
+    """Every recipe on the later rows of every period, each period on its own level."""
+    rows = [period.later for period in held]
+    said = []
+    for period in held:
+        came, cutoff = period.later.outcome, period.later.cutoff
+        raw = (question.predict(rung, period.later).mean for rung in period.rungs(question, recipes))
+        said.append(np.stack([levelled(came, one, cutoff) for one in raw]))
+    truth, customer = (np.concatenate([getattr(one, name) for one in rows]) for name in ("outcome", "customer"))
+    number = np.concatenate([np.full(len(one), place) for place, one in enumerate(rows)])
+    everything = np.concatenate(said, axis=1)
+    losses = np.stack([log_losses(truth, one) for one in everything])
+    return _Judged(recipes, everything, losses, Later(truth, everything[0], customer, number))
 
 
-def _best(question: Question, recipes: list[Recipe], periods: list[tuple[Examples, Examples]]) -> Recipe:
-    """The recipe with the lowest loss over the periods, each of equal weight: seasons differ more than rungs do."""
-    if len(recipes) == 1:
-        return recipes[0]
-    total = np.zeros(len(recipes))
-    for earlier, later in periods:
-        made: dict[Recipe, Rung] = {}
-        for recipe in recipes:
-            made[recipe] = _made(question, recipe, earlier, made)
-        losses = [_loss(question, made[recipe], earlier, later) for recipe in recipes]
-        total += np.array(losses) / losses[0]
-    return recipes[int(np.argmin(total))]
+def _simplest_of_the_best(judged: _Judged) -> int:
+    """The first recipe that is not worse than the best by more than `DOUBT` standard errors of the difference."""
+    behind = judged.losses - judged.losses[int(np.argmin(judged.mean))]
+    error = behind.std(axis=1, ddof=1) / np.sqrt(behind.shape[1])
+    return int(np.flatnonzero(behind.mean(axis=1) <= DOUBT * error)[0])
 
 
-def _made(question: Question, recipe: Recipe, rows: Examples, made: dict[Recipe, Rung]) -> Rung:
-    """The rung, an average of those made before."""
-    if recipe.rung != "average":
-        return make(question, recipe, rows)
-    members = made[replace(recipe, rung=question.trees)], made[Recipe("btyd")]
-    return Average(members, odds=not question.is_money)
+def _reason(question: Question, judged: _Judged, place: int, earlier: Examples) -> str:
+    if place:
+        return _told(question, judged.recipes[place], judged.saved(place), lacking(earlier, "to learn from"))
+    nearest = int(np.argmin(judged.mean[1:])) + 1
+    missing = lacking(earlier, "to learn from")
+    return _told(question, judged.recipes[nearest], judged.saved(nearest), missing, beats=False)
 
 
-def _loss(question: Question, rung: Rung, earlier: Examples, later: Examples) -> float:
-    return float(question.losses(later, question.predict(rung, later).mean, cap_of(earlier)).mean())
+def _told(
+    question: Question, recipe: Recipe, saved: tuple[float, float], missing: str = "", *, beats: bool = True
+) -> str:
+    """Why a recipe serves or does not, with what else could not be tried."""
+    rest = "".join(f"; {one}" for one in (question.processes.missing, missing) if one)
+    by = "{:.4g} ± {:.2g}".format(*saved)
+    if beats:
+        return f"{called(recipe)} beats the rule by {by} on later rows{rest}"
+    return f"{called(recipe)} does not beat the rule beyond noise on later rows ({by}){rest}"
 
 
-def _before(question: Question, rows: Examples) -> list[tuple[Examples, Examples]]:
-    """The period before, if the rows reach so far back: the newest that lie a horizon before others, and those."""
-    cutoffs = np.unique(rows.cutoff)
-    horizon = days(question.fitted_days)
-    followed = np.flatnonzero(np.isin(cutoffs + horizon, cutoffs))
-    if not len(followed):
-        return []
-    earlier, later = rows.at(cutoffs[: followed[-1] + 1]), rows.at([cutoffs[followed[-1]] + horizon])
-    enough = not (lacking(earlier, "") or lacking(later, ""))
-    return [(earlier, later)] if enough and question.expectations(earlier) is not None else []
+def _choose_money(question: Question, earlier: Examples, later: Examples, budget: Budget) -> Choice:
+    """Trees, and with a process also trees without it, the process itself and averages; one growth for all trees."""
+    missing = lacking(earlier, "to learn from") or lacking(later, "to choose by")
+    if history(question.task, question.fitted_days, earlier) is None:
+        missing = missing or "no money came in"
+    if missing:
+        return Choice(Recipe("rule"), make(question, Recipe("rule"), earlier), f"{missing}, so the rule serves")
+    held = periods(question, earlier, later)
+    trees, table = grown(question, earlier, later, None, budget)
+    recipes = [trees[0]]
+    if trees[0].expectations:
+        recipes += [*trees[1:], Recipe("btyd"), *(replace(one, rung="average") for one in trees)]
+    # Each period weighs the same: seasons differ more than rungs do.
+    losses = [_money_losses(question, recipes, period) for period in held]
+    ratios = sum(np.array([one.mean() for one in each]) / each[0].mean() for each in losses)
+    recipe = recipes[int(np.argmin(ratios))]
+    model, rule = held[0].rungs(question, [recipe, Recipe("rule")])
+    own, other = _money_losses(question, [recipe, Recipe("rule")], held[0])
+    saved, error = _mean_and_error(other - own)
+    beats = saved > NOISE * error
+    reason = _told(question, recipe, (saved, error), beats=beats)
+    served = (recipe, model) if beats else (Recipe("rule"), rule)
+    return Choice(*served, reason, trials=table, growth=trees[0].growth)
 
 
-def _tuned(
-    question: Question, earlier: Examples, later: Examples, trials: int, *, with_process: bool
-) -> tuple[Recipe, Table]:
-    """Trees with the growth and number that serve the later rows best; a hurdle's second booster grows as the first."""
-    read = question.expectations(earlier) if with_process else None
-    rows = parts(question, earlier, read)
-    after = parts(question, later, read, like=rows)
-    boosters = growers(question)
-
-    def tried(growth: Growth, stop: Stop) -> tuple[int, float]:
-        return boosters[0].count_trees(rows[0], after[0], growth, stop)
-
-    found = search(tried, _start(len(earlier)), trials=trials, seed=question.seed)
-    pairs = zip(boosters[1:], rows[1:], after[1:], strict=True)
-    others = [grower.count_trees(one, other, found.growth)[0] for grower, one, other in pairs]
-    return Recipe(question.trees, found.growth, (found.trees, *others), with_process), found.trials
+def _money_losses(question: Question, recipes: list[Recipe], period: Period) -> list[Floats]:
+    cap = cap_of(period.earlier)
+    rungs = period.rungs(question, recipes)
+    return [question.losses(period.later, question.predict(rung, period.later).mean, cap) for rung in rungs]
 
 
-def _counted(question: Question, earlier: Examples, later: Examples, growth: Growth) -> tuple[int, ...]:
-    """How many trees of this growth serve the later rows best, without a process."""
-    rows = parts(question, earlier, None)
-    after = parts(question, later, None, like=rows)
-    pairs = zip(growers(question), rows, after, strict=True)
-    return tuple(grower.count_trees(one, other, growth)[0] for grower, one, other in pairs)
-
-
-def _start(rows: int) -> Growth:
-    """A growth that is good as it stands: small trees, leaves of at least a 300th of the rows."""
-    return Growth(min_rows=int(np.clip(rows // 300, FEWEST_IN_LEAF, 100)))
-
-
-def _advantage(
-    question: Question, earlier: Examples, later: Examples, model: Rung, baseline: Rung
-) -> tuple[float, float]:
-    """Mean of the paired differences of loss, above 0 where the model is better, and its standard error."""
-    cap = cap_of(earlier)
-    one, other = (question.losses(later, question.predict(rung, later).mean, cap) for rung in (model, baseline))
-    return float(np.mean(other - one)), float(np.std(other - one, ddof=1) / np.sqrt(len(later)))
+def _mean_and_error(differences: Floats) -> tuple[float, float]:
+    """The mean, and its standard error."""
+    return float(differences.mean()), float(differences.std(ddof=1) / np.sqrt(len(differences)))

@@ -123,7 +123,7 @@ def _measured(setting: Setting, champion: Bundle, trained: Sequence[Trained]) ->
             champion.task, one.split.fitted_days, champion.features, setting.end, setting.config.train.max_rows
         )
         rows = examples(setting.parts, asked, [one.split.test])
-        said = other.rung.predict(rows.values, champion.features.position).mean
+        said = other.expected(rows.values, champion.features.position, one.split.test).mean
         loss = float(one.question.losses(rows, said, one.tested.cap).mean())
         measured.append(Measured(other.horizon_days, one.tested.metrics["loss"][0], loss))
     return measured

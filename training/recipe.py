@@ -1,6 +1,6 @@
 """A question as training asks it, and rungs made by a recipe from any of its rows."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -11,10 +11,13 @@ from features.timeline import days
 from features.windows import FeatureSet
 from models.boosted import Grower, Growth, Sample, sample
 from models.expectations import Expectations
+from models.linear import log_odds
 from models.prediction import Prediction
 from models.rungs import Average, Hurdle, Probability, Rung
 from models.silence import Btyd
 from training.expectations import Processes
+from training.levels import missing_shift
+from training.logistic import LEANS, Fitted, Lean, fit_logistic
 from training.metrics import log_losses
 from training.panels import Examples
 from training.rules import history, rule
@@ -59,40 +62,107 @@ class Question:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to make the rung: "rule", "btyd", trees ("lightgbm" or "hurdle"), or the "average" of trees and process.
+    """How to make the rung: "rule", "btyd", "logistic", trees ("lightgbm" or "hurdle"), or an "average" of unlike ones.
 
-    Trees take a growth, the number of trees of each booster, and whether they read what the process expects.
+    Trees take a growth, the number of trees of each booster, whether they read what a process expects, and whether they
+    start from it. A logistic takes what it leans on. An average is of trees and the most unlike logistics; of money, of
+    trees and process.
     """
 
     rung: str
     growth: Growth = field(default_factory=Growth)
     trees: tuple[int, ...] = ()
     expectations: bool = False
+    start: bool = False
+    lean: Lean = LEANS[0]
 
     def describe(self) -> Mapping[str, object]:
         """The choice by name."""
+        told: dict[str, object] = {"rung": self.rung}
+        if self.rung == "logistic":
+            told |= {"penalty": self.lean.penalty, "logistic_start": self.lean.start}
         if not self.trees:
-            return {"rung": self.rung}
-        counts = "+".join(map(str, self.trees))
-        return {"rung": self.rung, "expectations": self.expectations, "trees": counts, **self.growth.describe()}
+            return told
+        process = {"expectations": self.expectations, "start": self.start}
+        return {**told, **process, "trees": "+".join(map(str, self.trees)), **self.growth.describe()}
+
+    @property
+    def members(self) -> tuple["Recipe", ...]:
+        """Those of an average: trees, and what is simpler than they are."""
+        if len(self.trees) > 1:
+            return Recipe("btyd"), replace(self, rung="hurdle")
+        leans = (LEANS[0], LEANS[-1]) if self.expectations else LEANS[:1]
+        return *(Recipe("logistic", lean=lean) for lean in leans), replace(self, rung="lightgbm")
 
 
-def make(question: Question, recipe: Recipe, rows: Examples) -> Rung:
-    """A rung by the recipe, fitted on these rows; the rule where they hold no money or no process for it."""
+def make(question: Question, recipe: Recipe, rows: Examples, linear: Fitted | None = None) -> Rung:
+    """A rung by the recipe, fitted on these rows; the rule where they hold no money or no process for it.
+
+    `linear` is the first logistic of these rows, whose effects of dates trees take, where there is one already.
+    """
+    made: Rung | None = None
+    if recipe.rung in ("average", "lightgbm") and not question.is_money:
+        linear = linear or logistic(question, rows, LEANS[0])
     match recipe.rung:
         case "average":
-            trees = make(question, replace(recipe, rung=question.trees), rows)
-            return Average((trees, make(question, Recipe("btyd"), rows)), odds=not question.is_money)
-        case "lightgbm":
-            read = question.expectations(rows) if recipe.expectations else None
-            (grower,), (part,) = growers(question), parts(question, rows, read)
-            return Probability(grower.grow(part, recipe.growth, recipe.trees[0]), read)
+            made = averaged(question, [make(question, one, rows, linear) for one in recipe.members])
+        case "logistic":
+            known = linear if recipe.lean == LEANS[0] else None
+            made = (known or logistic(question, rows, recipe.lean)).rung
+        case "lightgbm" if linear is not None:
+            made = _lightgbm(question, recipe, rows, linear)
         case "hurdle":
-            return _hurdle(question, recipe, rows) or rule(question.task, question.fitted_days, rows, question.features)
+            made = _hurdle(question, recipe, rows)
         case "btyd":
-            return _btyd(question, rows) or rule(question.task, question.fitted_days, rows, question.features)
-        case _:
-            return rule(question.task, question.fitted_days, rows, question.features)
+            made = btyd(question, rows)
+    return made or rule(question.task, question.fitted_days, rows, question.features)
+
+
+def averaged(question: Question, rungs: Sequence[Rung]) -> Average:
+    """An average of these."""
+    return Average(tuple(rungs), odds=not question.is_money)
+
+
+def logistic(question: Question, rows: Examples, lean: Lean) -> Fitted:
+    """The penalised logistic of these rows, from what their process expects, if they have one and it leans on it."""
+    start = btyd(question, rows) if lean.start else None
+    return fit_logistic(rows, question.features.position, start, lean.penalty)
+
+
+def _lightgbm(question: Question, recipe: Recipe, rows: Examples, linear: Fitted) -> Probability:
+    read = question.expectations(rows) if recipe.expectations else None
+    begin = beginning(question, rows, linear, start=recipe.start)
+    (grower,), (part,) = growers(question), parts(question, rows, read, begin=begin.rows)
+    return Probability(grower.grow(part, recipe.growth, recipe.trees[0]), read, begin.base, begin.start)
+
+
+@dataclass(frozen=True, eq=False)
+class Beginning:
+    """Log-odds that trees start from: of every row, and the same without the effects of dates, which is what serves."""
+
+    rows: Floats
+    base: float
+    start: Btyd | None
+
+
+def beginning(question: Question, rows: Examples, linear: Fitted, *, start: bool) -> Beginning:
+    """The effects of the cutoffs on top of the base rate, or of the process."""
+    effects = linear.at(rows.cutoff)
+    if start and linear.rung.start is not None:
+        process = linear.rung.start
+        return Beginning(log_odds(process, rows.values, question.features.position) + effects, 0.0, process)
+    rate = (float(rows.outcome.sum()) + 1) / (len(rows) + 2)
+    base = float(np.log(rate / (1 - rate)))
+    return Beginning(base + effects, base, None)
+
+
+def continued(question: Question, begun: Beginning, linear: Fitted, later: Examples) -> Floats:
+    """The same start for later rows, with the shift that the logistic needs there."""
+    shift = missing_shift(later.outcome, question.predict(linear.rung, later).mean)
+    given = np.full(len(later), begun.base + shift)
+    if begun.start is None:
+        return given
+    return np.asarray(given + log_odds(begun.start, later.values, question.features.position))
 
 
 def growers(question: Question) -> tuple[Grower, ...]:
@@ -102,13 +172,20 @@ def growers(question: Question) -> tuple[Grower, ...]:
 
 
 def parts(
-    question: Question, rows: Examples, read: Expectations | None, like: list[Sample] | None = None
+    question: Question,
+    rows: Examples,
+    read: Expectations | None,
+    like: list[Sample] | None = None,
+    begin: Floats | None = None,
 ) -> list[Sample]:
-    """The rows of each booster: all for the probability, those with an order for the orders after the first."""
+    """The rows of each booster: all for the probability, those with an order for the orders after the first.
+
+    `begin` is where the probability's log-odds start.
+    """
     values = rows.values if read is None else read.widened(rows.values, question.features.position)
     bins: list[Sample | None] = [*like] if like else [None, None]
     if not question.is_money:
-        return [sample(values, rows.outcome, like=bins[0])]
+        return [sample(values, rows.outcome, start=begin, like=bins[0])]
     bought = rows.labels.count > 0
     past = history(question.task, question.fitted_days, rows)
     some = rows[bought]
@@ -130,7 +207,8 @@ def _hurdle(question: Question, recipe: Recipe, rows: Examples) -> Rung | None:
     return replace(raw, correction=_correction(question, raw, rows))
 
 
-def _btyd(question: Question, rows: Examples) -> Rung | None:
+def btyd(question: Question, rows: Examples) -> Btyd | None:
+    """The process of these rows as a rung, if they have one."""
     read = question.expectations(rows)
     if read is None:
         return None

@@ -27,6 +27,8 @@ from training.policy import learn
 from training.rules import needed
 from training.split import split
 from training.tracking import Evidence, HorizonEvidence, track
+from training.tune import Budget
+from training.warm import grown_before
 
 HELD_ROWS = 5_000_000
 
@@ -51,6 +53,7 @@ def train(  # noqa: PLR0913  as many arguments as the verb has options
     *,
     as_of: str | int | None = None,
     trials: int | None = None,
+    minutes: float | None = None,
     promote: bool = True,
     clock: Callable[[], int],
     toml: str = "",
@@ -59,13 +62,15 @@ def train(  # noqa: PLR0913  as many arguments as the verb has options
     """Fit, tune, test, track and register a bundle for each task (all when none is named), and promote what may serve.
 
     `as_of` is an instant (µs UTC, or ISO text) after which nothing is seen; `clock` gives µs UTC and times the phases;
-    `toml` is the configuration's text, for the record. Equal store, configuration and seed give equal bundles.
+    `toml` is the configuration's text, for the record. Equal store, configuration, seed and champion give equal
+    bundles, but where `minutes` (for the trees of each model) bound the search instead of `trials`.
     """
     asked = [config.task(name) for name in tasks] if tasks else list(config.tasks.values())
     if not asked:
         raise ConfigError("expected at least one table [tasks.NAME] in the configuration, found none; add a task")
-    setting, facts = prepare(config, store, as_of=as_of, trials=trials, progress=progress)
+    setting, facts = prepare(config, store, as_of=as_of, trials=trials, minutes=minutes, progress=progress)
     registry = Registry.open(config)
+    setting = replace(setting, champions=grown_before(registry, setting, asked))
     outcomes = []
     for task in asked:
         started = clock()
@@ -87,6 +92,7 @@ def prepare(
     *,
     as_of: str | int | None,
     trials: int | None,
+    minutes: float | None = None,
     progress: Callable[[str], None],
 ) -> tuple[Setting, dict[str, Any]]:
     """What all tasks of a training share, and the facts that their bundles write down."""
@@ -113,7 +119,7 @@ def prepare(
         as_of=now,
         first=first,
         end=end,
-        trials=config.train.trials if trials is None else trials,
+        budget=Budget(config.train.trials if trials is None else trials, minutes),
         tell=tell,
     )
     facts = {
@@ -122,6 +128,7 @@ def prepare(
         "log_position": store.log_position,
         "code_version": _code_version(),
         "seed": config.seed,
+        "repeatable": minutes is None,
         "survey": {"customers": found.customers, "rows": found.rows, "events": dict(sorted(found.events.items()))},
     }
     return setting, facts
@@ -161,10 +168,11 @@ def train_task(setting: Setting, task: TaskConfig, facts: dict[str, Any]) -> tup
         return Bundle(task, setting.features, (), learn(task, setting.parts, setting.end), facts), ()
     horizons = sorted(task.horizons_days)
     trained = tuple(train_answer(setting, task, split(days, setting.first, setting.end)) for days in horizons)
-    prior = {str(one.answer.horizon_days): dict(one.prior) for one in trained}
-    return Bundle(
-        task, setting.features, tuple(one.answer for one in trained), None, {**facts, "prior": prior}
-    ), trained
+    more = {
+        "prior": {str(one.answer.horizon_days): dict(one.prior) for one in trained},
+        "growth": {str(one.answer.horizon_days): asdict(one.choice.growth) for one in trained if one.choice.growth},
+    }
+    return Bundle(task, setting.features, tuple(one.answer for one in trained), None, {**facts, **more}), trained
 
 
 def _chosen(config: Config, own: FeatureSet, found: Survey, first: int, end: int) -> tuple[Chosen, ...]:

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 from features.timeline import DAY_US, days, iso
 
-MOST_CUTOFFS = 24  # of one fit
-STEP_DAYS = 30  # between cutoffs, at most
+MOST_CUTOFFS = 36  # of one fit: three years of months
+CLOSE_CUTOFFS = 8  # the newest, as close as they come
+STEP_DAYS = 30  # between close cutoffs, at most; between the others, at least
 SHORTEST_LEAD = 1 / 3  # of a horizon: the least history that the earliest cutoff looks back on
 
 
@@ -82,6 +83,11 @@ def split(horizon_days: int, first: int, end: int) -> Split:
 
 
 def _thinned(cutoffs: list[int]) -> tuple[int, ...]:
-    """Every k-th cutoff from the newest back, so that there are at most `MOST_CUTOFFS`; ascending."""
-    stride = max(1, -(-len(cutoffs) // MOST_CUTOFFS))
-    return tuple(reversed(cutoffs[::stride]))
+    """The newest as they are, then one a month back, `MOST_CUTOFFS` at most: what is new weighs more, and a season that
+    came three times is seen three times. `cutoffs` descend, the result ascends.
+    """
+    kept = cutoffs[:CLOSE_CUTOFFS]
+    for cutoff in cutoffs[CLOSE_CUTOFFS:]:
+        if kept[-1] - cutoff >= days(STEP_DAYS) and len(kept) < MOST_CUTOFFS:
+            kept.append(cutoff)
+    return tuple(reversed(kept))

@@ -1,0 +1,70 @@
+"""How trees grow best: growth and number of trees that serve later rows, with or without a process."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from models.boosted import Growth, Sample, Stop
+from training.logistic import Fitted
+from training.panels import Examples
+from training.recipe import Question, Recipe, beginning, continued, growers, parts
+from training.tune import FEWEST_IN_LEAF, Budget, Table, search
+
+FINE_RATE = 0.06  # what serves learns at half the rate of the search: better, and slower
+
+
+def grown(
+    question: Question, earlier: Examples, later: Examples, linear: Fitted | None, budget: Budget
+) -> tuple[list[Recipe], Table]:
+    """Recipes of trees that differ in how they use a process, all of one growth; and what was tried to find it.
+
+    `linear` is the logistic of the earlier rows; there is none for money.
+    """
+    tuned, table = _tuned(question, earlier, later, linear, budget)
+    if not tuned.expectations:
+        return [tuned], table
+    other = replace(tuned, expectations=False) if linear is None else replace(tuned, start=True)
+    return [tuned, _counted(question, earlier, later, linear, other)], table
+
+
+def _tuned(
+    question: Question, earlier: Examples, later: Examples, linear: Fitted | None, budget: Budget
+) -> tuple[Recipe, Table]:
+    """The growth is searched on the first booster; a hurdle's second grows as the first."""
+    recipe = Recipe(question.trees, expectations=question.expectations(earlier) is not None)
+    rows, after = _samples(question, earlier, later, linear, recipe)
+    boosters = growers(question)
+
+    def tried(growth: Growth, stop: Stop) -> tuple[int, float]:
+        return boosters[0].count_trees(rows[0], after[0], growth, stop)
+
+    found = search(tried, start_of(len(earlier)), budget=budget, seed=question.seed)
+    finer = replace(recipe, growth=replace(found.growth, rate=FINE_RATE))
+    return _counted(question, earlier, later, linear, finer), found.trials
+
+
+def _counted(question: Question, earlier: Examples, later: Examples, linear: Fitted | None, recipe: Recipe) -> Recipe:
+    """The recipe with as many trees of its growth as serve the later rows best."""
+    rows, after = _samples(question, earlier, later, linear, recipe)
+    pairs = zip(growers(question), rows, after, strict=True)
+    return replace(
+        recipe, trees=tuple(grower.count_trees(one, other, recipe.growth)[0] for grower, one, other in pairs)
+    )
+
+
+def _samples(
+    question: Question, earlier: Examples, later: Examples, linear: Fitted | None, recipe: Recipe
+) -> tuple[list[Sample], list[Sample]]:
+    """Earlier and later rows of each booster, on the bins of the earlier."""
+    read = question.expectations(earlier) if recipe.expectations else None
+    if linear is None:
+        rows = parts(question, earlier, read)
+        return rows, parts(question, later, read, like=rows)
+    begun = beginning(question, earlier, linear, start=recipe.start)
+    rows = parts(question, earlier, read, begin=begun.rows)
+    return rows, parts(question, later, read, like=rows, begin=continued(question, begun, linear, later))
+
+
+def start_of(rows: int) -> Growth:
+    """A growth that is good as it stands: small trees, leaves of at least a 300th of the rows."""
+    return Growth(min_rows=int(np.clip(rows // 300, FEWEST_IN_LEAF, 100)))
