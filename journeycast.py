@@ -108,16 +108,31 @@ def features(context: typer.Context, as_of: AsOf = None) -> None:
 
 
 @app.command()
+def readiness(context: typer.Context, task: Tasks = None, as_of: AsOf = None) -> None:
+    """Print for each task what the log holds, what better answers need, when it will be there, and what you get now."""
+    from features.store import Store
+    from training.readiness import page, readiness
+
+    shop = load(context.obj)
+    with console.status("counting"):
+        found = readiness(shop, Store.open(shop.workspace_path, shop), task, as_of=as_of)
+    console.print(page(found))
+
+
+@app.command()
 def train(
     context: typer.Context,
     task: Tasks = None,
     as_of: AsOf = None,
     trials: Annotated[int | None, typer.Option(help="Optuna trials for each model", min=0, show_default=False)] = None,
+    minutes: Annotated[
+        float | None, typer.Option(help="search so long instead; nobody can repeat it", min=0, show_default=False)
+    ] = None,
     promote: Annotated[bool, typer.Option(help="let a challenger serve that passes the gate")] = True,
 ) -> None:
     """Fit, tune, evaluate, track and register a model for each task; promote it if it passes the gate."""
     text = context.obj.read_text(encoding="utf-8") if context.obj.is_file() else ""
-    _train(load(context.obj), task, as_of, trials, promote=promote, text=text)
+    _train(load(context.obj), task, as_of, trials, minutes=minutes, promote=promote, text=text)
 
 
 @app.command()
@@ -159,7 +174,14 @@ def _ingest(shop: Config, files: list[Path] | None) -> None:
 
 
 def _train(
-    shop: Config, task: list[str] | None, as_of: str | None, trials: int | None, *, promote: bool, text: str
+    shop: Config,
+    task: list[str] | None,
+    as_of: str | None,
+    trials: int | None,
+    *,
+    minutes: float | None = None,
+    promote: bool,
+    text: str,
 ) -> None:
     from features.store import Store
     from training.report import sentences, table
@@ -169,7 +191,16 @@ def _train(
         store = Store.open(shop.workspace_path, shop)
         tell = lambda doing: status.update(f"training: {doing}")  # noqa: E731
         outcomes = train(
-            shop, store, task, as_of=as_of, trials=trials, promote=promote, clock=_now, toml=text, progress=tell
+            shop,
+            store,
+            task,
+            as_of=as_of,
+            trials=trials,
+            minutes=minutes,
+            promote=promote,
+            clock=_now,
+            toml=text,
+            progress=tell,
         )
     console.print(table(outcomes))
     _say("", *sentences(outcomes))
