@@ -12,7 +12,8 @@ class Question:
     """Who is asked about and what counts.
 
     Key `events` with the orders named by `order`; `money` are the events whose value is summed (default: the key
-    events). `active` are the events that make a customer active: () is any event, None the key events.
+    events). `active` are the events that make a customer active: () is any event, None the key events. `others` are
+    events with aggregates of their own, `categories` and `numbers` columns that aggregates read.
     """
 
     file: Path
@@ -23,6 +24,9 @@ class Question:
     money: tuple[str, ...] = ()
     valued: bool = True
     active: tuple[str, ...] | None = None
+    others: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    numbers: tuple[str, ...] = ()
 
 
 def rfm(question: Question, cutoff: str) -> pd.DataFrame:
@@ -74,6 +78,12 @@ def outcome(question: Question, cutoff: str) -> pd.DataFrame:
             coalesce(sum(value) filter (where event_type in {_list(question.money or question.events)}), 0) as money
         from ahead group by customer_id order by customer_id
         """)
+
+
+def start(question: Question) -> str:
+    """When history starts: the day by which one event in a thousand has happened."""
+    query = f"select quantile_cont(timestamp, 0.001)::date from '{question.file}'"
+    return str(duckdb.sql(query).fetchall()[0][0])
 
 
 def _frame(query: str) -> pd.DataFrame:
