@@ -24,8 +24,8 @@ ORDER = {
     "ingest fresh survey edits module families defaults kernel compared panel partition spark "
     "simulate_people simulate_life simulate_log simulate_truth simulate_toml simulate "
     "words facts guess ties mapping rhythm cast propose repair init_toml init",
-    "models": "tasks boosted likelihood btyd gamma_gamma prediction expectations "
-    "silence rungs action answer process ladder bundle registry",
+    "models": "tasks trust boosted likelihood btyd gamma_gamma prediction expectations silence linear rungs "
+    "calendar calibration action answer process bundle registry",
 }
 MAY_IMPORT = {
     "features": {"features"},
