@@ -11,6 +11,7 @@ from truth import Question
 HERE = Path(__file__).parent
 DATA = Path(os.environ.get("JOURNEYCAST_DATA", HERE / "../../shared/data"))
 RETAIL, CDNOW, TAOBAO = (DATA / name / "events.parquet" for name in ("online_retail_ii", "cdnow", "taobao"))
+CDNOW_SAMPLE = DATA / "cdnow" / "events_sample.parquet"
 PURCHASES = Question(
     RETAIL,
     ("purchase",),
@@ -23,6 +24,7 @@ PURCHASES = Question(
     numbers=("quantity", "unit_price"),
 )
 COHORT = Question(CDNOW, ("purchase",), 273, 365, numbers=("number_of_cds",))
+TENTH = replace(COHORT, file=CDNOW_SAMPLE)
 BUYS = Question(
     TAOBAO,
     ("buy",),
@@ -37,7 +39,10 @@ BUYS = Question(
 
 @dataclass(frozen=True)
 class Case:
-    """One question put at one instant; `kind` is "silence" (churn), "event" (propensity) or "money"."""
+    """One question put at one instant.
+
+    `kind` is "silence" (churn), "event" (propensity), "money" or "orders" (what a task of money says of their number).
+    """
 
     experiment: str
     task: str
@@ -48,7 +53,8 @@ class Case:
     @property
     def title(self) -> str:
         """What the case is called in every table."""
-        return f"{self.experiment}, `{self.task}`, {self.question.horizon_days:g} days ahead of {self.as_of}"
+        asked = f"orders of `{self.task}`" if self.kind == "orders" else f"`{self.task}`"
+        return f"{self.experiment}, {asked}, {self.question.horizon_days:g} days ahead of {self.as_of}"
 
     @property
     def cutoff(self) -> str:
@@ -56,16 +62,21 @@ class Case:
         return self.as_of.replace("T", " ")
 
     @property
-    def is_money(self) -> bool:
-        """Asked for money rather than for a probability."""
-        return self.kind == "money"
+    def table(self) -> str:
+        """The kind of table it stands in: chance, money or orders."""
+        return self.kind if self.is_amount else "chance"
+
+    @property
+    def is_amount(self) -> bool:
+        """Asked for money or a number rather than for a probability."""
+        return self.kind in ("money", "orders")
 
     def label(self, customers: pd.Index, cutoff: str, horizon_days: float | None = None) -> pd.Series:
-        """What came after a cutoff, for each of these customers: money, or 1 where the outcome happened."""
+        """What came after a cutoff, for each of these customers: money or orders, or 1 where the outcome happened."""
         question = self.question if horizon_days is None else replace(self.question, horizon_days=horizon_days)
         came = truth.outcome(question, cutoff).reindex(customers).fillna(0.0)
-        if self.is_money:
-            return came["money"]
+        if self.is_amount:
+            return came[self.kind].astype(float)
         return ((came["orders"] > 0) == (self.kind == "event")).astype(float)
 
 
@@ -80,5 +91,8 @@ CASES = (
     Case("cdnow", "churn", "1998-04-01", replace(COHORT, horizon_days=90, active_days=180), "silence"),
     Case("cdnow", "buys", "1997-09-30", COHORT, "event"),
     Case("cdnow", "value", "1997-09-30", COHORT, "money"),
+    Case("cdnow", "value", "1997-09-30", COHORT, "orders"),
+    Case("cdnow_sample", "value", "1997-09-30", TENTH, "money"),
+    Case("cdnow_sample", "value", "1997-09-30", TENTH, "orders"),
     Case("taobao", "buys", "2017-12-01T16:00:00", BUYS, "event"),
 )

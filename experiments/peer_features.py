@@ -4,7 +4,7 @@
 known by then. Where history holds less than three horizons, a shorter one is learnt and carried over (`carried`).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import duckdb
@@ -39,15 +39,25 @@ class Past:
     earlier: NDArray[np.bool_]
     newest: NDArray[np.bool_]
 
+    def among(self, rows: NDArray[np.bool_]) -> "Past":
+        """The same of these rows alone."""
+        parts = {name: getattr(self, name)[rows] for name in ("values", "label", "cutoff", "earlier", "newest")}
+        return replace(self, **parts)
+
 
 def cutoffs(case: Case) -> tuple[float, tuple[str, ...]]:
     """The horizon that history holds three times, and up to six cutoffs, ascending."""
-    span = _days_between(truth.start(case.question), case.cutoff)
+    span = history_days(case)
     horizon = min(case.question.horizon_days, span // 3 if span > SHORT_LOG_DAYS else span / 3)
     step = min(horizon, LONGEST_STEP_DAYS, (span - horizon * 4 / 3) / (CUTOFFS - 1))
     end = pd.Timestamp(case.cutoff)
     ladder = [str(end - pd.Timedelta(days=horizon + step * back)) for back in range(CUTOFFS)]
     return horizon, tuple(reversed(ladder))
+
+
+def history_days(case: Case) -> float:
+    """From the start of the log to the cutoff."""
+    return _days_between(truth.start(case.question), case.cutoff)
 
 
 def past(case: Case, tables: list[pd.DataFrame], horizon: float, instants: tuple[str, ...]) -> Past:
@@ -63,9 +73,9 @@ def past(case: Case, tables: list[pd.DataFrame], horizon: float, instants: tuple
 
 
 def carried(case: Case, said: Floats, fitted_days: float) -> Floats:
-    """What was said for the fitted horizon, for the one asked for: the same hazard, or the same rate of money."""
+    """What was said for the fitted horizon, for the one asked for: by the same hazard or rate."""
     ratio = case.question.horizon_days / fitted_days
-    if case.is_money:
+    if case.is_amount:
         return said * ratio
     return said**ratio if case.kind == "silence" else 1 - (1 - said) ** ratio
 

@@ -1,11 +1,12 @@
 """The peers that every model has to beat, each in its textbook form.
 
-Recency rule, RFM with logistic regression or LightGBM, BG/NBD and Pareto/NBD with Gamma-Gamma.
+Recency rule, RFM with logistic regression or LightGBM, BG/NBD, MBG/NBD and Pareto/NBD with Gamma-Gamma.
 
 Every function takes RFM tables as `truth.rfm` makes them (one row per customer, index customer_id): `recency_days`,
 `frequency` (orders), `monetary` (mean order value), `tenure_days`, `x`, `t_x`, `t` (BTYD statistics in days).
 """
 
+from functools import partial
 from typing import TypeVar
 
 import lightgbm as lgb
@@ -21,7 +22,11 @@ from models.gamma_gamma import fit_gamma_gamma
 
 Floats = NDArray[np.float64]
 Model = TypeVar("Model")
-PROCESSES = {"BG/NBD": fit_bg_nbd, "Pareto/NBD": fit_pareto_nbd}
+PROCESSES = {
+    "BG/NBD": fit_bg_nbd,
+    "MBG/NBD": partial(fit_bg_nbd, from_first=True),
+    "Pareto/NBD": fit_pareto_nbd,
+}
 RFM = ["recency_days", "frequency", "monetary", "tenure_days"]
 
 
@@ -45,7 +50,7 @@ def rfm_lightgbm(train: pd.DataFrame, y: Floats, table: pd.DataFrame) -> Floats:
 
 
 def btyd(table: pd.DataFrame, horizon_days: float, process: str = "BG/NBD") -> pd.DataFrame:
-    """BG/NBD or Pareto/NBD × Gamma-Gamma, fitted on all who ever bought: `p_buys`, `orders` and `money` ahead."""
+    """A process × Gamma-Gamma, fitted on all who ever bought: `p_buys`, `orders` and `money` ahead."""
     table = table[table["t"].notna()]
     past = Past.of(*(table[name].to_numpy(float) for name in ("x", "t_x", "t")))
     model = _found(PROCESSES[process](past), process)

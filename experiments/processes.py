@@ -21,9 +21,9 @@ def chance(process: str, case: Case, table: pd.DataFrame, instants: Instants) ->
     return said
 
 
-def money(process: str, case: Case, table: pd.DataFrame) -> Floats:
-    """The mean of what comes in from each of the active; nothing from who never bought."""
-    return np.nan_to_num(_expected(process, case, table)["money"].to_numpy(float))
+def amount(process: str, case: Case, table: pd.DataFrame) -> Floats:
+    """The mean of the money or orders that come from each of the active; nothing from who never bought."""
+    return np.nan_to_num(_expected(process, case, table)[case.kind].to_numpy(float))
 
 
 def _expected(process: str, case: Case, table: pd.DataFrame) -> pd.DataFrame:

@@ -12,7 +12,9 @@ from pathlib import Path
 
 import automl
 import dfs
+import hurdle
 import learners
+import naive
 import numpy as np
 import pandas as pd
 import peer_features
@@ -153,8 +155,17 @@ def _chance(process: str, asked: Asked) -> Floats:
     return processes.chance(process, asked.case, asked.table, asked.instants)
 
 
-def _money(process: str, asked: Asked) -> Floats:
-    return processes.money(process, asked.case, asked.table)
+def _amount(process: str, asked: Asked) -> Floats:
+    return processes.amount(process, asked.case, asked.table)
+
+
+def _hurdle(asked: Asked) -> Floats:
+    before, now = asked.aggregates
+    return peer_features.carried(asked.case, hurdle.tuned(before, now), before.horizon_days)
+
+
+def _last_year(asked: Asked) -> Floats:
+    return naive.last_year(asked.case, asked.population)
 
 
 def _recency(asked: Asked) -> Floats:
@@ -165,7 +176,8 @@ def _recency(asked: Asked) -> Floats:
 OF_AGGREGATES = ("peer_features.py", "learners.py")
 OF_RFM = ("peers.py", "peer_features.py")
 OF_PROCESS = ("peers.py", "processes.py", *PROCESS_CODE)
-MONEY = ("money",)
+CHANCE_PROCESSES = ("BG/NBD", "Pareto/NBD")
+MONEY, ORDERS = ("money",), ("orders",)
 RIVALS = (
     Rival("SQL + LightGBM", partial(_learnt, "binary"), OF_AGGREGATES),
     Rival(
@@ -177,12 +189,16 @@ RIVALS = (
     Rival("SQL + FLAML", _searched, ("peer_features.py", "automl.py", "automl_fit.py"), is_here=automl.is_here),
     Rival("RFM + logistic", partial(_of_rfm, peers.rfm_logistic), OF_RFM),
     Rival("RFM + LightGBM", partial(_of_rfm, peers.rfm_lightgbm), OF_RFM),
-    *(Rival(name, partial(_chance, name), OF_PROCESS) for name in peers.PROCESSES),
+    *(Rival(name, partial(_chance, name), OF_PROCESS) for name in CHANCE_PROCESSES),
     Rival("recency rule", _recency, ("peers.py",)),
-    Rival("SQL + LightGBM, squares", partial(_learnt, "regression"), OF_AGGREGATES, MONEY),
+    Rival("SQL + LightGBM, squares", partial(_learnt, "regression"), OF_AGGREGATES, MONEY + ORDERS),
+    Rival("SQL + LightGBM, Poisson", partial(_learnt, "poisson"), OF_AGGREGATES, ORDERS),
     Rival("SQL + LightGBM, Tweedie", partial(_learnt, "tweedie"), OF_AGGREGATES, MONEY),
-    *(Rival(f"{name} × Gamma-Gamma", partial(_money, name), OF_PROCESS, MONEY) for name in peers.PROCESSES),
-    Rival("zero", lambda asked: np.zeros(len(asked.population)), (), MONEY),
+    Rival("SQL + LightGBM, hurdle", _hurdle, (*OF_AGGREGATES, "hurdle.py"), MONEY),
+    *(Rival(f"{name} × Gamma-Gamma", partial(_amount, name), OF_PROCESS, MONEY) for name in peers.PROCESSES),
+    *(Rival(name, partial(_amount, name), OF_PROCESS, ORDERS) for name in peers.PROCESSES),
+    Rival("last year again", _last_year, ("peer_features.py", "naive.py"), MONEY + ORDERS),
+    Rival("zero", lambda asked: np.zeros(len(asked.population)), (), MONEY + ORDERS),
 )
 CODE = {  # as it was imported: an edit during a run changes no name of what that run keeps
     name: (HERE / name).read_text(encoding="utf-8")

@@ -11,24 +11,29 @@ from features.files import write_text
 
 HERE = Path(__file__).parent
 PAGE = HERE / "README.md"
-RESULTS = {name: HERE / "results" / f"{name}.csv" for name in ("chance", "money")}
-JUDGED = {"chance": ("AUROC", "log-loss"), "money": ("RMSE", "Gini")}
-SHOWN = {"chance": ("AUROC", "log-loss", "Brier skill", "ECE"), "money": ("RMSE", "MAE", "Gini", "Spearman", "bias")}
+JUDGED = {"chance": ("AUROC", "log-loss"), "money": ("RMSE", "Gini"), "orders": ("RMSE", "Gini")}
+RESULTS = {kind: HERE / "results" / f"{kind}.csv" for kind in JUDGED}
+SHOWN = {
+    "chance": ("AUROC", "log-loss", "Brier skill", "ECE"),
+    "money": ("RMSE", "MAE", "MAE of median", "Gini", "Spearman", "bias"),
+    "orders": ("RMSE", "MAE", "Gini", "Spearman", "bias"),
+}
+WHAT = {"chance": "churn and propensity", "money": "money", "orders": "orders"}
 RANKING = ("AUROC", "average precision", "lift at 10 %", "Gini", "Spearman")
 HIGHER = ("AUROC", "Brier skill", "Gini", "Spearman")
 OURS = "journeycast"
 SECTION = r"(?s)### (.*?)\n\n(.*?)(?=\n\n###|\Z)"
 
 
-def section(found: pd.DataFrame) -> str:
-    """Title, base rates and table of one case."""
-    kind = _kind(found)
-    return f"### {found['case'].iloc[0]}\n\n{_base(found, kind)}\n\n{_table(found, kind)}"
+def section(found: pd.DataFrame, kind: str) -> str:
+    """Title, base rates and table of one case; for money also how our intervals hold."""
+    parts = [f"### {found['case'].iloc[0]}", _base(found, kind), _table(found, kind)]
+    return "\n\n".join(parts + _intervals(found))
 
 
-def keep(found: pd.DataFrame, order: list[str]) -> None:
+def keep(found: pd.DataFrame, kind: str, order: list[str]) -> None:
     """Put the case's rows into the results, in the order of the cases."""
-    file = RESULTS[_kind(found)]
+    file = RESULTS[kind]
     others = pd.read_csv(file) if file.exists() else pd.DataFrame({"case": []})
     every = pd.concat([others[others["case"] != found["case"].iloc[0]], found]).reset_index(drop=True)
     every = every[every["case"].isin(order)].sort_values(
@@ -39,11 +44,13 @@ def keep(found: pd.DataFrame, order: list[str]) -> None:
 
 def write(order: list[str]) -> None:
     """Every table of the README anew from the results; a case that has none keeps the table it had."""
-    every = [pd.read_csv(file) for file in RESULTS.values() if file.exists()]
+    every = {kind: pd.read_csv(file) for kind, file in RESULTS.items() if file.exists()}
     head, before, tail = re.split(r"<!-- (?:tables|end) -->", PAGE.read_text(encoding="utf-8"))
     known = {title: f"### {title}\n\n{body}" for title, body in re.findall(SECTION, before.strip())}
-    known |= {str(title): section(part) for frame in every for title, part in frame.groupby("case", sort=False)}
-    told = [known[title] for title in order if title in known] + [_summary(frame) for frame in every]
+    for kind, frame in every.items():
+        known |= {str(title): section(part, kind) for title, part in frame.groupby("case", sort=False)}
+    told = [known[title] for title in order if title in known]
+    told += [_summary(frame, kind) for kind, frame in every.items()]
     write_text(PAGE, f"{head}<!-- tables -->\n\n" + "\n\n".join(told) + f"\n\n<!-- end -->{tail}")
 
 
@@ -52,7 +59,7 @@ def _base(found: pd.DataFrame, kind: str) -> str:
     row = found.iloc[0]
     then, now = row["base at training"], row["base at test"]
     learnt, asked = row["learnt days"], float(re.findall(r", ([\d.]+) days", row["case"])[0])
-    what = "Mean" if kind == "money" else "Base rate"
+    what = "Base rate" if kind == "chance" else "Mean"
     said = f"{then:,.0f}" if kind == "money" else f"{then:.3f}"
     came = f"{now:,.0f}" if kind == "money" else f"{now:.3f}"
     within = "" if learnt == asked else f" (within {learnt:g} days)"
@@ -60,34 +67,46 @@ def _base(found: pd.DataFrame, kind: str) -> str:
 
 
 def _table(found: pd.DataFrame, kind: str) -> str:
-    shown, judged = SHOWN[kind], JUDGED[kind]
+    shown, judged = [title for title in SHOWN[kind] if title in found], JUDGED[kind]
     titles = ["", *shown, *(f"ahead, {title}" for title in judged)]
     lines = ["| " + " | ".join(titles) + " |", "|---" * len(titles) + "|"]
     best = {column: _best(found[column], column) for column in shown}
     for _, row in found.iterrows():
         cells = [_cell(row[column], best=row[column] == best[column]) for column in shown]
-        cells += [_ahead(row, title) for title in judged]
+        cells += [_ahead(row, title, kind) for title in judged]
         lines.append(f"| {row['contender']} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
-def _ahead(row: "pd.Series[float]", title: str) -> str:
+def _intervals(found: pd.DataFrame) -> list[str]:
+    """How much of what came our intervals hold, where they were measured."""
+    if "coverage 90" not in found:
+        return []
+    row = found[found["contender"] == OURS].iloc[0]
+    whole, lowest, middle = (f"{row[f'coverage {name}']:.1%}" for name in ("90", "90, lowest tenth", "80"))
+    told = (
+        f"Our 90% interval holds {whole} of outcomes, {lowest} in the tenth of predicted value where it holds fewest; "
+        f"its Winkler score is {row['Winkler 90']:,.1f}. The middle 80% holds {middle}."
+    )
+    return [told.replace("%", " %")]
+
+
+def _ahead(row: "pd.Series[float]", title: str, kind: str) -> str:
     """By how much ours is better with its interval, bold where that leaves out 0: thousandths, or money."""
     by, low, high = (row.get(f"{title} {what}", np.nan) for what in ("by", "low", "high"))
     if np.isnan(by):
         return ""
-    scale, digits = (1, 1) if title == "RMSE" else (1000, 1)
-    text = f"{by * scale:+,.{digits}f} ({low * scale:+,.{digits}f} to {high * scale:+,.{digits}f})"
+    scale = 1 if title == "RMSE" and kind == "money" else 1000
+    text = f"{by * scale:+,.1f} ({low * scale:+,.1f} to {high * scale:+,.1f})"
     text = text.replace("-", "−")
     return f"**{text}**" if low > 0 or high < 0 else text
 
 
-def _summary(every: pd.DataFrame) -> str:
+def _summary(every: pd.DataFrame, kind: str) -> str:
     """By peer, over all cases: how far ours is ahead on average, and what is significant after Holm's correction."""
-    kind = _kind(every)
     titles = JUDGED[kind]
     head = ["", "cases", *(part for title in titles for part in (f"mean ahead, {title}", "significant: ahead, behind"))]
-    lines = [f"### All cases of {'money' if kind == 'money' else 'churn and propensity'}", ""]
+    lines = [f"### All cases of {WHAT[kind]}", ""]
     lines += ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
     lost = []
     for name, part in every[every["contender"] != OURS].groupby("contender", sort=False):
@@ -99,21 +118,17 @@ def _summary(every: pd.DataFrame) -> str:
                 continue
             sure = np.array(holm(judged[f"{title} p"].tolist())) < LEVEL
             by = judged[f"{title} by"]
-            cells += [_mean(by, title), f"{int((sure & (by > 0)).sum())}, {int((sure & (by < 0)).sum())}"]
+            cells += [_mean(by, title, kind), f"{int((sure & (by > 0)).sum())}, {int((sure & (by < 0)).sum())}"]
             lost += [f"{title} against {name}: {case}" for case in judged["case"][sure & (by < 0)]]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     verdict = "Significant losses after Holm: none." if not lost else "Significant losses after Holm:\n\n- "
     return "\n".join(lines) + f"\n\n{verdict}" + "\n- ".join(lost)
 
 
-def _mean(by: "pd.Series[float]", title: str) -> str:
-    if title == "RMSE":
+def _mean(by: "pd.Series[float]", title: str, kind: str) -> str:
+    if title == "RMSE" and kind == "money":
         return "–"  # dollars and pounds
     return f"{by.mean() * 1000:+,.1f}".replace("-", "−")
-
-
-def _kind(found: pd.DataFrame) -> str:
-    return "money" if "RMSE" in found.columns else "chance"
 
 
 def _best(column: "pd.Series[float]", name: str) -> float:

@@ -1,0 +1,15 @@
+"""Money as the chance that any comes, times how much it is then: two tuned boosters on the same aggregates."""
+
+from dataclasses import replace
+
+import learners
+from peer_features import Floats, Past
+
+AMOUNT = "gamma"
+
+
+def tuned(past: Past, values: Floats) -> Floats:
+    """Expected money of `values` (n, n_features)."""
+    paid = past.label > 0
+    chance = learners.tuned(replace(past, label=paid.astype(float)), values)
+    return chance * learners.tuned(past.among(paid), values, AMOUNT)
