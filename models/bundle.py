@@ -21,7 +21,7 @@ from features.windows import FeatureSet
 from models.action import Actions, unpack_actions
 from models.answer import Answer, unpack_answer
 
-FORMAT = 2
+FORMAT = 3
 MANIFEST = "manifest.json"
 REMEDY = "restore it or train again"
 LARGEST_FILE = 2**30  # bytes; nothing honest comes near

@@ -1,7 +1,7 @@
 """How the level of a probability moves with time: season and drift that no feature of a customer tells.
 
-The level is a shift of the log-odds that all customers share. `training.levels` learns and forecasts it; here it is a
-table over the dates at which scores may be asked for.
+The level is a shift of the log-odds, or of the logarithm of money, that all customers share. `training.levels` learns
+and forecasts it; here it is a table over the dates at which scores may be asked for.
 """
 
 import math
@@ -45,6 +45,11 @@ class Level:
         log_odds = logit(np.clip(probability, SUREST, 1 - SUREST)) + shift
         terms = (w * expit(log_odds + doubt * point) for point, w in zip(POINTS, WEIGHTS, strict=True))
         return np.asarray(sum(terms))
+
+    def factor(self, as_of_us: int | None = None) -> float:
+        """What money of an instant is multiplied by: the mean of the exponential of a normal shift."""
+        shift, doubt = self.at(as_of_us)
+        return math.exp(shift + doubt**2 / 2)
 
     def pack(self) -> dict[str, Any]:
         """Plain JSON from which `unpack_level` makes the same."""

@@ -18,7 +18,7 @@ from models.boosted import Trees
 from models.expectations import Expectations, packed, unpack_expectations
 from models.linear import Linear, log_odds, unpack_linear
 from models.prediction import TINY, Packed, Position, Prediction
-from models.silence import Btyd, unpack_btyd
+from models.silence import NEVER, Btyd, unpack_btyd
 
 
 class Rung(Protocol):
@@ -221,12 +221,51 @@ class Hurdle:
         return np.asarray(self.history.pace(values, position) * np.exp(self.more.raw(wide)))
 
 
+@dataclass(frozen=True, eq=False)
+class Orders:
+    """Money as orders times the money of an order: trees correct the orders that a process expects.
+
+    `correction` is the ratio of summed outcomes to summed predictions over the rows fitted on.
+    """
+
+    trees: Trees
+    expectations: Expectations
+    correction: float = 1.0
+    name: str = "poisson"
+
+    def predict(self, values: Floats, position: Position) -> Prediction:
+        """Expected money; parts `p_none`, `orders` and `order_value`."""
+        ahead = self.expectations.ahead(values, position)
+        times = np.exp(self.trees.raw(np.column_stack([values, *ahead.columns])))
+        said = self._process.said(ahead)
+        parts = {
+            "p_none": said.parts["p_none"] ** times,
+            "orders": said.parts["orders"] * times,
+            "order_value": said.parts["order_value"],
+        }
+        return Prediction(said.mean * times, parts)
+
+    def moved(self, values: Floats, position: Position) -> Floats:
+        """How far each feature moved the logarithm of the expected money, (n, n_features); TreeSHAP, so slow."""
+        own = _contributions(self.trees, self.expectations, values, position)
+        return np.asarray(own + self._process.moved(values, position))
+
+    def pack(self) -> Packed:
+        """The trees' text beside JSON."""
+        plain = {"rung": "orders", "correction": self.correction, "name": self.name}
+        return {**plain, **packed(self.expectations)}, {"trees": self.trees.text}
+
+    @property
+    def _process(self) -> Btyd:
+        return Btyd(self.expectations, "money", NEVER, self.correction)
+
+
 def moved(rung: Rung, values: Floats, position: Position) -> Floats:
     """How far each feature moved each row's score from the average, (n, n_features).
 
     In log-odds, or in the logarithm of money; a rule's in the score itself.
     """
-    if isinstance(rung, Probability | Linear | Hurdle | Btyd | Average):
+    if isinstance(rung, Probability | Linear | Hurdle | Orders | Btyd | Average):
         return rung.moved(values, position)
     shift = np.zeros(values.shape)
     match rung:
@@ -240,7 +279,7 @@ def moved(rung: Rung, values: Floats, position: Position) -> Floats:
 def gains(rung: Rung, position: Position) -> dict[str, Floats]:
     """By booster what the trees gained from each feature, (n_features,)."""
     match rung:
-        case Probability():
+        case Probability() | Orders():
             held = {"trees": rung.trees}
         case Hurdle():
             held = {"buys": rung.buys, "more": rung.more}
@@ -298,6 +337,10 @@ def _hurdle(plain: Mapping[str, Any], texts: Mapping[str, str]) -> Hurdle:
     return Hurdle(buys, more, **{**_given(plain), "history": history})
 
 
+def _orders(plain: Mapping[str, Any], texts: Mapping[str, str]) -> Orders:
+    return Orders(Trees.from_text(texts["trees"]), **_given(plain))
+
+
 UNPACK: Mapping[str, Callable[[Mapping[str, Any], Mapping[str, str]], Rung]] = MappingProxyType(
     {
         "binned": lambda plain, _: Binned(**_given(plain)),
@@ -306,6 +349,7 @@ UNPACK: Mapping[str, Callable[[Mapping[str, Any], Mapping[str, str]], Rung]] = M
         "logistic": lambda plain, _: unpack_linear(plain),
         "probability": _probability,
         "hurdle": _hurdle,
+        "orders": _orders,
         "average": _average,
     }
 )

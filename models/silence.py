@@ -11,6 +11,8 @@ from features.journeys import Floats
 from models.expectations import Ahead, Expectations, packed, unpack_expectations
 from models.prediction import TINY, Packed, Position, Prediction
 
+NEVER = 0.5  # chance of silence, and orders, of who never bought, where nothing is known of such people
+
 
 @dataclass(frozen=True)
 class Btyd:

@@ -55,10 +55,13 @@ class ActionValue(Part):
 class Details(Part):
     """What the rung says beyond the score; a field that it does not say is null."""
 
-    p_none: float | None = Field(None, description="cltv: probability that nothing comes within the horizon")
+    p_none: float | None = Field(None, description="cltv: probability of no order within the horizon, as churn says it")
     orders: float | None = Field(None, description="cltv: expected number of orders within the horizon")
     order_value: float | None = Field(None, description="cltv: expected money of one order")
-    next_order_at: AwareDatetime | None = Field(None, description="cltv: when the next order is expected")
+    next_order_at: AwareDatetime | None = Field(
+        None,
+        description="cltv: the instant by which an order is as likely to have come as not; null beyond the horizon",
+    )
     median: float | None = Field(None, description="cltv: half of the outcomes lie below")
     quantiles: list[Quantile] | None = Field(None, description="cltv: quantiles of the outcome")
     actions: list[ActionValue] | None = Field(None, description="next_action: value per action")

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from features.errors import RequestError
 from features.journeys import Floats, Ints, Journeys
 from features.panel import Panel, Rows, build
-from features.timeline import FOREVER, iso
+from features.timeline import DAY_US, FOREVER, iso
 from features.windows import FeatureSet
 from models.action import Actions
+from models.amounts import LEVELS, Around
 from models.answer import Answer, Said
 from models.tasks import is_member
 from models.trust import is_stale, is_thin, valid_us
@@ -186,15 +187,17 @@ def monotone(answers: Sequence[Answer], said: Sequence[Said]) -> list[Said]:
 def _judged(served: Served, answer: Answer, spoken: tuple[Said, Said], panel: Panel, who: _Who, asked: Asked) -> Judged:
     said, prior = spoken
     parts = {name: who.scatter(values) for name, values in said.parts.items() if name in DETAILS}
-    levels, quantiles = answer.spread.levels, said.quantiles
-    if quantiles is not None and 0.5 in levels:
-        parts["median"] = who.scatter(quantiles[:, levels.index(0.5)])
+    quantiles = said.quantiles
+    if "next_order_days" in said.parts:
+        parts["next_order_at"] = asked.as_of_us + np.round(who.scatter(said.parts["next_order_days"]) * DAY_US)
+    if quantiles is not None:
+        parts["median"] = who.scatter(quantiles[:, LEVELS.index(0.5)])
     return Judged(
         head=_head(served, answer.horizon_days, answer.rung.name, answer.grade, asked),
         numbers={name: who.scatter(getattr(said, name), getattr(prior, name)) for name in NUMBERS},
         flags=_flags(served, answer, who, asked),
         parts=parts,
-        levels=levels,
+        levels=LEVELS,
         quantiles=None if quantiles is None else who.scatter(quantiles),
         why=_why(answer, panel, who) if asked.reasons else None,
     )
@@ -226,7 +229,8 @@ def prior_of(served: Served, answer: Answer) -> Said:
     prior: Mapping[str, float] | None = served.bundle.facts.get("prior", {}).get(str(answer.horizon_days))
     if prior is None:
         mean = np.array([np.mean(answer.base) if answer.base else np.nan])
-        low, high = answer.spread.interval(mean)
+        amounts = answer.amounts
+        low, high = answer.spread.interval(mean) if amounts is None else amounts.interval(Around(mean, 0.0 * mean))
         return Said(mean, low, high, answer.percentile(mean), mean, {})
     score, low, high, baseline = (np.array([prior[name]]) for name in ("score", "low", "high", "baseline"))
     return Said(score, low, high, answer.percentile(score), baseline, {})

@@ -62,7 +62,7 @@ class Judged:
     head: Head
     numbers: Mapping[str, Floats]  # by name of NUMBERS
     flags: NDArray[np.bool_]  # (n, len(FLAGS))
-    parts: Mapping[str, Floats] = field(default_factory=dict)  # fields of Details
+    parts: Mapping[str, Floats] = field(default_factory=dict)  # fields of Details; instants in µs UTC
     levels: tuple[float, ...] = ()
     quantiles: Floats | None = None  # (n, len(levels))
     ranked: Ranked | None = None
@@ -126,6 +126,8 @@ def _record(customer: str, as_of: datetime, judged: Judged, row: int) -> dict[st
 
 def _details(judged: Judged, row: int) -> dict[str, Any] | None:
     details: dict[str, Any] = {name: _number(values[row]) for name, values in judged.parts.items()}
+    if details.get("next_order_at") is not None:
+        details["next_order_at"] = moment(details["next_order_at"])
     if judged.quantiles is not None:
         values = judged.quantiles[row].tolist()
         if not isnan(values[0]):

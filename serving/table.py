@@ -63,8 +63,10 @@ def _floats(values: Floats) -> pa.Array:
     return pa.array(values, from_pandas=True)  # NaN is null
 
 
-def _instants(values: NDArray[np.int64]) -> pa.Array:
-    return pa.array(values.astype(np.int64)).cast(SCHEMA.field("as_of").type)
+def _instants(values: Floats | NDArray[np.int64]) -> pa.Array:
+    """µs UTC; NaN is null."""
+    unknown = np.isnan(values)
+    return pa.array(np.where(unknown, 0, values).astype(np.int64), mask=unknown).cast(SCHEMA.field("as_of").type)
 
 
 def _coded(codes: NDArray[np.integer[Any]], words: Sequence[str]) -> pa.DictionaryArray:
@@ -101,7 +103,7 @@ def _details(scores: Scores) -> pa.StructArray:
         **{name: _floats(values) for name, values in numbers.items()},
         "quantiles": quantiles.array(DETAILS_TYPE.field("quantiles").type),
         "actions": actions.array(DETAILS_TYPE.field("actions").type),
-        "next_order_at": pa.nulls(len(scores), DETAILS_TYPE.field("next_order_at").type),
+        "next_order_at": _instants(_column([judged.parts.get("next_order_at", unsaid) for judged in scores.judged])),
     }
     silent = np.logical_and.reduce(
         [~quantiles.present, ~actions.present, *(np.isnan(values) for values in numbers.values())]

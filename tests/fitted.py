@@ -10,9 +10,11 @@ from features.config import TaskConfig
 from features.journeys import Floats
 from features.windows import Feature, FeatureSet, Stream
 from models.action import Actions
-from models.answer import Answer, Spread
+from models.amounts import Amounts
+from models.answer import Adjusted, Answer, Quiet, Spread
 from models.boosted import QUIET, Trees
 from models.bundle import Bundle
+from models.calendar import Level
 from models.rungs import Binned, History, Hurdle, Probability, Scaled
 from tests.worlds import START
 
@@ -32,8 +34,10 @@ FEATURES = FeatureSet(
         Feature("attribute_is", column="plan", level="paid"),
     )
 )
-PROBABILITY = Spread("probability", (0.5,), (-0.1, -0.05), (0.05, 0.1))
-MONEY = Spread("money", (10.0,), (0.0, 0.25), (3.0, 2.0), (0.1, 0.5, 0.9), ((0.0, 0.5, 3.0), (0.25, 0.9, 2.0)), 1.0)
+PROBABILITY = Spread((0.5,), (-0.1, -0.05), (0.05, 0.1))
+MONEY = Amounts(
+    (10.0,), ((-0.5, 0.0, 0.0), (0.0, 0.0, 0.0)), ((0.0, 0.8, 4.0), (0.25, 0.9, 2.0)), (), ((0.0, 0.5, 1.0),), 1.0
+)
 LOW, HIGH = tuple(np.linspace(0.1, 0.9, 101).tolist()), tuple(np.linspace(0.0, 80.0, 101).tolist())
 
 
@@ -73,8 +77,23 @@ def value(horizon: int = 90, **facts: Any) -> Bundle:
     task = task_config(name="value", kind="cltv", event="purchase", horizon_days=horizon)
     history = History(COUNT.name, RECENCY.name, (COUNT.name,), ("purchase_value_sum_365d",), 12.0, horizon)
     rung = Hurdle(trees(5), trees(6, "poisson"), history)
+    quiet = Quiet(
+        Binned(RECENCY.name, (30.0, 90.0), (0.2, 0.4, 0.6, 0.9)), Adjusted(level=Level(START, 7.0, (0.1,), (0.2,)))
+    )
     answer = Answer(
-        horizon, horizon, "cltv", "event", rung, Scaled(VALUE.name, 0.5), MONEY, HIGH, "B", flags=("extrapolated",)
+        horizon,
+        horizon,
+        "cltv",
+        "event",
+        rung,
+        Scaled(VALUE.name, 0.5),
+        PROBABILITY,
+        HIGH,
+        "B",
+        flags=("extrapolated",),
+        adjusted=Adjusted(level=Level(START, 7.0, (0.1, 0.3), (0.2, 0.3))),
+        amounts=MONEY,
+        quiet=quiet,
     )
     return Bundle(task, FEATURES, (answer,), None, known_facts(facts))
 

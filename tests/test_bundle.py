@@ -158,7 +158,7 @@ def test_another_format_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(bundles, "FORMAT", 99)
     folder = save(MADE["buys"], tmp_path)
     monkeypatch.undo()
-    with pytest.raises(BundleError, match="has bundle format 99, this version reads 2"):
+    with pytest.raises(BundleError, match="has bundle format 99, this version reads 3"):
         load(folder, folder.name)
 
 

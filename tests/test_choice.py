@@ -60,14 +60,29 @@ def judged(behind: list[float], noise: list[float]) -> _Judged:
     ],
 )
 def test_the_simplest_serves_that_is_not_behind_the_best(behind: list[float], noise: list[float], place: int) -> None:
-    assert _simplest_of_the_best(judged(behind, noise)) == place
+    assert _simplest_of_the_best(judged(behind, noise), rule_last=False) == place
 
 
-def test_a_trained_probability_has_a_level_of_its_own_date_and_money_none(trained: Served) -> None:
+@pytest.mark.parametrize(("behind", "place"), [([0.0, 0.0, 0.0], 1), ([0.0, 0.1, 0.0], 2), ([0.0, 0.1, 0.1], 0)])
+def test_the_rule_for_money_serves_where_all_else_is_worse(behind: list[float], place: int) -> None:
+    assert _simplest_of_the_best(judged(behind, [0.0, 0.0, 0.0]), rule_last=True) == place
+
+
+def test_what_is_trained_has_levels_of_its_own_date(trained: Served) -> None:
     (churn,), (value,) = trained.bundles["churn"].answers, trained.bundles["value"].answers
-    assert churn.adjusted.level is not None
-    assert churn.adjusted.level.start_us == trained.bundles["churn"].facts["trained_as_of_us"]
-    assert value.adjusted == Adjusted()
+    assert value.quiet is not None
+    for adjusted in (churn.adjusted, value.adjusted, value.quiet.adjusted):
+        assert adjusted.level is not None
+        assert adjusted.level.start_us == trained.bundles["churn"].facts["trained_as_of_us"]
+
+
+def test_nobody_is_said_to_buy_by_one_task_and_not_by_the_other(trained: Served) -> None:
+    (churn,), (value,) = trained.bundles["churn"].answers, trained.bundles["value"].answers
+    position = {name: trained.bundles[name].features.position for name in ("churn", "value")}
+    said = churn.say(trained.values["churn"], position["churn"]).score
+    p_none = value.say(trained.values["value"], position["value"]).parts["p_none"]
+    assert np.abs(said - p_none).mean() < 0.04
+    assert said.mean() == pytest.approx(p_none.mean(), abs=0.02)
 
 
 @pytest.mark.parametrize("days", [0, 17, 9999])

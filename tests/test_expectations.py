@@ -144,7 +144,7 @@ def test_probabilities_are_probabilities_and_silence_agrees_with_the_event(
 @pytest.mark.parametrize("rung", RUNGS[2:5], ids=IDS[2:5])
 def test_a_process_carries_over_to_what_it_says_of_the_longer_horizon(rung: Btyd) -> None:
     kind, outcome = ("cltv", "event") if rung.asked == "money" else ("churn", rung.asked)
-    spread = Spread("money" if kind == "cltv" else "probability", (), (0.0,), (0.0,))
+    spread = Spread((), (0.0,), (0.0,))
     answer = Answer(270, 90, kind, outcome, rung, rung, spread, (0.0,), "C", longer=rung.expectations)
     rows = customers(70)
     bought = ~np.isnan(rows[:, 0])
@@ -160,7 +160,7 @@ def test_a_process_carries_over_to_what_it_says_of_the_longer_horizon(rung: Btyd
 
 
 def test_a_chance_carries_over_by_one_power_that_leaves_the_order_of_customers_alone() -> None:
-    spread, rows = Spread("probability", (), (0.0,), (0.0,)), customers(70)
+    spread, rows = Spread((), (0.0,), (0.0,)), customers(70)
     answer = Answer(270, 90, "churn", "silence", PROBABLE, PROBABLE, spread, (0.0,), "C", power=2.2)
     said, fitted = answer.say(rows, POSITION), PROBABLE.predict(rows, POSITION).mean
     assert said.score == pytest.approx(fitted**2.2)

@@ -177,8 +177,19 @@ def test_what_a_hurdle_knows_stands_in_the_details() -> None:
     details = record["details"]
     assert details["orders"] * details["order_value"] == pytest.approx(record["score"])
     assert 0 < details["p_none"] < 1
-    assert details["median"] == details["quantiles"][1]["value"]
-    assert [quantile["level"] for quantile in details["quantiles"]] == [0.1, 0.5, 0.9]
+    assert details["orders"] >= 1 - details["p_none"]
+    quantiles = {quantile["level"]: quantile["value"] for quantile in details["quantiles"]}
+    assert list(quantiles) == [0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95]
+    assert list(quantiles.values()) == sorted(quantiles.values())
+    assert details["median"] == quantiles[0.5]
+
+
+def test_the_next_order_is_due_when_it_is_as_likely_to_have_come_as_not() -> None:
+    often, lapsed = one(world(*ANNA), "value"), one(world(Event(AS_OF - 300 * DAY_US)), "value")
+    p_none, ahead = often["details"]["p_none"], often["details"]["next_order_at"] - moment(AS_OF)
+    assert p_none < 0.5 < lapsed["details"]["p_none"]
+    assert p_none ** (ahead.total_seconds() / 86_400 / 90) == pytest.approx(0.5)
+    assert "next_order_at" not in lapsed["details"]
 
 
 def test_a_score_expires_after_a_week_or_a_shorter_horizon() -> None:

@@ -1,11 +1,15 @@
 """Intervals hold what they promise on rows like those they were learnt on; grades say how sure one is."""
 
+import json
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from features.journeys import Floats
+from models.amounts import LEVELS, Amounts, Around, unpack_amounts
 from training.grade import grade
-from training.spread import LEVELS, Missed, money_spread, probability_spread, shortest
+from training.spread import Missed, Ranked, amounts, conformal, probability_spread, shortest
 
 
 def once(truth: Floats, predicted: Floats) -> Missed:
@@ -13,16 +17,82 @@ def once(truth: Floats, predicted: Floats) -> Missed:
     return Missed(truth, predicted, np.zeros(len(truth), np.int64))
 
 
-def test_a_money_interval_holds_nine_in_ten_of_new_outcomes() -> None:
-    rng = np.random.default_rng(1)
-    predicted = rng.gamma(1.0, 50.0, 8000)
-    truth = np.where(rng.random(8000) < 0.4, 0.0, predicted * rng.gamma(2.0, 0.8, 8000))
-    spread = money_spread(once(truth[:4000], predicted[:4000]))
-    low, high = spread.interval(predicted[4000:])
-    inside = (truth[4000:] >= low) & (truth[4000:] <= high)
-    assert inside.mean() == pytest.approx(0.9, abs=3 * np.sqrt(0.09 / 4000) + 0.01)
-    median = spread.quantile(predicted[4000:])[:, LEVELS.index(0.5)]
-    assert (truth[4000:] <= median).mean() == pytest.approx(0.5, abs=0.04)
+def paying(rows: int, seed: int) -> tuple[Floats, Floats, Floats]:
+    """Outcomes, their mean and the chance of nothing, as they were drawn."""
+    rng = np.random.default_rng(seed)
+    p_none, amount = rng.uniform(0.05, 0.95, rows), rng.gamma(2.0, 30.0, rows)
+    truth = np.where(rng.random(rows) < p_none, 0.0, amount * rng.gamma(8.0, 0.125, rows))
+    return truth, (1 - p_none) * amount, p_none
+
+
+def later(found: Amounts, truth: Floats, mean: Floats, p_none: Floats) -> Ranked:
+    place = np.random.default_rng(0).random(len(truth))
+    return Ranked(mean, found.rank(truth, mean, p_none, place))
+
+
+def test_intervals_and_quantiles_of_money_hold_what_they_promise_in_every_group() -> None:
+    found = amounts(*paying(20_000, 1))
+    found = conformal(found, later(found, *paying(4000, 2)))
+    truth, mean, p_none = paying(20_000, 3)
+    around = Around(mean, p_none)
+    low, high = found.interval(around)
+    inside = (truth >= low) & (truth <= high)
+    for group in range(10):
+        rows = (np.argsort(np.argsort(mean)) * 10 // len(mean)) == group
+        assert inside[rows].mean() == pytest.approx(0.9, abs=0.035)
+    quantiles = found.quantiles(LEVELS, around)
+    assert (np.diff(quantiles, axis=1) >= 0).all()
+    surely = p_none < 0.2  # the others' quantiles are 0 up to that level
+    for level, column in zip(LEVELS, quantiles.T, strict=True):
+        if level > 0.2:
+            assert (truth[surely] <= column[surely]).mean() == pytest.approx(level, abs=0.03)
+
+
+def test_what_is_said_too_narrow_is_made_to_come_true_on_later_rows() -> None:
+    truth, mean, p_none = paying(20_000, 1)
+    narrow = amounts(np.where(truth > 0, mean / (1 - p_none), 0.0), mean, p_none)
+    found = conformal(narrow, later(narrow, *paying(20_000, 2)))
+    after, its_mean, its_none = paying(20_000, 3)
+    _, high = narrow.interval(Around(its_mean, its_none))
+    levels = narrow.rank(after, its_mean, its_none, np.full(len(after), 0.5))
+    assert (after <= high).mean() < 0.85
+    assert (levels > 0.999).mean() > 0.1
+    assert found.used != narrow.used
+
+
+def test_who_surely_buys_has_no_zero_in_the_interval_and_who_surely_does_not_nothing_else() -> None:
+    found = amounts(*paying(20_000, 1))
+    low, high = found.interval(Around(np.array([60.0, 0.5]), np.array([0.01, 0.95])))
+    assert low[0] > 5
+    assert high[0] > 60
+    assert (low[1], high[1]) == (0.0, 0.0)
+
+
+def test_doubt_of_the_level_widens_intervals_and_leaves_their_middle() -> None:
+    found, around = amounts(*paying(20_000, 1)), Around(np.array([60.0]), np.array([0.0]))
+    plain, doubted = (found.quantiles(LEVELS, replace(around, doubt=doubt))[0] for doubt in (0.0, 0.5))
+    assert doubted[LEVELS.index(0.5)] == pytest.approx(plain[LEVELS.index(0.5)] * np.exp(-(0.5**2) / 2))
+    assert doubted[-1] > plain[-1]
+    assert doubted[0] < plain[0]
+
+
+def test_refunds_beyond_purchases_are_in_the_distribution() -> None:
+    truth, mean, p_none = paying(20_000, 1)
+    refunded = np.where((truth == 0) & (np.arange(20_000) % 5 == 0), -20.0, truth)
+    found = amounts(refunded, mean, p_none)
+    low, _ = found.interval(Around(np.array([30.0]), np.array([0.6])))
+    assert found.quantiles((0.02,), Around(np.array([30.0]), np.array([0.6])))[0, 0] < 0
+    assert low[0] <= 0
+
+
+def test_amounts_are_the_same_after_they_were_packed_and_alone() -> None:
+    truth, mean, p_none = paying(500, 1)
+    found = conformal(amounts(truth, mean, p_none), later(amounts(truth, mean, p_none), *paying(300, 2)))
+    again = unpack_amounts(json.loads(json.dumps(found.pack())))
+    assert again == found
+    around, one = Around(mean, p_none, doubt=0.2), Around(mean[7:8], p_none[7:8], doubt=0.2)
+    assert found.interval(around)[1][7:8].tobytes() == found.interval(one)[1].tobytes()
+    assert unpack_amounts(None) is None
 
 
 def test_the_shortest_interval_stands_where_outcomes_are_dense() -> None:
@@ -61,8 +131,11 @@ def test_the_worse_of_two_periods_decides_how_wide_a_probability_is() -> None:
 def test_few_rows_give_a_wide_interval_and_no_crash(rows: int) -> None:
     low, high = probability_spread(once(np.ones(rows), np.full(rows, 0.5))).interval(np.array([0.5]))
     assert high[0] - low[0] > 0.5
-    money = money_spread(once(np.ones(rows), np.full(rows, 2.0)))
-    assert money.quantile(np.array([2.0])).shape == (1, len(LEVELS))
+    money = amounts(np.ones(rows), np.full(rows, 2.0), np.full(rows, 0.5))
+    money = conformal(money, later(money, np.ones(rows), np.full(rows, 2.0), np.full(rows, 0.5)))
+    quantiles = money.quantiles(LEVELS, Around(np.array([2.0]), np.array([0.5])))
+    assert np.isfinite(quantiles).all()
+    assert quantiles[0, -1] > 0
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,7 @@ def answer(kind: str, horizon_days: int, rung: Rung) -> Answer:
     rule: Rung = (
         Binned("purchase_recency", (30.0,), (0.2, 0.8, 0.5)) if kind != "cltv" else Scaled("purchase_count_90d", 2)
     )
-    spread = Spread("money" if kind == "cltv" else "probability", (), (0.0,), (0.1,))
+    spread = Spread((), (0.0,), (0.1,))
     return Answer(
         horizon_days=horizon_days,
         fitted_days=horizon_days,

@@ -9,26 +9,24 @@ from features.config import Config, TaskConfig
 from features.journeys import Floats
 from features.timeline import DAY_US, days, iso
 from features.windows import FeatureSet
-from models.answer import Adjusted, Answer
+from models.answer import Adjusted, Answer, Quiet
 from models.boosted import Growth
 from models.calibration import Calibrator
 from models.rungs import Rung
 from training.audit.case import Case
 from training.audit.verdict import audit, settle
 from training.calibrate import calibrator
-from training.evaluate import Tested, Trial, evaluate, missed, spread_of
+from training.evaluate import Tested, Trial, evaluate, informed, seen
 from training.expectations import Processes, processes
 from training.fit import Choice, choose
-from training.judging import cap_of
-from training.levels import level
+from training.levels import level, money_level
 from training.panels import Asked, Examples, Parts, base_values, examples
-from training.recipe import Question, Recipe, make
+from training.recipe import Question, Recipe, cap_of, make
 from training.rules import constant
 from training.split import SHORTEST_LEAD, Split
-from training.spread import Missed, shortest
+from training.spread import NOTHING_SEEN, amounts, probability_spread, shortest
 from training.tune import Budget
 
-NOTHING_SEEN = Missed(np.zeros(0), np.zeros(0), np.zeros(0, np.int64))
 PERCENTILES = np.linspace(0.0, 100.0, 1001)
 
 
@@ -65,10 +63,13 @@ class Trained:
 
 @dataclass(frozen=True, eq=False)
 class _Reported:
-    """What was found before what serves is fitted; `base` are the values of those who will be scored."""
+    """What was found before what serves is fitted; `quiet` makes the chance of silence beside money, `base` are the
+    values of those who will be scored.
+    """
 
     split: Split
     choice: Choice
+    quiet: Choice | None
     tested: Tested | None
     base: Floats
     warnings: tuple[str, ...]
@@ -96,10 +97,13 @@ def train_answer(setting: Setting, task: TaskConfig, split: Split) -> Trained:
     }
     setting.tell(f"{task.name}, {split.horizon_days} days: choosing on {len(parts['choosing']):,} rows")
     choice = choose(question, parts["choosing"], parts["validation"], _budget(setting, task, split))
+    quiet = None
+    if question.is_money:
+        quiet = choose(question.silence, parts["choosing"].silence, parts["validation"].silence, None)
     setting.tell(f"{task.name}, {split.horizon_days} days: testing on {len(parts['test']):,} rows")
-    tested = _tested(setting, question, choice, parts, split)
+    tested = _tested(setting, question, (choice, quiet), parts, split)
     setting.tell(f"{task.name}, {split.horizon_days} days: fitting what serves on {len(parts['serving']):,} rows")
-    reported = _Reported(split, choice, tested, base, warnings, setting.budget.minutes)
+    reported = _Reported(split, choice, quiet, tested, base, warnings, setting.budget.minutes)
     answer, prior = _serving(setting, question, reported, parts["serving"])
     return Trained(question, answer, split, choice, tested, {name: len(part) for name, part in parts.items()}, prior)
 
@@ -136,24 +140,71 @@ def _processes(setting: Setting, task: TaskConfig, split: Split) -> Processes:
 
 
 def _tested(
-    setting: Setting, question: Question, choice: Choice, parts: Mapping[str, Examples], split: Split
+    setting: Setting,
+    question: Question,
+    choices: tuple[Choice, Choice | None],
+    parts: Mapping[str, Examples],
+    split: Split,
 ) -> Tested | None:
-    """Recipe and baseline refitted up to a horizon before the test; spread learnt where the choice was made."""
-    if not len(parts["test"]) or not len(parts["reporting"]):
+    """Recipe and baseline refitted up to a horizon before the test; intervals learnt where the choice was made."""
+    choice, quiet = choices
+    rows = parts["reporting"]
+    if not len(parts["test"]) or not len(rows):
         return None
     found = None if choice.later is None else calibrator(choice.later)
-    rung = make(question, choice.recipe, parts["reporting"])
-    before = _adjusted(setting, question, choice.rung, parts["choosing"], (None, split.validation))
+    chosen = _Rungs(choice.rung, constant(question.task, parts["choosing"]), None if quiet is None else quiet.rung)
+    before = _answer(setting, question, chosen, parts["choosing"], (None, split.validation))
     trial = Trial(
-        rung=rung,
-        adjusted=_adjusted(setting, question, rung, parts["reporting"], (found, split.test)),
-        baseline=_baseline(question, choice.recipe, parts["reporting"]),
-        seen=missed(question, choice.rung, before, parts["validation"]),
+        answer=_answer(setting, question, _refitted(question, choices, rows), rows, (found, split.test)),
+        seen=seen(question, before, parts["validation"]),
         threshold=choice.threshold,
-        cap=cap_of(parts["reporting"]),
+        cap=cap_of(rows),
         best_grade="C" if split.extrapolated or choice.recipe.rung == "rule" else "A",
     )
     return evaluate(question, trial, parts["test"])
+
+
+@dataclass(frozen=True)
+class _Rungs:
+    """What an answer speaks by; `quiet` is for money only."""
+
+    rung: Rung
+    baseline: Rung
+    quiet: Rung | None
+
+
+def _refitted(question: Question, choices: tuple[Choice, Choice | None], rows: Examples) -> _Rungs:
+    """The recipes that were chosen, and the baseline, made from these rows."""
+    choice, quiet = choices
+    silent = None if quiet is None else make(question.silence, quiet.recipe, rows.silence)
+    return _Rungs(make(question, choice.recipe, rows), _baseline(question, choice.recipe, rows), silent)
+
+
+def _answer(
+    setting: Setting, question: Question, rungs: _Rungs, rows: Examples, later: tuple[Calibrator | None, int]
+) -> Answer:
+    """What the rungs that were fitted on these rows say for the fitted horizon, from an instant on; with a calibrator.
+
+    How far the truth lies from it is not known yet.
+    """
+    task, fitted = question.task, question.fitted_days
+    plain = Answer(
+        horizon_days=fitted,
+        fitted_days=fitted,
+        kind=task.kind,
+        outcome="silence" if task.kind == "churn" and not task.churn_event else "event",
+        rung=rungs.rung,
+        baseline=rungs.baseline,
+        spread=probability_spread(NOTHING_SEEN),
+        base=(),
+        grade="D",
+        adjusted=_adjusted(setting, question, rungs.rung, rows, later),
+    )
+    if rungs.quiet is None:
+        return plain
+    mean, p_none = (question.predict(rung, rows).mean for rung in (rungs.rung, rungs.quiet))
+    adjusted = _adjusted(setting, question.silence, rungs.quiet, rows.silence, (None, later[1]))
+    return replace(plain, quiet=Quiet(rungs.quiet, adjusted), amounts=amounts(rows.outcome, mean, p_none))
 
 
 def _adjusted(
@@ -161,27 +212,25 @@ def _adjusted(
 ) -> Adjusted:
     """The calibrator, and the level from an instant on, learnt from what the rung says of the rows it is fitted on."""
     found, start = later
-    if question.is_money or not len(rows):
+    if not len(rows):
         return Adjusted()
     said = Adjusted(found).apply(question.predict(rung, rows).mean)
-    return Adjusted(found, level(rows, said, horizon_days=question.fitted_days, first=setting.first, start=start))
+    past = {"horizon_days": question.fitted_days, "first": setting.first, "start": start}
+    if question.is_money:
+        return Adjusted(level=money_level(rows, said, cap=cap_of(rows), **past))
+    return Adjusted(found, level(rows, said, **past))
 
 
 def _serving(
     setting: Setting, question: Question, reported: _Reported, rows: Examples
 ) -> tuple[Answer, Mapping[str, float]]:
     """The recipe refitted on every cutoff up to a horizon before the end, over the base as it is now."""
-    task, split, tested = question.task, reported.split, reported.tested
-    rung = make(question, reported.choice.recipe, rows)
-    answer = Answer(
+    split, tested = reported.split, reported.tested
+    rungs = _refitted(question, (reported.choice, reported.quiet), rows)
+    plain = _answer(setting, question, rungs, rows, (_calibrator(reported), setting.as_of))
+    answer = replace(
+        informed(plain, *([tested.seen] if tested else [])),
         horizon_days=split.horizon_days,
-        fitted_days=split.fitted_days,
-        kind=task.kind,
-        outcome="silence" if task.kind == "churn" and not task.churn_event else "event",
-        rung=rung,
-        baseline=_baseline(question, reported.choice.recipe, rows),
-        spread=tested.spread if tested else spread_of(question, NOTHING_SEEN),
-        base=(),
         grade=tested.grade if tested else "D",
         metrics=tested.metrics if tested else {},
         baseline_metrics=tested.baseline_metrics if tested else {},
@@ -189,7 +238,6 @@ def _serving(
         flags=("extrapolated",) if split.extrapolated else (),
         longer=question.expectations(rows) if split.extrapolated and question.is_money else None,
         power=_power(question, rows, reported),
-        adjusted=_adjusted(setting, question, rung, rows, (_calibrator(reported), setting.as_of)),
     )
     said = answer.say(reported.base, setting.features.position, setting.as_of)
     base = tuple(np.percentile(said.score, PERCENTILES).tolist()) if len(reported.base) else ()
@@ -199,7 +247,7 @@ def _serving(
 def _power(question: Question, rows: Examples, reported: _Reported) -> float | None:
     """By which the chance of silence carries over to a longer horizon: what a process says of the base on average."""
     process = question.expectations(rows)
-    if process is None or question.is_money or not reported.split.extrapolated or not len(reported.base):
+    if process is None or not reported.split.extrapolated or not len(reported.base):
         return None
     power, _ = process.longer(reported.base, question.features.position, reported.split.horizon_days)
     known = power[~np.isnan(power)]

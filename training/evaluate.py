@@ -1,30 +1,33 @@
 """Out-of-time figures of a rung beside the named baseline, on rows later than all that chose or fitted it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from features.journeys import Floats
-from models.answer import Adjusted, Spread
+from models.amounts import LEVELS
+from models.answer import Answer, Said
 from models.rungs import Rung
 from training import metrics
 from training.bootstrap import MONEY, Figures, draws, figures_of, probability_figures
 from training.calibrate import Later
 from training.grade import grade
-from training.levels import levelled
+from training.levels import levelled, levelled_money
 from training.panels import Examples
-from training.recipe import Question
-from training.spread import LEVELS, Missed, money_spread, probability_spread
+from training.recipe import Question, cap_of
+from training.spread import NOTHING_RANKED, NOTHING_SEEN, Missed, Ranked, conformal, probability_spread
+
+Seen = Missed | Ranked
 
 
 @dataclass(frozen=True, eq=False)
 class Tested:
-    """Figures, and arrays with one entry per test row; `spread` is learnt on validation and test rows.
+    """Figures, and arrays with one entry per test row; `seen` is what validation and test rows tell of a spread.
 
     `later` holds what the rung said on the level of the test, for a calibrator; None for money.
     """
 
-    spread: Spread
+    seen: Seen
     cap: float
     metrics: Figures
     baseline_metrics: Figures
@@ -37,30 +40,49 @@ class Tested:
     later: Later | None = None
 
 
-def missed(question: Question, rung: Rung, adjusted: Adjusted, rows: Examples) -> Missed:
-    """What is said about rows of one cutoff on which nothing was fitted, and what came."""
-    return Missed(rows.outcome, _said(question, rung, adjusted, rows), np.zeros(len(rows), np.int64))
+def seen(question: Question, answer: Answer, rows: Examples) -> Seen:
+    """Where the outcomes of rows of one cutoff, on which nothing was fitted, lie in what the answer expects.
+
+    Money is put on the level that came: how sure the forecast of a level is, is known by itself.
+    """
+    expected = answer.expected(rows.values, question.features.position, _as_of(rows))
+    if answer.amounts is None:
+        return Missed(rows.outcome, expected.mean, np.zeros(len(rows), np.int64))
+    place = np.random.default_rng(question.seed).random(len(rows))
+    mean = levelled_money(rows, expected.mean, cap_of(rows))
+    p_none = levelled(rows.silence.outcome, expected.parts["p_none"], rows.cutoff)
+    return Ranked(mean, answer.amounts.rank(rows.outcome, mean, p_none, place))
 
 
-def _said(question: Question, rung: Rung, adjusted: Adjusted, rows: Examples) -> Floats:
-    return adjusted.apply(question.predict(rung, rows).mean, int(rows.cutoff.max(initial=0)))
+def informed(answer: Answer, *found: Seen) -> Answer:
+    """The answer with intervals by what was seen on later rows."""
+    if answer.amounts is not None:
+        ranked = (one for one in found if isinstance(one, Ranked))
+        return replace(answer, amounts=conformal(answer.amounts, sum(ranked, NOTHING_RANKED)))
+    missed = (one for one in found if isinstance(one, Missed))
+    return replace(answer, spread=probability_spread(sum(missed, NOTHING_SEEN)))
 
 
-def spread_of(question: Question, seen: Missed) -> Spread:
-    """How far outcomes lie from predictions."""
-    return money_spread(seen) if question.is_money else probability_spread(seen)
+def _together(one: Seen, other: Seen) -> Seen:
+    if isinstance(one, Ranked) and isinstance(other, Ranked):
+        return one + other
+    if isinstance(one, Missed) and isinstance(other, Missed):
+        return one + other
+    raise TypeError(f"expected two of one kind, got {type(one).__name__} and {type(other).__name__}")
+
+
+def _as_of(rows: Examples) -> int:
+    return int(rows.cutoff.max(initial=0))
 
 
 @dataclass(frozen=True)
 class Trial:
-    """What is to be tested: a rung with what adjusts it, the baseline, and what was learnt on the validation rows
-    (spread, threshold, cap).
+    """What is to be tested: an answer as it would serve, and what was learnt on the validation rows (spread, threshold,
+    cap).
     """
 
-    rung: Rung
-    adjusted: Adjusted
-    baseline: Rung
-    seen: Missed
+    answer: Answer
+    seen: Seen
     threshold: float
     cap: float
     best_grade: str = "A"
@@ -69,20 +91,17 @@ class Trial:
 def evaluate(question: Question, tried: Trial, rows: Examples) -> Tested:
     """All figures with their intervals over customers, and the grade."""
     weights = draws(rows.customer, question.seed)
-    model = _said(question, tried.rung, tried.adjusted, rows)
-    baseline = question.predict(tried.baseline, rows).mean
-    spread = spread_of(question, tried.seen)
-    doubt = tried.adjusted.doubt(int(rows.cutoff.max(initial=0)))
-    low, high = spread.widened(model, doubt) if doubt else spread.interval(model)
-    figures = _figures(question, tried, rows, model, weights, spread) | _skill(
-        question, tried, rows, (model, baseline), weights
-    )
+    answer = informed(tried.answer, tried.seen)
+    said = answer.say(rows.values, question.features.position, _as_of(rows))
+    figures = _figures(question, tried, rows, said.score, weights) | _skill(question, tried, rows, said, weights)
+    if said.quantiles is not None:
+        figures |= _interval_figures(rows, said, said.quantiles, weights)
     happened = int((rows.labels.count > 0).sum())
     return Tested(
-        spread=spread_of(question, tried.seen + missed(question, tried.rung, tried.adjusted, rows)),
+        seen=_together(tried.seen, seen(question, tried.answer, rows)),
         cap=tried.cap,
         metrics=figures,
-        baseline_metrics=_figures(question, tried, rows, baseline, weights),
+        baseline_metrics=_figures(question, tried, rows, said.baseline, weights),
         grade=grade(
             figures["skill"][1],
             customers=len(rows),
@@ -90,11 +109,11 @@ def evaluate(question: Question, tried: Trial, rows: Examples) -> Tested:
             at_most=tried.best_grade,
         ),
         truth=rows.outcome,
-        model=model,
-        baseline=baseline,
-        low=low,
-        high=high,
-        later=None if question.is_money else _form(question, tried.rung, rows),
+        model=said.score,
+        baseline=said.baseline,
+        low=said.low,
+        high=said.high,
+        later=None if question.is_money else _form(question, answer.rung, rows),
     )
 
 
@@ -104,33 +123,35 @@ def _form(question: Question, rung: Rung, rows: Examples) -> Later:
     return Later(rows.outcome, said, rows.customer, np.zeros(len(rows), np.int64))
 
 
-def _figures(
-    question: Question, tried: Trial, rows: Examples, predicted: Floats, weights: Floats, spread: Spread | None = None
-) -> Figures:
-    if not question.is_money:
-        return probability_figures(rows.outcome, predicted, tried.threshold, weights)
-    figures = figures_of(MONEY, rows.outcome, predicted, weights)
-    return figures | _interval_figures(spread, rows, predicted, weights) if spread else figures
+def _figures(question: Question, tried: Trial, rows: Examples, predicted: Floats, weights: Floats) -> Figures:
+    if question.is_money:
+        return figures_of(MONEY, rows.outcome, predicted, weights)
+    return probability_figures(rows.outcome, predicted, tried.threshold, weights)
 
 
-def _interval_figures(spread: Spread, rows: Examples, predicted: Floats, weights: Floats) -> Figures:
-    """Coverage and width of the 90 % interval, coverage of the middle 80 %, and how far the median is off."""
-    truth, quantiles = rows.outcome, spread.quantile(predicted)
-    low, high = spread.interval(predicted)
-    middle = quantiles[:, LEVELS.index(0.1)], quantiles[:, LEVELS.index(0.9)]
+def _interval_figures(rows: Examples, said: Said, quantiles: Floats, weights: Floats) -> Figures:
+    """Coverage and Winkler score of the 90 % interval, coverage of the middle 80 and 50 %, how far the median is off,
+    and by how much the chance to buy nothing is.
+    """
+    truth = rows.outcome
     inside = {
-        "coverage_90": ((truth >= low) & (truth <= high)).astype(np.float64),
-        "coverage_80": ((truth >= middle[0]) & (truth <= middle[1])).astype(np.float64),
-        "winkler_90": metrics.winkler(truth, low, high),
+        "coverage_90": ((truth >= said.low) & (truth <= said.high)).astype(np.float64),
+        "coverage_80": _between(quantiles, truth, 0.1),
+        "coverage_50": _between(quantiles, truth, 0.25),
+        "winkler_90": metrics.winkler(truth, said.low, said.high),
         "mae_median": np.abs(truth - quantiles[:, LEVELS.index(0.5)]),
+        "p_none_bias": said.parts["p_none"] - (rows.labels.count == 0),
     }
     return {name: figures_of({name: metrics.mean}, values, values, weights)[name] for name, values in inside.items()}
 
 
-def _skill(
-    question: Question, tried: Trial, rows: Examples, predictions: tuple[Floats, Floats], weights: Floats
-) -> Figures:
-    own, other = (question.losses(rows, predicted, tried.cap) for predicted in predictions)
+def _between(quantiles: Floats, truth: Floats, level: float) -> Floats:
+    low, high = (quantiles[:, LEVELS.index(one)] for one in (level, 1 - level))
+    return ((truth >= low) & (truth <= high)).astype(np.float64)
+
+
+def _skill(question: Question, tried: Trial, rows: Examples, said: Said, weights: Floats) -> Figures:
+    own, other = (question.losses(rows, predicted, tried.cap) for predicted in (said.score, said.baseline))
     return figures_of({"skill": metrics.share_saved}, other, own, weights) | {
         "loss": figures_of({"loss": metrics.mean}, own, own, weights)["loss"]
     }

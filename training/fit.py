@@ -1,7 +1,7 @@
 """Which recipe serves best: candidates fitted on earlier rows and judged on later ones.
 
-Probabilities are judged by their form: the level of every later period is given to all of them, because the calendar
-answers for that (`training.levels`), and a season would decide otherwise.
+All are judged by their form: the level of every later period is given to them, because the calendar answers for that
+(`training.levels`), and a season would decide otherwise.
 """
 
 from dataclasses import dataclass, replace
@@ -13,17 +13,16 @@ from models.boosted import Growth
 from models.rungs import Rung
 from training.calibrate import Later
 from training.growing import grown
-from training.judging import Period, cap_of, lacking, lacking_any, periods
-from training.levels import levelled
+from training.judging import Period, lacking, lacking_any, periods
+from training.levels import levelled, levelled_money
 from training.logistic import LEANS
-from training.metrics import best_threshold, log_losses
+from training.metrics import best_threshold
 from training.panels import Examples
-from training.recipe import Question, Recipe, make
+from training.recipe import HURDLE, Question, Recipe, cap_of, make
 from training.rules import history
 from training.tune import Budget, Table
 
-NOISE = 1.0  # standard errors by which money must beat the rule
-DOUBT = 0.5  # … by which a rung must beat a simpler one
+DOUBT = 0.5  # standard errors by which a rung must beat a simpler one
 
 
 @dataclass(frozen=True)
@@ -63,9 +62,30 @@ class _Judged:
         return _mean_and_error(self.losses[0] - self.losses[place])
 
 
-def choose(question: Question, earlier: Examples, later: Examples, budget: Budget) -> Choice:
-    """Fit candidates on the earlier rows and judge them on the later ones."""
-    return (_choose_money if question.is_money else _choose)(question, earlier, later, budget)
+def choose(question: Question, earlier: Examples, later: Examples, budget: Budget | None) -> Choice:
+    """Fit candidates on the earlier rows and judge them on the later ones; without a budget nothing with trees."""
+    missing = lacking_any(earlier, "to learn from") or lacking_any(later, "to choose by")
+    if question.is_money and history(question.task, question.fitted_days, earlier) is None:
+        missing = missing or "no money came in"
+    if missing:
+        return Choice(Recipe("rule"), make(question, Recipe("rule"), earlier), f"{missing}, so the rule serves")
+    held = periods(question, earlier, later)
+    judged = _judged(question, _simple(question, earlier), held)
+    table: Table = ()
+    growth = None
+    if budget is not None and not (lacking(earlier, "") or lacking(later, "")):
+        trees, table = grown(question, earlier, later, held[0].effects(question), budget)
+        growth = trees[0].growth
+        judged = _judged(question, [*judged.recipes, *_with_trees(question, trees)], held)
+    place = _simplest_of_the_best(judged, rule_last=question.is_money)
+    recipe = judged.recipes[place]
+    told = _reason(question, judged, place, earlier)
+    made = Choice(recipe, held[0].made[recipe], told, trials=table, growth=growth)
+    if question.is_money:
+        return made
+    seen = replace(judged.later, said=judged.said[place])
+    threshold = best_threshold(seen.truth[: len(later)], seen.said[: len(later)])
+    return replace(made, threshold=threshold, later=seen)
 
 
 def called(recipe: Recipe) -> str:
@@ -74,62 +94,71 @@ def called(recipe: Recipe) -> str:
     return f"{recipe.rung} {use}".strip()
 
 
-def _choose(question: Question, earlier: Examples, later: Examples, budget: Budget) -> Choice:
-    missing = lacking_any(earlier, "to learn from") or lacking_any(later, "to choose by")
-    if missing:
-        return Choice(Recipe("rule"), make(question, Recipe("rule"), earlier), f"{missing}, so the rule serves")
-    held = periods(question, earlier, later)
-    judged = _judged(question, _simple(question, earlier), held)
-    table: Table = ()
-    growth = None
-    if not (lacking(earlier, "") or lacking(later, "")):
-        trees, table = grown(question, earlier, later, held[0].effects(question), budget)
-        growth = trees[0].growth
-        averages = [replace(one, rung="average") for one in trees]
-        judged = _judged(question, [*judged.recipes, *averages, *trees], held)
-    place = _simplest_of_the_best(judged)
-    recipe = judged.recipes[place]
-    seen = replace(judged.later, said=judged.said[place])
-    threshold = best_threshold(seen.truth[: len(later)], seen.said[: len(later)])
-    return Choice(
-        recipe, held[0].made[recipe], _reason(question, judged, place, earlier), threshold, table, seen, growth
-    )
-
-
 def _simple(question: Question, rows: Examples) -> list[Recipe]:
     """The ladder below trees; without a process none serves, and no logistic starts from one."""
-    if question.expectations(rows) is None:
-        return [Recipe("rule"), *(Recipe("logistic", lean=lean) for lean in LEANS if lean.start)]
-    return [Recipe("rule"), Recipe("btyd"), *(Recipe("logistic", lean=lean) for lean in LEANS)]
+    process = question.expectations(rows) is not None
+    below = [Recipe("rule"), Recipe("btyd")] if process else [Recipe("rule")]
+    if question.is_money:
+        return below
+    return [*below, *(Recipe("logistic", lean=lean) for lean in LEANS if process or lean.start)]
+
+
+def _with_trees(question: Question, trees: list[Recipe]) -> list[Recipe]:
+    """Averages and trees alone; money averages hurdles with a process, and that with what trees make of its orders."""
+    averages = [replace(one, rung="average") for one in trees]
+    if not question.is_money:
+        return [*averages, *trees]
+    if not trees[0].expectations:
+        return trees
+    first = trees[0]
+    two = replace(first, rung="average", trees=first.trees[:HURDLE])
+    return [*trees, replace(first, rung="poisson"), two, *averages]
 
 
 def _judged(question: Question, recipes: list[Recipe], held: list[Period]) -> _Judged:
-    """Every recipe on the later rows of every period, each period on its own level."""
+    """Every recipe on the later rows of every period, each period on its own level.
+
+    Losses of money are shares of the rule's in their period, so that a season of much money does not decide alone.
+    """
     rows = [period.later for period in held]
-    said = []
+    said, losses = [], []
     for period in held:
-        came, cutoff = period.later.outcome, period.later.cutoff
-        raw = (question.predict(rung, period.later).mean for rung in period.rungs(question, recipes))
-        said.append(np.stack([levelled(came, one, cutoff) for one in raw]))
+        raw = [question.predict(rung, period.later).mean for rung in period.rungs(question, recipes)]
+        cap = cap_of(period.earlier)
+        level = [_on_its_level(question, period.later, one, cap) for one in raw]
+        lost = np.stack([question.losses(period.later, one, cap) for one in level])
+        usual = float(lost[0].mean()) if question.is_money else 1.0
+        said.append(np.stack(level))
+        losses.append(lost / usual if usual > 0 else lost)
     truth, customer = (np.concatenate([getattr(one, name) for one in rows]) for name in ("outcome", "customer"))
     number = np.concatenate([np.full(len(one), place) for place, one in enumerate(rows)])
     everything = np.concatenate(said, axis=1)
-    losses = np.stack([log_losses(truth, one) for one in everything])
-    return _Judged(recipes, everything, losses, Later(truth, everything[0], customer, number))
+    return _Judged(recipes, everything, np.concatenate(losses, axis=1), Later(truth, everything[0], customer, number))
 
 
-def _simplest_of_the_best(judged: _Judged) -> int:
-    """The first recipe that is not worse than the best by more than `DOUBT` standard errors of the difference."""
+def _on_its_level(question: Question, rows: Examples, said: Floats, cap: float) -> Floats:
+    return levelled_money(rows, said, cap) if question.is_money else levelled(rows.outcome, said, rows.cutoff)
+
+
+def _simplest_of_the_best(judged: _Judged, *, rule_last: bool) -> int:
+    """The first recipe that is not worse than the best by more than `DOUBT` standard errors of the difference.
+
+    The rule for money sees one window and no lapse: it serves where all else is worse.
+    """
     behind = judged.losses - judged.losses[int(np.argmin(judged.mean))]
     error = behind.std(axis=1, ddof=1) / np.sqrt(behind.shape[1])
-    return int(np.flatnonzero(behind.mean(axis=1) <= DOUBT * error)[0])
+    good = np.flatnonzero(behind.mean(axis=1) <= DOUBT * error)
+    return int(good[1] if rule_last and len(good) > 1 and good[0] == 0 else good[0])
 
 
 def _reason(question: Question, judged: _Judged, place: int, earlier: Examples) -> str:
-    if place:
-        return _told(question, judged.recipes[place], judged.saved(place), lacking(earlier, "to learn from"))
-    nearest = int(np.argmin(judged.mean[1:])) + 1
     missing = lacking(earlier, "to learn from")
+    if place:
+        return _told(question, judged.recipes[place], judged.saved(place), missing)
+    if len(judged.recipes) == 1:
+        lacks = "; ".join(one for one in (question.processes.missing, missing) if one)
+        return f"{lacks}, so the rule serves"
+    nearest = int(np.argmin(judged.mean[1:])) + 1
     return _told(question, judged.recipes[nearest], judged.saved(nearest), missing, beats=False)
 
 
@@ -142,37 +171,6 @@ def _told(
     if beats:
         return f"{called(recipe)} beats the rule by {by} on later rows{rest}"
     return f"{called(recipe)} does not beat the rule beyond noise on later rows ({by}){rest}"
-
-
-def _choose_money(question: Question, earlier: Examples, later: Examples, budget: Budget) -> Choice:
-    """Trees, and with a process also trees without it, the process itself and averages; one growth for all trees."""
-    missing = lacking(earlier, "to learn from") or lacking(later, "to choose by")
-    if history(question.task, question.fitted_days, earlier) is None:
-        missing = missing or "no money came in"
-    if missing:
-        return Choice(Recipe("rule"), make(question, Recipe("rule"), earlier), f"{missing}, so the rule serves")
-    held = periods(question, earlier, later)
-    trees, table = grown(question, earlier, later, None, budget)
-    recipes = [trees[0]]
-    if trees[0].expectations:
-        recipes += [*trees[1:], Recipe("btyd"), *(replace(one, rung="average") for one in trees)]
-    # Each period weighs the same: seasons differ more than rungs do.
-    losses = [_money_losses(question, recipes, period) for period in held]
-    ratios = sum(np.array([one.mean() for one in each]) / each[0].mean() for each in losses)
-    recipe = recipes[int(np.argmin(ratios))]
-    model, rule = held[0].rungs(question, [recipe, Recipe("rule")])
-    own, other = _money_losses(question, [recipe, Recipe("rule")], held[0])
-    saved, error = _mean_and_error(other - own)
-    beats = saved > NOISE * error
-    reason = _told(question, recipe, (saved, error), beats=beats)
-    served = (recipe, model) if beats else (Recipe("rule"), rule)
-    return Choice(*served, reason, trials=table, growth=trees[0].growth)
-
-
-def _money_losses(question: Question, recipes: list[Recipe], period: Period) -> list[Floats]:
-    cap = cap_of(period.earlier)
-    rungs = period.rungs(question, recipes)
-    return [question.losses(period.later, question.predict(rung, period.later).mean, cap) for rung in rungs]
 
 
 def _mean_and_error(differences: Floats) -> tuple[float, float]:

@@ -46,7 +46,7 @@ def _tuned(
 def _counted(question: Question, earlier: Examples, later: Examples, linear: Fitted | None, recipe: Recipe) -> Recipe:
     """The recipe with as many trees of its growth as serve the later rows best."""
     rows, after = _samples(question, earlier, later, linear, recipe)
-    pairs = zip(growers(question), rows, after, strict=True)
+    pairs = zip(growers(question), rows, after, strict=False)  # orders of all only where a process begins them
     return replace(
         recipe, trees=tuple(grower.count_trees(one, other, recipe.growth)[0] for grower, one, other in pairs)
     )

@@ -13,7 +13,6 @@ from training.recipe import Question, Recipe, averaged, logistic, make
 
 FEWEST_ROWS, FEWEST_OF_RARER = 200, 20  # for trees
 LEAST_ROWS, LEAST_OF_RARER = 30, 5  # for anything but the rule
-CAP = 0.995  # amounts above this quantile of the training rows count as that much when losses are compared
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,12 +77,6 @@ def lacking(rows: Examples, purpose: str) -> str:
 def lacking_any(rows: Examples, purpose: str) -> str:
     """What these rows lack for anything but the rule."""
     return _lacking(rows, "more than a rule needs", purpose, LEAST_ROWS, LEAST_OF_RARER)
-
-
-def cap_of(rows: Examples) -> float:
-    """The amount that only one paying row in 200 exceeds."""
-    paid = rows.outcome[rows.outcome > 0]
-    return float(np.quantile(paid, CAP)) if len(paid) else 0.0
 
 
 def _lacking(rows: Examples, who: str, purpose: str, fewest: int, fewest_of_rarer: int) -> str:

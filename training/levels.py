@@ -1,10 +1,10 @@
-"""The level of a probability over time, learnt from what a rung missed at past cutoffs and forecast to later ones.
+"""The level of a probability or of money over time, learnt from what a rung missed at past cutoffs, and forecast.
 
-At each cutoff that a rung was fitted on, the shift of the log-odds is found that makes its mean come true. These shifts
-are taken as a Gaussian process over time with four parts (Rasmussen and Williams 2006, chapters 2 and 5): a season that
-comes back after a year, a drift that is forgotten within months, a mean, and an error of early cutoffs, at which
-customers of long standing look new because the log had only begun. How large each part is, is averaged over a grid
-by its likelihood, so that a log that shows no season gets none.
+At each cutoff that a rung was fitted on, the shift of the log-odds is found that makes its mean come true; of money the
+logarithm of what came over what was said. These shifts are taken as a Gaussian process over time with four parts
+(Rasmussen and Williams 2006, chapters 2 and 5): a season that comes back after a year, a drift that is forgotten within
+months, a mean, and an error of early cutoffs, at which customers of long standing look new because the log had only
+begun. How large each part is, is averaged over a grid by its likelihood, so that a log that shows no season gets none.
 """
 
 from dataclasses import dataclass
@@ -45,7 +45,15 @@ def level(rows: Examples, said: Floats, *, horizon_days: int, first: int, start:
 
     `first` is where the log begins.
     """
-    past = shifts(rows, said, horizon_days=horizon_days, first=first)
+    return _forecast_from(start, shifts(rows, said, horizon_days=horizon_days, first=first))
+
+
+def money_level(rows: Examples, said: Floats, *, horizon_days: int, first: int, start: int, cap: float) -> Level | None:
+    """The same of money; amounts above the cap count as that much."""
+    return _forecast_from(start, money_shifts(rows, said, horizon_days=horizon_days, first=first, cap=cap))
+
+
+def _forecast_from(start: int, past: Shifts) -> Level | None:
     if len(past.day) < 2:
         return None
     dates = start / DAY_US + np.arange(0.0, AHEAD_DAYS, STEP_DAYS)
@@ -55,14 +63,14 @@ def level(rows: Examples, said: Floats, *, horizon_days: int, first: int, start:
 
 
 def shifts(rows: Examples, said: Floats, *, horizon_days: int, first: int) -> Shifts:
-    """What the rows of each cutoff miss; labels less than a horizon apart overlap, so each counts for less.
+    """By how many log-odds the rows of each cutoff miss; labels less than a horizon apart overlap, so each counts for
+    less. `first` is where the log begins.
 
     Of few rows with a rare outcome one cutoff says next to nothing, and what it misses by itself leans to one half. So
     each shift is Newton's step from where all cutoffs together put it (Rasmussen and Williams 2006, section 3.4).
     """
     instants = np.unique(rows.cutoff)
-    apart = float(np.median(np.diff(instants))) / DAY_US if len(instants) > 1 else float(horizon_days)
-    overlap = max(1.0, horizon_days / apart)
+    overlap = _overlap(instants, horizon_days)
     parts = [(rows.outcome[part], said[part]) for part in (rows.cutoff == one for one in instants)]
     day, age = instants / DAY_US, (instants - first) / DAY_US
     near = np.array([missing_shift(*part) for part in parts])
@@ -70,6 +78,31 @@ def shifts(rows: Examples, said: Floats, *, horizon_days: int, first: int) -> Sh
         together, _ = forecast(Shifts(day, *_steps(parts, near, overlap), age), day, age)
         near = near + np.clip(together - near, -FURTHEST, FURTHEST)
     return Shifts(day, *_steps(parts, near, overlap), age)
+
+
+def money_shifts(rows: Examples, said: Floats, *, horizon_days: int, first: int, cap: float) -> Shifts:
+    """By which factor, in logarithms, the money of each cutoff misses; amounts above the cap count as that much.
+
+    Half an order of usual size is added to what came and to what was said. The variance is that of a ratio of sums (the
+    delta method), and not below what so few customers who paid can tell.
+    """
+    instants = np.unique(rows.cutoff)
+    came, expected = np.minimum(rows.outcome, cap), np.minimum(said, cap)
+    little = max(float(rows.outcome.sum()) / max(float(rows.labels.count.sum()), 1.0), 1e-9) / 2
+    shift, variance = np.zeros(len(instants)), np.zeros(len(instants))
+    for place, part in enumerate(rows.cutoff == one for one in instants):
+        total = max(float(came[part].sum()), 0.0) + little
+        ratio = total / (max(float(expected[part].sum()), 0.0) + little)
+        missed = float(((came[part] - ratio * expected[part]) ** 2).sum()) / total**2
+        shift[place] = np.log(ratio)
+        variance[place] = max(missed, 1 / (1 + float((came[part] > 0).sum())))
+    return Shifts(instants / DAY_US, shift, variance * _overlap(instants, horizon_days), (instants - first) / DAY_US)
+
+
+def _overlap(instants: Ints, horizon_days: int) -> float:
+    """How many cutoffs look at the same days."""
+    apart = float(np.median(np.diff(instants))) / DAY_US if len(instants) > 1 else float(horizon_days)
+    return max(1.0, horizon_days / apart)
 
 
 def missing_shift(outcome: Floats, said: Floats) -> float:
@@ -143,4 +176,15 @@ def levelled(outcome: Floats, said: Floats, cutoff: Ints) -> Floats:
     for one in np.unique(cutoff):
         part = cutoff == one
         moved[part] = expit(_log_odds(said[part]) + missing_shift(outcome[part], said[part]))
+    return moved
+
+
+def levelled_money(rows: Examples, said: Floats, cap: float) -> Floats:
+    """The same of money, by a factor; amounts above the cap count as that much."""
+    moved = said.copy()
+    for one in np.unique(rows.cutoff):
+        part = rows.cutoff == one
+        total, came = (float(np.minimum(amount[part], cap).sum()) for amount in (said, rows.outcome))
+        if total > 0 and came > 0:
+            moved[part] *= came / total
     return moved

@@ -6,7 +6,7 @@ the log.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +48,12 @@ class Examples:
     def outcome(self) -> Floats:
         """The label of every row."""
         return self.labels.outcome
+
+    @property
+    def silence(self) -> "Examples":
+        """The same rows, asked whether nothing happened."""
+        count = self.labels.count
+        return replace(self, labels=Labels((count == 0).astype(np.float64), count))
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from features.windows import FeatureSet
 from models.boosted import Grower, Growth, Sample, sample
 from models.expectations import Expectations
 from models.linear import log_odds
-from models.prediction import Prediction
-from models.rungs import Average, Hurdle, Probability, Rung
-from models.silence import Btyd
+from models.prediction import TINY, Prediction
+from models.rungs import Average, Hurdle, Orders, Probability, Rung
+from models.silence import NEVER, Btyd
 from training.expectations import Processes
 from training.levels import missing_shift
 from training.logistic import LEANS, Fitted, Lean, fit_logistic
@@ -53,20 +53,26 @@ class Question:
         """What a rung says about these rows, for the fitted horizon."""
         return rung.predict(rows.values, self.features.position)
 
+    @property
+    def silence(self) -> "Question":
+        """Of money: whether anybody buys at all."""
+        return replace(self, task=self.task.model_copy(update={"kind": "churn"}))
+
     def losses(self, rows: Examples, predicted: Floats, cap: float) -> Floats:
-        """Each row's loss: log-loss, or squared error with outcomes cut at `cap` so that no single customer decides."""
+        """Each row's loss: log-loss, or squared error with amounts cut at `cap` so that no single customer decides."""
         if self.is_money:
-            return np.asarray((np.minimum(rows.outcome, cap) - predicted) ** 2)
+            return np.asarray((np.minimum(rows.outcome, cap) - np.minimum(predicted, cap)) ** 2)
         return log_losses(rows.outcome, predicted)
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to make the rung: "rule", "btyd", "logistic", trees ("lightgbm" or "hurdle"), or an "average" of unlike ones.
+    """How to make the rung: "rule", "btyd", "logistic", trees ("lightgbm", of money "hurdle" or "poisson"), or an
+    "average" of unlike ones.
 
     Trees take a growth, the number of trees of each booster, whether they read what a process expects, and whether they
     start from it. A logistic takes what it leans on. An average is of trees and the most unlike logistics; of money, of
-    trees and process.
+    process, hurdle and, with three boosters, poisson.
     """
 
     rung: str
@@ -90,9 +96,20 @@ class Recipe:
     def members(self) -> tuple["Recipe", ...]:
         """Those of an average: trees, and what is simpler than they are."""
         if len(self.trees) > 1:
-            return Recipe("btyd"), replace(self, rung="hurdle")
+            more = [replace(self, rung="poisson")] if len(self.trees) > HURDLE else []
+            return Recipe("btyd"), replace(self, rung="hurdle", trees=self.trees[:HURDLE]), *more
         leans = (LEANS[0], LEANS[-1]) if self.expectations else LEANS[:1]
         return *(Recipe("logistic", lean=lean) for lean in leans), replace(self, rung="lightgbm")
+
+
+HURDLE = 2  # boosters
+CAP = 0.995  # amounts above this quantile of paying rows count as that much where a single one could decide
+
+
+def cap_of(rows: Examples) -> float:
+    """The amount that only one paying row in 200 exceeds."""
+    paid = rows.outcome[rows.outcome > 0]
+    return float(np.quantile(paid, CAP)) if len(paid) else 0.0
 
 
 def make(question: Question, recipe: Recipe, rows: Examples, linear: Fitted | None = None) -> Rung:
@@ -113,6 +130,8 @@ def make(question: Question, recipe: Recipe, rows: Examples, linear: Fitted | No
             made = _lightgbm(question, recipe, rows, linear)
         case "hurdle":
             made = _hurdle(question, recipe, rows)
+        case "poisson":
+            made = _poisson(question, recipe, rows)
         case "btyd":
             made = btyd(question, rows)
     return made or rule(question.task, question.fitted_days, rows, question.features)
@@ -166,9 +185,10 @@ def continued(question: Question, begun: Beginning, linear: Fitted, later: Examp
 
 
 def growers(question: Question) -> tuple[Grower, ...]:
-    """One for each booster: of the probability and, for money, of the orders after the first."""
+    """One for each booster: of the probability and, for money, of the orders after the first and of all."""
     first = Grower("binary", question.seed, question.threads)
-    return (first, replace(first, objective="poisson")) if question.is_money else (first,)
+    count = replace(first, objective="poisson")
+    return (first, count, count) if question.is_money else (first,)
 
 
 def parts(
@@ -178,22 +198,28 @@ def parts(
     like: list[Sample] | None = None,
     begin: Floats | None = None,
 ) -> list[Sample]:
-    """The rows of each booster: all for the probability, those with an order for the orders after the first.
+    """The rows of each booster: all for the probability, those with an order for the orders after the first, and all
+    for the orders that a process begins, if there is one.
 
     `begin` is where the probability's log-odds start.
     """
     values = rows.values if read is None else read.widened(rows.values, question.features.position)
-    bins: list[Sample | None] = [*like] if like else [None, None]
+    bins: list[Sample | None] = [*like] if like else [None, None, None]
     if not question.is_money:
         return [sample(values, rows.outcome, start=begin, like=bins[0])]
     bought = rows.labels.count > 0
     past = history(question.task, question.fitted_days, rows)
     some = rows[bought]
     pace = np.ones(len(some)) if past is None else past.pace(some.values, question.features.position)
-    return [
+    hurdle = [
         sample(values, bought.astype(np.float64), like=bins[0]),
         sample(values[bought], some.labels.count - 1, start=np.log(pace), like=bins[1]),
     ]
+    if read is None:
+        return hurdle
+    orders = np.nan_to_num(read.ahead(rows.values, question.features.position).orders, nan=NEVER)
+    begun = np.log(np.maximum(orders, TINY))
+    return [*hurdle, sample(values, rows.labels.count, start=begun, like=bins[2])]
 
 
 def _hurdle(question: Question, recipe: Recipe, rows: Examples) -> Rung | None:
@@ -201,9 +227,18 @@ def _hurdle(question: Question, recipe: Recipe, rows: Examples) -> Rung | None:
     if past is None:
         return None
     read = question.expectations(rows) if recipe.expectations else None
-    grown = zip(growers(question), parts(question, rows, read), recipe.trees, strict=True)
+    grown = zip(growers(question)[:HURDLE], parts(question, rows, read)[:HURDLE], recipe.trees[:HURDLE], strict=True)
     buys, more = (grower.grow(part, recipe.growth, trees) for grower, part, trees in grown)
     raw = Hurdle(buys, more, past, expectations=read)
+    return replace(raw, correction=_correction(question, raw, rows))
+
+
+def _poisson(question: Question, recipe: Recipe, rows: Examples) -> Rung | None:
+    read = question.expectations(rows)
+    if read is None:
+        return None
+    part, grower = parts(question, rows, read)[-1], growers(question)[-1]
+    raw = Orders(grower.grow(part, recipe.growth, recipe.trees[-1]), read)
     return replace(raw, correction=_correction(question, raw, rows))
 
 
@@ -220,6 +255,7 @@ def btyd(question: Question, rows: Examples) -> Btyd | None:
 
 
 def _correction(question: Question, raw: Rung, rows: Examples) -> float:
-    """Money that came over money expected, within a factor of two."""
-    said = float(question.predict(raw, rows).mean.sum())
-    return float(np.clip(rows.outcome.sum() / said, 0.5, 2.0)) if said > 0 else 1.0
+    """Money that came over money expected, within a factor of two; amounts above the cap count as that much."""
+    cap = cap_of(rows)
+    said = float(np.minimum(question.predict(raw, rows).mean, cap).sum())
+    return float(np.clip(np.minimum(rows.outcome, cap).sum() / said, 0.5, 2.0)) if said > 0 else 1.0

@@ -1,17 +1,18 @@
 """How far outcomes lie from predictions, learnt on rows later than those fitted on, in groups of like predictions."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from features.journeys import Floats, Ints
+from models.amounts import INSIDE, Amounts, Table
 from models.answer import Spread
 from training.metrics import edges
 
 GROUPS = 10
 LEAST_ROWS = 50  # of a group
-LEVELS = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
-INSIDE = 0.9
+GRID = np.linspace(0.0, 1.0, 101)
+DIGITS = 6
 Z = 1.645
 
 
@@ -29,11 +30,14 @@ class Missed:
         return Missed(truth, predicted, period)
 
 
+NOTHING_SEEN = Missed(np.zeros(0), np.zeros(0), np.zeros(0, np.int64))
+
+
 def probability_spread(missed: Missed) -> Spread:
     """The 90 % interval of a rate: its sampling error, joined with how far the worse period missed like rows."""
     truth, predicted = missed.truth, missed.predicted
     if not len(truth):
-        return Spread("probability", (), (-1.0,), (1.0,))
+        return Spread((), (-1.0,), (1.0,))
     ends, groups = _groups(predicted)
     half = []
     for group in groups:
@@ -42,21 +46,56 @@ def probability_spread(missed: Missed) -> Spread:
         periods = [group & (missed.period == one) for one in np.unique(missed.period[group])]
         worst = max(abs(float(truth[rows].mean() - predicted[rows].mean())) for rows in periods)
         half.append(float(np.hypot(Z * np.sqrt(rate * (1 - rate) / count), worst)))
-    return Spread("probability", ends, tuple(-one for one in half), tuple(half))
+    return Spread(ends, tuple(-one for one in half), tuple(half))
 
 
-def money_spread(missed: Missed) -> Spread:
-    """The shortest interval of outcome over prediction that holds 90 % of each group, and quantiles of the same."""
-    truth, predicted = missed.truth, missed.predicted
-    if not len(truth):
-        quantiles = tuple(2 * level for level in LEVELS)
-        return Spread("money", (), (0.0,), (10.0,), LEVELS, (quantiles,), 1.0)
-    floor = max(float(np.mean(np.maximum(predicted, 0.0))) / 100, 1e-9)
-    ends, groups = _groups(predicted)
-    ratios = [truth[group] / np.maximum(predicted[group], floor) for group in groups]
-    low, high = zip(*(shortest(ratio) for ratio in ratios), strict=True)
-    held = tuple(tuple(float(one) for one in np.quantile(ratio, LEVELS)) for ratio in ratios)
-    return Spread("money", ends, low, high, LEVELS, held, floor)
+@dataclass(frozen=True, eq=False)
+class Ranked:
+    """Where outcomes of rows later than those fitted on lie in what was said of them, with the means said."""
+
+    mean: Floats
+    rank: Floats
+
+    def __add__(self, other: "Ranked") -> "Ranked":
+        return Ranked(np.concatenate([self.mean, other.mean]), np.concatenate([self.rank, other.rank]))
+
+
+NOTHING_RANKED = Ranked(np.zeros(0), np.zeros(0))
+
+
+def amounts(outcome: Floats, mean: Floats, p_none: Floats) -> Amounts:
+    """The shape of outcomes around what is said of them, as it is among rows fitted on."""
+    floor = max(float(np.mean(np.maximum(mean, 0.0))) / 100 if len(mean) else 0.0, 1e-9)
+    paid = outcome > 0
+    ends = edges(mean[paid], int(np.clip(paid.sum() // LEAST_ROWS, 1, GROUPS))) if paid.any() else np.zeros(0)
+    plain = Amounts(tuple(ends.tolist()), (), (), (), (tuple(GRID.tolist()),), floor)
+    unit, _ = plain.units(mean, p_none)
+    group = np.searchsorted(ends, mean, side="left")
+    none, some = (
+        _table([(outcome / unit[:, side])[part & (group == one)] for one in range(len(ends) + 1)], unseen)
+        for side, part, unseen in ((0, ~paid, np.zeros(len(GRID))), (1, paid, UNSEEN))
+    )
+    return replace(plain, none=none, some=some)
+
+
+UNSEEN = -np.log1p(-np.minimum(GRID, 0.995))  # amounts before any was seen: exponential
+
+
+def conformal(found: Amounts, later: Ranked) -> Amounts:
+    """The same, made to come true among later rows of like mean: n of them leave n + 1 places for the next."""
+    if not len(later.mean):
+        return found
+    ends, groups = _groups(later.mean)
+    used = [np.quantile(later.rank[rows], GRID, method="weibull") for rows in groups]
+    for row in used:
+        row[0], row[-1] = 0.0, 1.0
+    return replace(found, used_edges=ends, used=_table(used, GRID))
+
+
+def _table(samples: list[Floats], unseen: Floats) -> Table:
+    """Quantiles of each sample on the grid."""
+    rows = (np.quantile(one, GRID) if len(one) else unseen for one in samples)
+    return tuple(tuple(round(value, DIGITS) for value in row.tolist()) for row in rows)
 
 
 def shortest(values: Floats) -> tuple[float, float]:

@@ -1,0 +1,152 @@
+"""How outcomes of money lie around their mean: the distribution that medians, quantiles and intervals are read from.
+
+An outcome is nothing or less with the chance `p_none`, else an amount. Customers of like mean share the shape of either
+part, as ratios: to the mean of all, and to the mean of those who buy. What the two parts give is then made to come true
+on later rows (conformal prediction of a distribution; Chernozhukov, Wüthrich and Zhu 2021,
+doi:10.1073/pnas.2107794118), again among customers of like mean: `used` says which level to read for a level asked for.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from scipy.special import ndtri
+
+from features.journeys import Floats, Ints
+from models.prediction import TINY
+
+LEVELS = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
+INSIDE = 0.9  # of outcomes lie in an interval
+STARTS = np.linspace(0.0, 1.0 - INSIDE, 11)  # levels at which an interval may begin
+SURE = 0.99  # nobody is surer to buy nothing
+
+Table = tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True)
+class Amounts:
+    """Group `i` of `edges` holds `edges[i-1] < mean <= edges[i]`, of `used_edges` alike.
+
+    Rows of `none`, `some` and `used` are groups, columns evenly spaced levels from 0 to 1: ratios of outcomes not above
+    0 to the mean, of those above 0 to the mean of who buys, and the levels to read. Means count at least as `floor`.
+    """
+
+    edges: tuple[float, ...]
+    none: Table
+    some: Table
+    used_edges: tuple[float, ...]
+    used: Table
+    floor: float
+
+    def quantiles(self, levels: tuple[float, ...], around: "Around") -> Floats:
+        """Quantiles of the outcomes, shape (n, n_levels)."""
+        return self._read(np.broadcast_to(np.asarray(levels, np.float64), (len(around.mean), len(levels))), around)
+
+    def interval(self, around: "Around") -> tuple[Floats, Floats]:
+        """The shortest interval that holds 90 % of outcomes, by row."""
+        starts = np.broadcast_to(STARTS, (len(around.mean), len(STARTS)))
+        low, high = self._read(starts, around), self._read(starts + INSIDE, around)
+        best = np.argmin(high - low, axis=1)[:, None]
+        return np.take_along_axis(low, best, axis=1)[:, 0], np.take_along_axis(high, best, axis=1)[:, 0]
+
+    def rank(self, outcome: Floats, mean: Floats, p_none: Floats, place: Floats) -> Floats:
+        """The level at which each outcome lies before it is made to come true, 0-1.
+
+        `place` in (0, 1) says where between the levels of equal outcomes, as all that bought nothing.
+        """
+        unit, chance = self.units(mean, p_none)
+        group = np.searchsorted(self._edges[0], mean, side="left")
+        some = outcome > 0
+        ratio = np.where(some, outcome / unit[:, 1], outcome / unit[:, 0])
+        within = np.empty(len(outcome))
+        for table, part in ((self._tables[0], ~some), (self._tables[1], some)):
+            for one in np.unique(group[part]):
+                rows = part & (group == one)
+                low, high = _place(table[one], ratio[rows])
+                within[rows] = low + (high - low) * place[rows]
+        return np.where(some, chance + (1.0 - chance) * within, chance * within)
+
+    def pack(self) -> dict[str, Any]:
+        """Plain JSON from which `unpack_amounts` makes the same."""
+        return asdict(self)
+
+    @cached_property
+    def _edges(self) -> tuple[Floats, Floats]:
+        return np.asarray(self.edges, np.float64), np.asarray(self.used_edges, np.float64)
+
+    @cached_property
+    def _tables(self) -> tuple[Floats, Floats, Floats]:
+        none, some, used = (np.asarray(one, np.float64) for one in (self.none, self.some, self.used))
+        return none, some, used
+
+    def units(self, mean: Floats, p_none: Floats) -> tuple[Floats, Floats]:
+        """What ratios of either part are to, (n, 2), and the chance of nothing."""
+        chance = np.minimum(p_none, SURE)
+        unit = np.maximum(mean, self.floor)
+        return np.stack([unit, unit / (1.0 - chance)], axis=1), chance
+
+    def _read(self, asked: Floats, around: "Around") -> Floats:
+        mean = around.mean
+        none, some, used = self._tables
+        level = _at(used, self._edges[1].searchsorted(mean, side="left"), asked)
+        unit, chance = self.units(mean, around.p_none)
+        unit = unit * (np.asarray(around.factor) * np.exp(-(around.doubt**2) / 2)).reshape(-1, 1)
+        group = self._edges[0].searchsorted(mean, side="left")
+        nothing = chance[:, None]
+        below = np.minimum(level / np.maximum(nothing, 1.0 - SURE), 1.0)
+        above = np.clip((level - nothing) / (1.0 - nothing), 0.0, 1.0)
+        amount = _at(some, group, above)
+        if around.doubt:
+            amount = _doubted(amount, _at(some, group, np.full((len(mean), 1), 0.5)), above, around.doubt)
+        nothing_much = _at(none, group, below) * unit[:, :1]
+        return np.asarray(np.where(level <= nothing, nothing_much, amount * unit[:, 1:]))
+
+
+@dataclass(frozen=True)
+class Around:
+    """What an answer expects of n customers within the fitted horizon: their mean and, within the horizon asked for,
+    the chance that they buy nothing.
+
+    `factor` carries the mean over to the horizon asked for, `doubt` is the standard deviation of the level that all
+    share, in the logarithm of money.
+    """
+
+    mean: Floats
+    p_none: Floats
+    factor: Floats | float = 1.0
+    doubt: float = 0.0
+
+
+def unpack_amounts(plain: Mapping[str, Any] | None) -> Amounts | None:
+    """What `pack` wrote; None stays None."""
+    if plain is None:
+        return None
+    none, some, used = (tuple(tuple(row) for row in plain[name]) for name in ("none", "some", "used"))
+    return Amounts(tuple(plain["edges"]), none, some, tuple(plain["used_edges"]), used, plain["floor"])
+
+
+def _doubted(amount: Floats, middle: Floats, level: Floats, doubt: float) -> Floats:
+    """Quantiles of amounts whose level is not known: variances of logarithms add up, as of normal ones."""
+    least = middle * TINY
+    apart = np.log(np.maximum(amount, least) / middle)
+    wider = np.hypot(apart, doubt * ndtri(np.clip(level, 1e-3, 1 - 1e-3)))
+    return np.asarray(np.where(amount > least, middle * np.exp(np.sign(apart) * wider), amount))
+
+
+def _at(table: Floats, group: Ints, level: Floats) -> Floats:
+    """Values of the groups' rows at these levels (n, k), straight between the columns."""
+    last = table.shape[1] - 1
+    place = level * last
+    left = np.minimum(place.astype(np.int64), last - 1)
+    share = place - left
+    row = group[:, None]
+    return np.asarray(table[row, left] * (1.0 - share) + table[row, left + 1] * share)
+
+
+def _place(column: Floats, values: Floats) -> tuple[Floats, Floats]:
+    """The lowest and the highest level at which an ascending column has each value."""
+    grid = np.linspace(0.0, 1.0, len(column))
+    lowest = 1.0 - np.interp(-values, -column[::-1], grid)
+    return lowest, np.maximum(np.interp(values, column, grid), lowest)
