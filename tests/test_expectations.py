@@ -19,7 +19,7 @@ from models.boosted import QUIET, Trees
 from models.btyd import Geometric
 from models.expectations import Expectations
 from models.gamma_gamma import GammaGamma
-from models.rungs import Average, History, Hurdle, Probability, Rung, gains, moved, unpack
+from models.rungs import Average, History, Hurdle, Orders, Probability, Rung, gains, moved, unpack
 from models.silence import Btyd
 from serving.reasons import why
 from training.expectations import FEWEST_RETURNED, processes, repeats
@@ -58,6 +58,7 @@ def trees(read: Expectations, objective: str) -> Trees:
 LOGISTIC = Probability(trees(SILENCE, "binary"), SILENCE)
 HURDLE = Hurdle(trees(MONEY, "binary"), trees(MONEY, "poisson"), HISTORY, expectations=MONEY)
 PROBABLE, VALUE = Btyd(SILENCE, "silence", 0.9), Btyd(MONEY, "money", 0.9, 1.2)
+ORDERS = Orders(trees(MONEY, "poisson"), MONEY, 1.1)
 RUNGS: tuple[Rung, ...] = (
     LOGISTIC,
     HURDLE,
@@ -65,9 +66,10 @@ RUNGS: tuple[Rung, ...] = (
     replace(PROBABLE, asked="event"),
     VALUE,
     Average((LOGISTIC, PROBABLE), odds=True),
-    Average((HURDLE, VALUE), odds=False),
+    Average((HURDLE, VALUE, ORDERS), odds=False),
+    ORDERS,
 )
-IDS = ("trees", "hurdle", "silence", "event", "money", "average of odds", "average of money")
+IDS = ("trees", "hurdle", "silence", "event", "money", "average of odds", "average of money", "orders")
 
 
 @pytest.mark.parametrize("rung", RUNGS, ids=IDS)

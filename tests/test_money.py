@@ -1,0 +1,98 @@
+"""Money in shops that break usual assumptions: an answer with a grade for each, and a level that follows the season."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from features.config import Config
+from features.timeline import DAY_US, instant, iso
+from models.calendar import Level
+from serving.score import score
+from tests.shops import Row, event, opened, run, write
+from tests.test_levels import came
+from tests.test_training import config
+from training.levels import levelled_money, money_level
+from training.run import train
+
+FIRST, LAST = instant("2024-01-01"), 400
+
+
+def bought(customer: int, day: float, money: float, what: str = "purchase") -> Row:
+    return event(f"c{customer}", iso(FIRST + round(day * DAY_US)), what, round(money, 2)) | {"kind": None}
+
+
+def fifty() -> list[Row]:
+    rng = np.random.default_rng(1)
+    days = [(c, day) for c in range(50) for day in np.cumsum(rng.exponential(25 + c, 30)) if day < LAST]
+    return [bought(c, day, 5 + rng.gamma(2.0, 20.0)) for c, day in days]
+
+
+def once_each() -> list[Row]:
+    rng = np.random.default_rng(2)
+    return [bought(c, day, 10 + rng.gamma(2.0, 20.0)) for c, day in enumerate(np.sort(rng.uniform(0, LAST, 600)))]
+
+
+def all_sent_back() -> list[Row]:
+    rng = np.random.default_rng(3)
+    rows = []
+    for c in range(300):
+        for day in np.cumsum(rng.exponential(60, 8)):
+            rows += [bought(c, day, 30.0), bought(c, day + 3, -40.0)] if day < LAST - 5 else []
+    return rows
+
+
+def one_whale() -> list[Row]:
+    return [*fifty(), *(bought(99, day, 250_000.0) for day in range(10, LAST, 10))]
+
+
+def served(folder: Path, rows: Sequence[Row]) -> Config:
+    write(folder / "log" / "events.parquet", rows)
+    shop = config(folder, trials=0)
+    run(shop)
+    train(shop, opened(shop), ["value"], promote=True, clock=lambda: FIRST + 500 * DAY_US)
+    return shop
+
+
+@pytest.mark.parametrize("shop", [fifty, once_each, all_sent_back, one_whale], ids=lambda shop: shop.__name__)
+def test_every_shop_has_an_answer_about_money_with_a_grade(tmp_path: Path, shop: Callable[[], list[Row]]) -> None:
+    told = score(served(tmp_path, shop()), ["value"])
+    assert set(told["grade"]) <= set("ABCD")
+    known = told[told["score"].notna()]
+    assert len(known) > 40
+    assert np.isfinite(known[["score", "low", "high"]].to_numpy(float)).all()
+    assert (known["low"] <= known["high"]).all()
+    details = known["details"].tolist()
+    assert all(0 <= one["p_none"] <= 1 for one in details)
+    quantiles = np.array([[each["value"] for each in one["quantiles"]] for one in details])
+    assert (np.diff(quantiles, axis=1) >= 0).all()
+    assert (quantiles[:, 3] == [one["median"] for one in details]).all()
+    if shop is once_each:  # nobody came back, so hardly anybody will
+        assert np.mean([one["p_none"] for one in details]) > 0.9
+    if shop is all_sent_back:
+        assert known["score"].mean() < 5
+
+
+def test_the_level_of_money_comes_back_with_the_season_and_one_order_decides_nothing() -> None:
+    month, day = np.arange(24), np.arange(24) * 30.0
+    season = 1 + 0.5 * np.sin(2 * np.pi * month / 12)
+    rng, each = np.random.default_rng(4), 400
+    outcome = np.concatenate([rng.gamma(2.0, 10.0 * factor, each) for factor in season])
+    outcome[np.searchsorted(np.repeat(month, each), 20)] = 1e6
+    rows = came(np.repeat(day, each), outcome)
+    said = np.full(len(outcome), 20.0)
+    found = money_level(rows, said, horizon_days=30, first=0, start=round(day[-1] + 30) * DAY_US, cap=200.0)
+    assert isinstance(found, Level)
+    ahead = [found.factor(round((day[-1] + 30 * more) * DAY_US)) for more in range(1, 12)]
+    wanted = 1 + 0.5 * np.sin(2 * np.pi * np.arange(24, 35) / 12)
+    assert np.corrcoef(ahead, wanted)[0, 1] > 0.9
+    assert np.abs(np.log(ahead) - np.log(wanted)).mean() < 0.25
+
+
+def test_a_level_is_given_to_each_cutoff_and_keeps_the_order_of_customers() -> None:
+    rows = came(np.repeat([0.0, 30.0], 100), np.repeat([30.0, 5.0], 100))
+    said = np.tile(np.linspace(1, 19, 100), 2)
+    moved = levelled_money(rows, said, cap=1e9)
+    assert (moved[:100].mean(), moved[100:].mean()) == pytest.approx((30.0, 5.0))
+    assert moved[:100] / moved[100:] == pytest.approx(6.0)
