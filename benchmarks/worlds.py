@@ -9,21 +9,18 @@ in .cache by world and by a digest of the code, so that a run that was stopped g
 """
 
 import argparse
-import hashlib
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # before this folder, where `training` would be a file of its own
 
+from benchmarks.known_truth.answers import counted, folder_of, in_turn
 from benchmarks.known_truth.verdict import Verdict, judged
 from benchmarks.known_truth.worlds import SIZES, TRIALS, World, kept, worlds
 from features import settings
 
-ROOT = Path(__file__).parents[1]
 HEAD = (
     "customers",
     "silent",
@@ -50,7 +47,7 @@ def main() -> int:
     found = []
     with tempfile.TemporaryDirectory() as folder:
         keep = Path(folder) if options.quick else options.keep
-        for world, verdict in _all(asked, partial(verdict_of, trials=options.trials, keep=keep), options.processes):
+        for world, verdict in in_turn(asked, partial(verdict_of, trials=options.trials, keep=keep), options.processes):
             found.append((world, verdict))
             print(_line(world, verdict), flush=True)
     print(f"\n{table(found)}\n\n{summary(found)}")
@@ -98,8 +95,8 @@ def _cells(customers: int, silent: float, of: list[Verdict]) -> list[str]:
         f"{silent:.0%}",
         str(len(of)),
         f"{sum(one.chance for one in of) / len(of):.3f}",
-        _counted([one.rung for one in of]),
-        _counted([one.grade for one in of]),
+        counted([one.rung for one in of]),
+        counted([one.grade for one in of]),
         f"{sum(one.skill for one in of) / len(of):+.3f}",
         f"{sum(one.excess for one in of) / len(of):.4f}",
         str(sum(one.behind_baseline for one in of)),
@@ -107,10 +104,6 @@ def _cells(customers: int, silent: float, of: list[Verdict]) -> list[str]:
         f"{sum(one.ece_holds for one in of)} of {len(of)}",
         f"{sum(slopes)} of {len(slopes)}",
     ]
-
-
-def _counted(names: list[str]) -> str:
-    return ", ".join(f"{names.count(name)} {name}" for name in sorted(set(names)))
 
 
 def _line(world: World, one: Verdict) -> str:
@@ -123,14 +116,6 @@ def _line(world: World, one: Verdict) -> str:
     )
 
 
-def _all(asked: list[World], find: Callable[[World], Verdict], processes: int) -> Iterator[Found]:
-    if processes == 1:
-        yield from ((world, find(world)) for world in asked)
-        return
-    with ProcessPoolExecutor(processes) as pool:
-        yield from zip(asked, pool.map(find, asked), strict=True)
-
-
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="five small worlds in this process")
@@ -138,15 +123,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--sizes", type=int, nargs="+", default=list(SIZES))
     parser.add_argument("--trials", type=int, default=TRIALS)
     parser.add_argument("--processes", type=int, default=1)
-    parser.add_argument("--keep", type=Path, default=ROOT / ".cache" / "worlds" / _code())
+    parser.add_argument("--keep", type=Path, default=folder_of("worlds", "benchmarks/known_truth/worlds.py"))
     return parser.parse_args()
-
-
-def _code() -> str:
-    """A digest of all that decides what is said of a world."""
-    folders = ("features", "features/kernel", "models", "training")
-    files = [ROOT / "benchmarks/known_truth/worlds.py", *(f for name in folders for f in (ROOT / name).glob("*.py"))]
-    return hashlib.sha256(b"\0".join(file.read_bytes() for file in sorted(files))).hexdigest()[:12]
 
 
 if __name__ == "__main__":

@@ -27,14 +27,21 @@ class Verdict:
     excess: float  # expected log-loss above the truth's own, nats
     behind_baseline: bool
     ahead_of_truth: bool
-    ece_holds: bool
-    slope_holds: bool | None  # None where the slope says nothing: equal scores, or one outcome
+    ece: float
+    ece_limit: float  # the 95 % quantile of a perfect model's with the same scores
+    slope: float | None  # None where it says nothing: equal scores, or one outcome
+    slope_holds: bool | None
     answered: bool
     rung: str
     grade: str
     customers: int
     came: float
     chance: float
+
+    @property
+    def ece_holds(self) -> bool:
+        """Whether the calibration error could be a perfect model's."""
+        return self.ece <= self.ece_limit + 1e-12
 
 
 def judged(world: Told, seed: int = 0) -> Verdict:
@@ -46,8 +53,10 @@ def judged(world: Told, seed: int = 0) -> Verdict:
         excess=own - best,
         behind_baseline=_worse(truth, world.came, world.said, world.baseline),
         ahead_of_truth=_worse(truth, world.came, truth, world.said),
-        ece_holds=_ece_holds(world.came, world.said, seed),
-        slope_holds=_slope_holds(world.came, world.said),
+        ece=float(ece(world.came, world.said, np.ones((1, len(truth))))[0]),
+        ece_limit=perfect_ece(world.said, seed),
+        slope=calibration_slope(world.came, world.said)[0],
+        slope_holds=slope_holds(world.came, world.said),
         answered=_answered(world),
         rung=world.rung,
         grade=world.grade,
@@ -73,15 +82,14 @@ def _worse(chance: Floats, came: Floats, one: Floats, other: Floats) -> bool:
     return bool(difference.mean() > SURE * error + 1e-12)
 
 
-def _ece_holds(came: Floats, said: Floats, seed: int) -> bool:
-    """Whether the calibration error lies within the 95 % quantile of a perfect model's with the same scores."""
+def perfect_ece(said: Floats, seed: int) -> float:
+    """The 95 % quantile of the calibration error of a perfect model with these scores."""
     ones = np.ones((1, len(said)))
     drawn = np.random.default_rng(seed).random((DRAWS, len(said))) < said
-    perfect = [float(ece(row.astype(np.float64), said, ones)[0]) for row in drawn]
-    return bool(float(ece(came, said, ones)[0]) <= np.quantile(perfect, 0.95) + 1e-12)
+    return float(np.quantile([float(ece(row.astype(np.float64), said, ones)[0]) for row in drawn], 0.95))
 
 
-def _slope_holds(came: Floats, said: Floats) -> bool | None:
+def slope_holds(came: Floats, said: Floats) -> bool | None:
     """Whether the 95 % interval of the calibration slope contains 1."""
     slope, _, high = calibration_slope(came, said)
     if slope is None or high is None:

@@ -14,15 +14,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from features.config import load
-from features.files import atomic_write
+from benchmarks.known_truth import answers
+from features.config import TaskConfig, load
 from features.ingest import ingest
-from features.journeys import Floats
+from features.journeys import Floats, Strings
 from features.panel import Rows, build
 from features.simulate import Shop, Simulation, simulate
 from features.store import Store
 from features.timeline import DAY_US, instant
+from models.bundle import Bundle
 from models.tasks import population
+from training.answers import Setting
 from training.run import prepare, train_task
 
 HORIZON_DAYS = 90
@@ -114,6 +116,15 @@ def told(world: World, folder: Path, *, trials: int = TRIALS, threads: int = 1) 
     store = Store.open(config.workspace_path, config)
     setting, facts = prepare(config, store, as_of=None, trials=trials, progress=lambda _: None)
     bundle, _ = train_task(setting, task, facts)
+    customers, said = of_everybody(setting, task, bundle)
+    (answer,) = bundle.answers
+    return Told(*_truth(world.shop, made, customers), *said, answer.rung.name, answer.grade)
+
+
+def of_everybody(
+    setting: Setting, task: TaskConfig, bundle: Bundle
+) -> tuple[Strings, tuple[Floats, Floats, Floats, Floats]]:
+    """The population at the training's instant, and of each score, low, high and baseline."""
     (answer,) = bundle.answers
     customers, columns = [], []
     for part in setting.parts():
@@ -122,22 +133,24 @@ def told(world: World, folder: Path, *, trials: int = TRIALS, threads: int = 1) 
         said = answer.say(build(part, rows, bundle.features).values, bundle.features.position)
         customers.append(part.customers[rows.customer])
         columns.append(np.stack([said.score, said.low, said.high, said.baseline]))
-    chance, came = _truth(world.shop, made, np.concatenate(customers))
     score, low, high, baseline = np.concatenate(columns, axis=1)
-    return Told(chance, came, score, low, high, baseline, answer.rung.name, answer.grade)
+    return np.concatenate(customers), (score, low, high, baseline)
 
 
 def kept(world: World, file: Path, *, trials: int = TRIALS) -> Told:
     """The same from a file, if it was told before; else told, and written there."""
-    if not file.exists():
+
+    def tell() -> dict[str, Any]:
         with TemporaryDirectory() as folder:
-            fresh = told(world, Path(folder), trials=trials)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_write(file) as temporary, temporary.open("wb") as out:
-            np.savez(out, **vars(fresh))
-    with np.load(file) as saved:
-        arrays = {name: saved[name] for name in ARRAYS}
-        return Told(**arrays, rung=str(saved["rung"]), grade=str(saved["grade"]))
+            return vars(told(world, Path(folder), trials=trials))
+
+    return restored(answers.kept(file, tell))
+
+
+def restored(saved: Mapping[str, Any]) -> Told:
+    """What was told, from the arrays of it that were kept."""
+    arrays = {name: saved[name] for name in ARRAYS}
+    return Told(**arrays, rung=str(saved["rung"]), grade=str(saved["grade"]))
 
 
 def _truth(shop: Shop, made: Simulation, customers: Any) -> tuple[Floats, Floats]:
