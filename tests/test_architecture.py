@@ -25,7 +25,7 @@ ORDER = {
     "simulate_people simulate_life simulate_log simulate_truth simulate_toml simulate "
     "words facts guess ties mapping rhythm cast propose repair init_toml init",
     "models": "tasks trust boosted likelihood btyd gamma_gamma prediction expectations silence linear rungs "
-    "calendar calibration action answer process bundle registry",
+    "calendar calibration action amounts answer process bundle registry",
 }
 MAY_IMPORT = {
     "features": {"features"},

@@ -198,7 +198,7 @@ def test_a_tiny_shop_is_told_what_it_has_and_what_it_gets(tmp_path: Path, rows: 
 
 def test_money_that_never_came_cannot_be_learnt(tmp_path: Path) -> None:
     poor = Shop.of(tmp_path, [event(f"c{who}", at(who % 90 + lap), money=0.0) for who in range(300) for lap in (0, 40)])
-    assert poor.step(LEARNT, "value") == ("no money", "200 rows, 20 rarer", NEVER)
+    assert poor.step(LEARNT, "value") == ("no money", "30 rows, 5 rarer", NEVER)
     assert poor.step(LEARNT, "buys", horizon=30)[2] != NEVER
 
 

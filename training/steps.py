@@ -44,13 +44,12 @@ class Step:
 def steps(task: TaskConfig, held: Held) -> tuple[Step, ...]:
     """The steps of a churn, propensity or cltv task."""
     pays = task.kind != "cltv" or held.money > 0
-    rungs = RUNGS if task.kind != "cltv" else ((LEARNT, FOR_TREES[1]),)
 
     def learns(need: Need) -> Callable[[Then], bool]:
         return lambda then: pays and all(_holds(then.parts[part], need) for part in ("learning", "choosing"))
 
     def is_best(then: Then) -> bool:
-        return _is_full(then) and learns(rungs[0][1])(then) and _is_graded(then)
+        return _is_full(then) and learns(RUNGS[0][1])(then) and _is_graded(then)
 
     def poorer(need: Need) -> Counted:
         return min(found["learning"], found["choosing"], key=lambda one: _share(one, need))
@@ -62,7 +61,7 @@ def steps(task: TaskConfig, held: Held) -> tuple[Step, ...]:
         _step(held, FULL, f"{history:,} days", f"{wanted:,} days", _is_full),
         *(
             _step(held, rung, _said(poorer(need)) if pays else "no money", _needed(need), learns(need))
-            for rung, need in rungs
+            for rung, need in RUNGS
         ),
         _step(held, TEST, f"{found['test'].rows:,.0f} rows", "1 row", _is_tested),
         _step(held, GRADED, _said(found["test"]), _needed(TO_GRADE), _is_graded),
