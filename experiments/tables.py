@@ -27,6 +27,7 @@ SECTION = r"(?s)### (.*?)\n\n(.*?)(?=\n\n###|\Z)"
 
 def section(found: pd.DataFrame, kind: str) -> str:
     """Title, base rates and table of one case; for money also how our intervals hold."""
+    found = found.dropna(axis="columns", how="all")
     parts = [f"### {found['case'].iloc[0]}", _base(found, kind), _table(found, kind)]
     return "\n\n".join(parts + _intervals(found))
 
