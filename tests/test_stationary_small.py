@@ -18,6 +18,7 @@ from benchmarks.known_truth.stationary import (
     Steady,
     happened,
     kept,
+    knowing,
     rival,
     shops,
     statistics,
@@ -74,6 +75,14 @@ def test_statistics_are_those_of_a_walk_through_the_log() -> None:
 def test_the_rival_expects_about_what_comes() -> None:
     past, ahead = split(happened(Steady(4000, "uniform", 0.1, 9)))
     assert rival(past).sum() == pytest.approx(ahead["value"].sum(), rel=0.1)
+
+
+def test_who_knows_the_process_is_calibrated_and_not_ahead_of_the_truth() -> None:
+    verdict = judged(knowing(Steady(4000, "uniform", 0.1, 9)))
+    assert verdict.ece_holds
+    assert verdict.slope == pytest.approx(1.0, abs=0.22)  # four standard errors
+    assert verdict.skill > 0.05
+    assert not verdict.ahead_of_truth
 
 
 def made_up(rival_factor: float = 1.0, stretch: float = 1.0) -> Worth:

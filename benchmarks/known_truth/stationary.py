@@ -18,10 +18,10 @@ from benchmarks.known_truth.money import Worth
 from benchmarks.known_truth.worlds import Told, of_everybody, restored
 from features.config import load
 from features.ingest import ingest
-from features.journeys import Floats, Strings
+from features.journeys import Floats
 from features.store import Store
 from features.timeline import instant
-from models.btyd import Past, fit_pareto_nbd
+from models.btyd import Past, fit_bg_nbd, fit_pareto_nbd
 from models.gamma_gamma import fit_gamma_gamma
 from training.run import prepare, train_task
 
@@ -37,6 +37,7 @@ KINDS = (("uniform", 0.1), ("old", 0.1), ("uniform", 0.3), ("old", 0.03))
 SIZES = (3000, 10_000)
 STATISTICS = ("x", "t_x", "age", "day_value")
 FILE = "journeycast.toml"
+NO_TOP = "expected a likelihood with a top, found none; such a shop proves nothing"
 TOML = f"""
 name = "stationary"
 [log]
@@ -138,6 +139,26 @@ def told(shop: Steady, folder: Path, *, trials: int) -> tuple[Told, Worth]:
     return first, Worth(came, score, low, high, _of(rival(past), who), answer.rung.name, answer.grade)
 
 
+def knowing(shop: Steady) -> Told:
+    """What is said of churn by who knows that the MBG/NBD is behind the shop, and has only to fit it on the log.
+
+    Of an old shop that is not quite so: purchases before the log are not known. The baseline is the mean of what came.
+    """
+    world = happened(shop)
+    later = world.events["timestamp"] > END
+    past = world.events[~later]
+    known = statistics(past)
+    x, t_x, age, _ = (known[name].to_numpy(np.float64) for name in STATISTICS)
+    process = fit_bg_nbd(Past.of(x, t_x, age), from_first=True)
+    if process is None:
+        raise ValueError(NO_TOP)
+    said = pd.Series(process.expect(Past.of(x, t_x, age), HORIZON_DAYS).p_none, index=known.index)
+    who = past.loc[past["timestamp"] > END - pd.Timedelta(days=ACTIVE_DAYS), "customer_id"].unique()
+    came = (~np.isin(who.astype(str), world.events.loc[later, "customer_id"].unique().astype(str))).astype(np.float64)
+    own = _of(said, who)
+    return Told(_of(world.silent, who), came, own, own, own, np.full(len(who), came.mean()), "MBG/NBD", "A")
+
+
 def written(world: Happened, folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Write the log and its TOML into the folder; the events of the log, and those of the horizon after it."""
     later = world.events["timestamp"] > END
@@ -153,7 +174,7 @@ def rival(past: pd.DataFrame) -> "pd.Series[float]":
     x, t_x, age, mean = (known[name].to_numpy(np.float64) for name in STATISTICS)
     process, money = fit_pareto_nbd(Past.of(x, t_x, age)), fit_gamma_gamma(x + 1, mean)
     if process is None or money is None:
-        raise ValueError("expected a likelihood with a top, found none; such a shop proves nothing")
+        raise ValueError(NO_TOP)
     orders = process.expect(Past.of(x, t_x, age), HORIZON_DAYS).orders
     return pd.Series(orders * money.order_value(x + 1, mean), index=known.index)
 
@@ -167,7 +188,7 @@ def statistics(past: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(dict(zip(STATISTICS, columns, strict=True)), dtype=np.float64)
 
 
-def _of(series: "pd.Series[float]", who: Strings, missing: float = np.nan) -> Floats:
+def _of(series: "pd.Series[float]", who: Any, missing: float = np.nan) -> Floats:
     return np.asarray(series.reindex(pd.Index(who)).fillna(missing), np.float64)
 
 
