@@ -15,7 +15,7 @@ from models.calibration import Beta
 from tests.shops import opened
 from tests.test_training import bundles, config, crowd
 from training.calibrate import Later
-from training.fit import DOUBT, _Judged, _simplest_of_the_best
+from training.fit import DOUBT, _first_of_the_best, _Judged
 from training.panels import base_values
 from training.recipe import Recipe
 from training.run import prepare
@@ -60,12 +60,12 @@ def judged(behind: list[float], noise: list[float]) -> _Judged:
     ],
 )
 def test_the_simplest_serves_that_is_not_behind_the_best(behind: list[float], noise: list[float], place: int) -> None:
-    assert _simplest_of_the_best(judged(behind, noise), rule_last=False) == place
+    assert _first_of_the_best(judged(behind, noise), rule_last=False) == place
 
 
 @pytest.mark.parametrize(("behind", "place"), [([0.0, 0.0, 0.0], 1), ([0.0, 0.1, 0.0], 2), ([0.0, 0.1, 0.1], 0)])
 def test_the_rule_for_money_serves_where_all_else_is_worse(behind: list[float], place: int) -> None:
-    assert _simplest_of_the_best(judged(behind, [0.0, 0.0, 0.0]), rule_last=True) == place
+    assert _first_of_the_best(judged(behind, [0.0, 0.0, 0.0]), rule_last=True) == place
 
 
 def test_what_is_trained_has_levels_of_its_own_date(trained: Served) -> None:

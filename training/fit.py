@@ -76,8 +76,8 @@ def choose(question: Question, earlier: Examples, later: Examples, budget: Budge
     if budget is not None and not (lacking(earlier, "") or lacking(later, "")):
         trees, table = grown(question, earlier, later, held[0].effects(question), budget)
         growth = trees[0].growth
-        judged = _judged(question, [*judged.recipes, *_with_trees(question, trees)], held)
-    place = _simplest_of_the_best(judged, rule_last=question.is_money)
+        judged = _judged(question, _with_trees(question, judged.recipes, trees), held)
+    place = _first_of_the_best(judged, rule_last=question.is_money)
     recipe = judged.recipes[place]
     told = _reason(question, judged, place, earlier)
     made = Choice(recipe, held[0].made[recipe], told, trials=table, growth=growth)
@@ -103,16 +103,20 @@ def _simple(question: Question, rows: Examples) -> list[Recipe]:
     return [*below, *(Recipe("logistic", lean=lean) for lean in LEANS if process or lean.start)]
 
 
-def _with_trees(question: Question, trees: list[Recipe]) -> list[Recipe]:
-    """Averages and trees alone; money averages hurdles with a process, and that with what trees make of its orders."""
+def _with_trees(question: Question, simple: list[Recipe], trees: list[Recipe]) -> list[Recipe]:
+    """The whole ladder, what is to be preferred first: simpler ones, and averages before trees alone.
+
+    Of money averages come first, of hurdle and process and what trees make of its orders: each alone is far behind on
+    some log, because a few customers decide.
+    """
     averages = [replace(one, rung="average") for one in trees]
     if not question.is_money:
-        return [*averages, *trees]
+        return [*simple, *averages, *trees]
     if not trees[0].expectations:
-        return trees
+        return [*simple, *trees]
     first = trees[0]
     two = replace(first, rung="average", trees=first.trees[:HURDLE])
-    return [*trees, replace(first, rung="poisson"), two, *averages]
+    return [simple[0], two, *averages, *simple[1:], replace(first, rung="poisson"), *trees]
 
 
 def _judged(question: Question, recipes: list[Recipe], held: list[Period]) -> _Judged:
@@ -140,7 +144,7 @@ def _on_its_level(question: Question, rows: Examples, said: Floats, cap: float) 
     return levelled_money(rows, said, cap) if question.is_money else levelled(rows.outcome, said, rows.cutoff)
 
 
-def _simplest_of_the_best(judged: _Judged, *, rule_last: bool) -> int:
+def _first_of_the_best(judged: _Judged, *, rule_last: bool) -> int:
     """The first recipe that is not worse than the best by more than `DOUBT` standard errors of the difference.
 
     The rule for money sees one window and no lapse: it serves where all else is worse.
