@@ -140,6 +140,7 @@ class TaskConfig(Section):
     reward: Names = ()
     reward_unit: Literal["value", "count"] = "value"
     costs: dict[Name, float] = {}
+    margin: Annotated[float, Field(gt=0, allow_inf_nan=False)] | Name | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -184,6 +185,16 @@ class TaskConfig(Section):
         return self
 
     @property
+    def amount(self) -> str | None:
+        """The number column that is summed; None: money."""
+        return self.margin if isinstance(self.margin, str) else None
+
+    @property
+    def rate(self) -> float:
+        """What of the amount counts."""
+        return self.margin if isinstance(self.margin, float) else 1.0
+
+    @property
     def bounds(self) -> tuple[Bound, ...]:
         """What `at_least` and `at_most` ask of the numbers of a row."""
         asked = [(">=", self.at_least), ("<=", self.at_most)]
@@ -198,7 +209,7 @@ _POPULATION = {"active_event", "active_days", "ended_by", "never"}
 KEYS: dict[str, set[str]] = {
     "churn": _COMMON | _POPULATION | _NARROWED | {"churn_event"},
     "propensity": _COMMON | _POPULATION | _NARROWED,
-    "cltv": _COMMON | _POPULATION | _NARROWED,
+    "cltv": _COMMON | _POPULATION | _NARROWED | {"margin"},
     "next_action": _COMMON | _POPULATION | {"action", "nothing", "probability", "reward", "reward_unit", "costs"},
 }
 
@@ -310,7 +321,8 @@ class Config(Section):
     @model_validator(mode="after")
     def _has_money(self) -> Self:
         for name, task in self.tasks.items():
-            if self.log.value is None and (task.kind == "cltv" or (task.reward and task.reward_unit == "value")):
+            sums = task.amount is None if task.kind == "cltv" else task.reward and task.reward_unit == "value"
+            if self.log.value is None and sums:
                 raise ValueError(f"task '{name}' sums money, and [log] names no `value` column; add it{_OR[task.kind]}")
             if self.log.value is None and any(column is None for column, _, _ in task.bounds):
                 raise ValueError(f"task '{name}' bounds `{MONEY}`, and [log] names no `value` column; add it")
@@ -330,8 +342,8 @@ class Config(Section):
 
     @property
     def stored_numbers(self) -> tuple[str, ...]:
-        """Number columns of the store: the log's own, logged probabilities, and what added features or bounds read."""
-        asked = [task.probability for task in self.tasks.values() if task.probability]
+        """Number columns of the store: the log's own, probabilities, margins, and what features and bounds read."""
+        asked = [name for task in self.tasks.values() for name in (task.probability, task.amount) if name]
         asked += [name for name, kind in self.features.columns if kind == "amount"]
         asked += [column for task in self.tasks.values() for column, _, _ in task.bounds if column]
         return tuple(dict.fromkeys([*self.log.numbers, *(name for name in asked if name != self.log.text_length)]))

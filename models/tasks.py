@@ -21,6 +21,11 @@ def outcome_stream(task: TaskConfig) -> Stream:
     return replace(stream, where=tuple(sorted(task.where.items())), bounds=task.bounds)
 
 
+def worth(task: TaskConfig, window_days: int = 0) -> Feature:
+    """The sum of what the task counts as money over the days before, or of all (0)."""
+    return Feature("sum", outcome_stream(task), task.amount, window_days)
+
+
 def population(task: TaskConfig, journeys: Journeys, rows: Rows) -> NDArray[np.bool_]:
     """Which rows the task asks about: active within `active_days`, not ended since, never did a `never` event."""
     features = membership(task)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from features.config import Config
+from features.config import Config, TaskConfig
 from features.timeline import DAY_US, instant, iso
 from models.calendar import Level
 from serving.score import score
@@ -72,6 +72,30 @@ def test_every_shop_has_an_answer_about_money_with_a_grade(tmp_path: Path, shop:
         assert np.mean([one["p_none"] for one in details]) > 0.9
     if shop is all_sent_back:
         assert known["score"].mean() < 5
+
+
+def test_a_margin_counts_by_rate_or_by_column_and_a_refund_takes_it_back(tmp_path: Path) -> None:
+    rows = [one | {"gain": round(0.3 * one["money"], 6)} for one in (*fifty(), *all_sent_back()[:400])]
+    told = {}
+    for name, margin in (("all", None), ("rate", 0.3), ("column", "gain")):
+        task = {"kind": "cltv", "event": ["purchase"], "horizon_days": 30, **({"margin": margin} if margin else {})}
+        write(tmp_path / name / "log" / "events.parquet", rows)
+        plain = config(tmp_path / name, trials=0)
+        shop = plain.model_copy(update={"tasks": {"value": TaskConfig.model_validate({"name": "value", **task})}})
+        run(shop)
+        train(shop, opened(shop), ["value"], promote=True, clock=lambda: FIRST + 500 * DAY_US)
+        told[name] = score(shop, ["value"]).set_index("customer_id")["score"].dropna()
+    assert len(told["all"]) > 40
+    assert told["rate"].to_numpy() == pytest.approx(0.3 * told["all"].to_numpy(), rel=0.02)
+    assert told["column"].to_numpy() == pytest.approx(told["rate"].to_numpy(), rel=0.05)
+
+
+@pytest.mark.parametrize("margin", [0, -0.1, float("inf"), float("nan"), []])
+def test_a_margin_that_is_none_is_refused(margin: object) -> None:
+    with pytest.raises(ValueError, match="margin"):
+        TaskConfig.model_validate(
+            {"name": "value", "kind": "cltv", "event": "purchase", "horizon_days": 30, "margin": margin}
+        )
 
 
 def test_the_level_of_money_comes_back_with_the_season_and_one_order_decides_nothing() -> None:

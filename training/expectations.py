@@ -17,7 +17,7 @@ from features.windows import Feature, FeatureSet
 from models.btyd import Past, fit_bg_nbd
 from models.expectations import Expectations
 from models.gamma_gamma import GammaGamma, fit_gamma_gamma
-from models.tasks import outcome_stream
+from models.tasks import outcome_stream, worth
 from training.panels import Parts
 
 FEWEST_RETURNED = 50
@@ -38,7 +38,7 @@ def repeats(task: TaskConfig) -> tuple[Feature, ...]:
     stream = outcome_stream(task)
     read = [Feature("repeat_days", stream), Feature("repeat_span", stream), Feature("repeat_age", stream)]
     read.append(Feature("recency", stream))
-    return (*read, Feature("sum", stream)) if task.kind == "cltv" else tuple(read)
+    return (*read, worth(task)) if task.kind == "cltv" else tuple(read)
 
 
 def processes(parts: Parts, task: TaskConfig, horizon_days: int, timezone: str, instants: set[int]) -> Processes:

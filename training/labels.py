@@ -16,7 +16,7 @@ from features.journeys import Floats, Ints, Journeys
 from features.panel import Rows, build
 from features.timeline import before, censored, days
 from features.windows import Feature, FeatureSet
-from models.tasks import outcome_stream
+from models.tasks import outcome_stream, worth
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Labels:
 def labels(task: TaskConfig, journeys: Journeys, rows: Rows, horizon_days: int) -> Labels:
     """The labels of these rows; the caller leaves out rows whose window is censored."""
     stream = outcome_stream(task)
-    count, total = Feature("count", stream, None, horizon_days), Feature("sum", stream, None, horizon_days)
+    count, total = Feature("count", stream, None, horizon_days), worth(task, horizon_days)
     seen = build(journeys.hindsight(), rows.shifted(days(horizon_days)), FeatureSet((count, total)))
     happened, value = seen.column(count.name), seen.column(total.name)
     return Labels(_outcome(task, happened, value), happened)
@@ -81,4 +81,4 @@ def _outcome(task: TaskConfig, happened: Floats, value: Floats) -> Floats:
         case "next_action":
             return happened if task.reward_unit == "count" else value
         case _:
-            return value
+            return value * task.rate

@@ -255,7 +255,8 @@ def btyd(question: Question, rows: Examples) -> Btyd | None:
 
 
 def _correction(question: Question, raw: Rung, rows: Examples) -> float:
-    """Money that came over money expected, within a factor of two; amounts above the cap count as that much."""
+    """Money that counts over money expected, within a factor of two of the rate; amounts count up to the cap."""
     cap = cap_of(rows)
     said = float(np.minimum(question.predict(raw, rows).mean, cap).sum())
-    return float(np.clip(np.minimum(rows.outcome, cap).sum() / said, 0.5, 2.0)) if said > 0 else 1.0
+    rate = question.task.rate
+    return float(np.clip(np.minimum(rows.outcome, cap).sum() / said, 0.5 * rate, 2.0 * rate)) if said > 0 else rate

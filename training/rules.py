@@ -6,7 +6,7 @@ from features.config import TaskConfig
 from features.journeys import Floats
 from features.windows import Feature, FeatureSet, Stream
 from models.rungs import Binned, History, Rung, Scaled
-from models.tasks import outcome_stream
+from models.tasks import outcome_stream, worth
 from training.expectations import repeats
 from training.metrics import edges
 from training.panels import Examples
@@ -22,7 +22,7 @@ def needed(task: TaskConfig, fitted_days: int) -> FeatureSet:
         stream = outcome_stream(task)
         windows = (fitted_days, YEAR, 0)
         counts = [Feature("count", stream, None, window) for window in windows]
-        sums = [Feature("sum", stream, None, window) for window in windows]
+        sums = [worth(task, window) for window in windows]
         own = [*counts, *sums, Feature("tenure", stream), *repeats(task)]
     else:
         own = [_recency(task), *repeats(task)]
@@ -32,7 +32,7 @@ def needed(task: TaskConfig, fitted_days: int) -> FeatureSet:
 def rule(task: TaskConfig, fitted_days: int, rows: Examples, features: FeatureSet) -> Rung:
     """The named baseline of the task's kind."""
     if task.kind == "cltv":
-        past = Feature("sum", outcome_stream(task), None, fitted_days).name
+        past = worth(task, fitted_days).name
         before = float(np.nansum(rows.values[:, features.position[past]]))
         return Scaled(past, max(float(rows.outcome.sum()) / before, 0.0) if before > 0 else 1.0)
     return recency_rule(_recency(task).name, rows, features)
@@ -58,12 +58,12 @@ def constant(task: TaskConfig, rows: Examples) -> Rung:
 
 def history(task: TaskConfig, fitted_days: int, rows: Examples) -> History | None:
     """What a hurdle reads of the past; None when the rows hold no money to learn from."""
-    orders, money = float(rows.labels.count.sum()), float(rows.outcome.sum())
+    orders, money = float(rows.labels.count.sum()), float(rows.outcome.sum()) / task.rate
     if orders <= 0 or money <= 0:
         return None
     stream = outcome_stream(task)
     counts = tuple(Feature("count", stream, None, window).name for window in (0, YEAR))
-    sums = tuple(Feature("sum", stream, None, window).name for window in (0, YEAR))
+    sums = tuple(worth(task, window).name for window in (0, YEAR))
     return History(counts[0], Feature("tenure", stream).name, counts, sums, money / orders, float(fitted_days))
 
 

@@ -4,7 +4,7 @@ The definitions are those of the words: rows of one customer, event and order ar
 its first visible row and the sum of its values; a negative sum is a refund and no occurrence.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,10 +60,12 @@ def labels(task: TaskConfig, journeys: Journeys, cutoffs: Ints, horizon_days: in
 def labels_over(task: TaskConfig, journeys: Journeys, cutoffs: Ints, ahead_us: int, length_us: int) -> Floats:
     """Labels over the window of this length that ends so long after each cutoff."""
     events = task.churn_event or task.event
+    if task.amount is not None:
+        journeys = replace(journeys, value=journeys.number(task.amount))
     seen = occurrences(journeys, events, task.where, cutoffs + ahead_us, hindsight=True, bounds=task.bounds)
     inside = seen.inside(length_us)
     if task.kind == "cltv":
-        return seen.per_customer(np.where(inside, seen.value, 0.0))
+        return seen.per_customer(np.where(inside, seen.value, 0.0)) * task.rate
     came = seen.per_customer(inside & seen.genuine) > 0
     silent = task.kind == "churn" and not task.churn_event
     return np.asarray(came != silent, np.float64)
