@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from features.journeys import Floats
-from models.amounts import LEVELS, Amounts, Around, unpack_amounts
+from models.amounts import Amounts, Around, unpack_amounts
 from models.calendar import Level, unpack_level
 from models.calibration import Calibrator, unpack_calibrator
 from models.expectations import Expectations, unpack_expectations
@@ -189,7 +189,8 @@ class Answer:
         mean, doubt = prediction.mean, self.adjusted.doubt(as_of_us)
         if self.amounts is not None:
             around = Around(mean, parts["p_none"], by if self.horizon_days != self.fitted_days else 1.0, doubt)
-            return self.amounts.interval(around), self.amounts.quantiles(LEVELS, around)
+            low, high, quantiles = self.amounts.say(around)
+            return (low, high), quantiles
         low, high = self.spread.widened(mean, doubt) if doubt else self.spread.interval(mean)
         return (self.carried(low, by), self.carried(high, by)), None
 

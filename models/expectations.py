@@ -94,7 +94,7 @@ class Expectations:
     def _order_value(self, values: Floats, position: Position, count: Floats) -> Floats | None:
         if self.order_value is None:
             return None
-        money = np.maximum(np.nan_to_num(values[:, position[self.money]]), 0.0)  # refunds may outweigh what was bought
+        money = np.fmax(values[:, position[self.money]], 0.0)  # refunds may outweigh what was bought; NaN is none
         return self.order_value.order_value(count, money / np.maximum(count, 1.0))
 
 

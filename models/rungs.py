@@ -69,7 +69,7 @@ class Scaled:
 
     def predict(self, values: Floats, position: Position) -> Prediction:
         """Feature times factor."""
-        return Prediction(np.nan_to_num(values[:, position[self.feature]]) * self.factor)
+        return Prediction(_known(values[:, position[self.feature]]) * self.factor)
 
     def pack(self) -> Packed:
         """Plain JSON; no texts."""
@@ -159,13 +159,13 @@ class History:
 
     def pace(self, values: Floats, position: Position) -> Floats:
         """Orders to be expected in the span if the past simply went on; half an order for nobody known."""
-        ever, tenure = (np.nan_to_num(values[:, position[name]]) for name in (self.ever, self.tenure))
+        ever, tenure = (_known(values[:, position[name]]) for name in (self.ever, self.tenure))
         return (ever + 0.5) / (tenure + self.span_days) * self.span_days
 
     def order_value(self, values: Floats, position: Position) -> Floats:
         """A customer's own money per order, drawn to the typical one by as much as `OWN_ORDERS` orders weigh."""
-        count = sum(np.nan_to_num(values[:, position[name]]) for name in self.counts)
-        money = sum(np.nan_to_num(values[:, position[name]]) for name in self.sums)
+        count = sum(_known(values[:, position[name]]) for name in self.counts)
+        money = sum(_known(values[:, position[name]]) for name in self.sums)
         own = (money + OWN_ORDERS * self.typical) / (count + OWN_ORDERS)
         return np.asarray(np.maximum(own, self.typical / 100))
 
@@ -290,6 +290,11 @@ def gains(rung: Rung, position: Position) -> dict[str, Floats]:
     fold = rung.expectations
     rows = {name: trees.importance()[None, :] for name, trees in held.items()}
     return {name: (row if fold is None else fold.folded(row, position))[0] for name, row in rows.items()}
+
+
+def _known(column: Floats) -> Floats:
+    """With 0 for NaN; NumPy's own takes ten times as long for one row."""
+    return np.where(np.isnan(column), 0.0, column)
 
 
 def _widened(expectations: Expectations | None, values: Floats, position: Position) -> Floats:

@@ -230,7 +230,7 @@ def prior_of(served: Served, answer: Answer) -> Said:
     if prior is None:
         mean = np.array([np.mean(answer.base) if answer.base else np.nan])
         amounts = answer.amounts
-        low, high = answer.spread.interval(mean) if amounts is None else amounts.interval(Around(mean, 0.0 * mean))
+        low, high = answer.spread.interval(mean) if amounts is None else amounts.say(Around(mean, 0.0 * mean))[:2]
         return Said(mean, low, high, answer.percentile(mean), mean, {})
     score, low, high, baseline = (np.array([prior[name]]) for name in ("score", "low", "high", "baseline"))
     return Said(score, low, high, answer.percentile(score), baseline, {})
