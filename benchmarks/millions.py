@@ -60,7 +60,17 @@ def main() -> int:
 
 def _fits(data: Path, customers: int, _: argparse.Namespace) -> bool:
     """The table of the sample beside everybody; whether the product's fits keep the minute and lose nothing."""
-    titles = ("model", "fitted on", "wall s", "processor s", "peak MiB", "(before)", "log-likelihood", "orders", "")
+    titles = (
+        "model",
+        "fitted on",
+        "wall s",
+        "processor s",
+        "peak MiB",
+        "(before)",
+        "log-likelihood",
+        "orders",
+        "parameters",
+    )
     print("\n| " + " | ".join(titles) + " |\n" + "|---" * len(titles) + "|")
     holds = True
     for name in MODELS:
@@ -92,7 +102,7 @@ def _peer(data: Path, customers: int, options: argparse.Namespace) -> bool:
     if not environment.is_here():
         print("\nlifetimes is left out: python -m benchmarks.million.environment makes its environment")
         return True
-    titles = ("model", "customers", "ours, processor s", "lifetimes, processor s", "× less", "MiB", "MiB", "", "")
+    titles = ("model", "customers", "ours, processor s", "theirs", "× less", "ours, MiB", "theirs", "ours", "theirs")
     print("\n| " + " | ".join(titles) + " |\n" + "|---" * len(titles) + "|")
     holds = True
     for size in sorted({min(size, customers) for size in options.peer_sizes}):
