@@ -22,6 +22,7 @@ INSIDE = 0.9  # of outcomes lie in an interval
 PLACES = 11  # where an interval may begin
 STARTS = np.linspace(0.0, 1.0 - INSIDE, PLACES)
 ASKED = np.concatenate([STARTS, STARTS + INSIDE, LEVELS])
+FINE = 1e-6  # ratios are kept to so much
 SURE = 0.99  # nobody is surer to buy nothing
 
 Table = tuple[tuple[float, ...], ...]
@@ -134,10 +135,11 @@ def unpack_amounts(plain: Mapping[str, Any] | None) -> Amounts | None:
 
 def _doubted(amount: Floats, middle: Floats, level: Floats, doubt: float) -> Floats:
     """Quantiles of amounts whose level is not known: variances of logarithms add up, as of normal ones."""
+    middle = np.maximum(middle, FINE)
     least = middle * TINY
     apart = np.log(np.maximum(amount, least) / middle)
     wider = np.hypot(apart, doubt * ndtri(np.clip(level, 1e-3, 1 - 1e-3)))
-    return np.asarray(np.where(amount > least, middle * np.exp(np.sign(apart) * wider), amount))
+    return np.asarray(np.where(amount > least, middle * np.exp(np.sign(level - 0.5) * wider), amount))
 
 
 def _at(table: Floats, group: Ints, level: Floats) -> Floats:

@@ -12,7 +12,7 @@ from training.metrics import edges
 GROUPS = 10
 LEAST_ROWS = 50  # of a group
 GRID = np.linspace(0.0, 1.0, 101)
-DIGITS = 6
+DIGITS = 6  # models.amounts.FINE
 Z = 1.645
 
 
@@ -86,10 +86,8 @@ def conformal(found: Amounts, later: Ranked) -> Amounts:
     if not len(later.mean):
         return found
     ends, groups = _groups(later.mean)
-    used = [np.quantile(later.rank[rows], GRID, method="weibull") for rows in groups]
-    for row in used:
-        row[0], row[-1] = 0.0, 1.0
-    return replace(found, used_edges=ends, used=_table(used, GRID))
+    ranks = [np.concatenate([[0.0], later.rank[rows], [1.0]]) for rows in groups]
+    return replace(found, used_edges=ends, used=_table(ranks, GRID))
 
 
 def _table(samples: list[Floats], unseen: Floats) -> Table:
