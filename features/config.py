@@ -140,7 +140,7 @@ class TaskConfig(Section):
     reward: Names = ()
     reward_unit: Literal["value", "count"] = "value"
     costs: dict[Name, float] = {}
-    margin: Annotated[float, Field(gt=0, allow_inf_nan=False)] | Name | None = None
+    margin: Annotated[float, Field(gt=0, le=1, strict=True)] | Name | None = None
 
     @model_validator(mode="before")
     @classmethod

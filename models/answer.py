@@ -201,9 +201,9 @@ class Answer:
         """
         if self.horizon_days == self.fitted_days:
             return said
-        ratio = (self.power or self.horizon_days / self.fitted_days) if by is None else by
         if self.kind == "cltv":
-            return said * ratio
+            return said * (self.horizon_days / self.fitted_days if by is None else by)
+        ratio = (self.power or self.horizon_days / self.fitted_days) if by is None else by
         return np.asarray(said**ratio if self.outcome == "silence" else 1.0 - (1.0 - said) ** ratio)
 
     def _stretch(self, values: Floats, position: Position) -> tuple[Floats, Floats]:
@@ -300,8 +300,3 @@ def unpack_answer(plain: Mapping[str, Any], texts: Mapping[str, str]) -> Answer:
 
 def _named(start: str, texts: Mapping[str, str]) -> dict[str, str]:
     return {name.removeprefix(start): text for name, text in texts.items() if name.startswith(start)}
-
-
-def bands(percentile: Floats) -> list[str]:
-    """The band of every percentile: low, medium, high or very high."""
-    return [BANDS[index] for index in np.searchsorted(BAND_EDGES, percentile, side="right")]

@@ -19,6 +19,7 @@ from features.windows import FeatureSet
 from models.action import Actions
 from models.amounts import LEVELS, Around
 from models.answer import Answer, Said
+from models.prediction import TINY
 from models.tasks import is_member
 from models.trust import is_stale, is_thin, valid_us
 from serving.contract import (
@@ -172,16 +173,32 @@ def monotone(answers: Sequence[Answer], said: Sequence[Said]) -> list[Said]:
     """The same, with probabilities that never contradict each other over horizons.
 
     That something happens is never less likely within a longer horizon, that nothing happens never more likely. Money
-    is left alone.
+    itself may fall, because it may be sent back.
     """
-    if len(answers) < 2 or answers[0].kind == "cltv":
+    if len(answers) < 2:
         return list(said)
+    if answers[0].kind == "cltv":
+        return _monotone_orders(said)
     accumulate = np.minimum.accumulate if answers[0].outcome == "silence" else np.maximum.accumulate
     score, low, high = (accumulate(np.stack([getattr(one, name) for one in said])) for name in ("score", "low", "high"))
     return [
         replace(one, score=score[i], low=low[i], high=high[i], percentile=answer.percentile(score[i]))
         for i, (answer, one) in enumerate(zip(answers, said, strict=True))
     ]
+
+
+def _monotone_orders(said: Sequence[Said]) -> list[Said]:
+    """No order is never more likely within a longer horizon, and orders are never fewer."""
+    told: list[Said] = []
+    for one in said:
+        parts = dict(one.parts)
+        for name, better in (("p_none", np.fmin), ("next_order_days", np.fmin), ("orders", np.fmax)):
+            if told and name in parts and name in told[-1].parts:
+                parts[name] = better(told[-1].parts[name], parts[name])
+        if "order_value" in parts:
+            parts["order_value"] = one.score / np.maximum(parts["orders"], TINY)
+        told.append(replace(one, parts=parts))
+    return told
 
 
 def _judged(served: Served, answer: Answer, spoken: tuple[Said, Said], panel: Panel, who: _Who, asked: Asked) -> Judged:

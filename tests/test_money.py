@@ -47,6 +47,25 @@ def one_whale() -> list[Row]:
     return [*fifty(), *(bought(99, day, 250_000.0) for day in range(10, LAST, 10))]
 
 
+def subscribers() -> list[Row]:
+    """One price, one order a month, so that nobody buys twice within a horizon."""
+    rng = np.random.default_rng(4)
+    rows = []
+    for c in range(400):
+        start, stays = rng.uniform(0, 300), rng.exponential(200)
+        days = np.arange(start, min(start + stays, LAST), 32.0) + rng.uniform(-1, 1)
+        rows += [bought(c, max(day, 0.0), 10.0) for day in days]
+    return rows
+
+
+def sent_back_at_last() -> list[Row]:
+    return [
+        *fifty(),
+        *(bought(c + 100, day, 20.0 + c % 7) for c in range(350) for day in range(c % 40, LAST - 20, 45)),
+        bought(100, LAST - 12.0, -1e7),
+    ]
+
+
 def served(folder: Path, rows: Sequence[Row]) -> Config:
     write(folder / "log" / "events.parquet", rows)
     shop = config(folder, trials=0)
@@ -55,7 +74,10 @@ def served(folder: Path, rows: Sequence[Row]) -> Config:
     return shop
 
 
-@pytest.mark.parametrize("shop", [fifty, once_each, all_sent_back, one_whale], ids=lambda shop: shop.__name__)
+SHOPS = (fifty, once_each, all_sent_back, one_whale, subscribers, sent_back_at_last)
+
+
+@pytest.mark.parametrize("shop", SHOPS, ids=lambda shop: shop.__name__)
 def test_every_shop_has_an_answer_about_money_with_a_grade(tmp_path: Path, shop: Callable[[], list[Row]]) -> None:
     told = score(served(tmp_path, shop()), ["value"])
     assert set(told["grade"]) <= set("ABCD")
@@ -72,6 +94,43 @@ def test_every_shop_has_an_answer_about_money_with_a_grade(tmp_path: Path, shop:
         assert np.mean([one["p_none"] for one in details]) > 0.9
     if shop is all_sent_back:
         assert known["score"].mean() < 5
+    if shop is one_whale:  # whose orders are 5,000 times those of the others
+        assert known["score"].nlargest(2).to_numpy()[1] < 3000
+
+
+@pytest.mark.parametrize("more", [{"at_least": {"value": 30}}, {"never": ["return"]}])
+def test_a_margin_of_a_column_goes_with_bounds_and_orders_in_several_rows(tmp_path: Path, more: Row) -> None:
+    rows = []
+    for number, one in enumerate(fifty()):
+        day = (instant(one["at"]) - FIRST) / DAY_US
+        later = bought(int(one["who"][1:]), min(day + 8, LAST), one["money"])
+        rows += [line | {"gain": 0.3 * line["money"], "order": str(number)} for line in (one, later)]
+    write(tmp_path / "log" / "events.parquet", rows)
+    task = {"name": "value", "kind": "cltv", "event": "purchase", "horizon_days": 30, "margin": "gain", **more}
+    plain = config(tmp_path, trials=0)
+    log = plain.log.model_copy(update={"order": "order"})
+    shop = plain.model_copy(update={"log": log, "tasks": {"value": TaskConfig.model_validate(task)}})
+    run(shop)
+    train(shop, opened(shop), ["value"], promote=True, clock=lambda: FIRST + 500 * DAY_US)  # and the audit agrees
+    assert score(shop, ["value"])["score"].notna().sum() > 30
+
+
+def test_over_several_horizons_orders_never_fall_and_silence_never_grows(tmp_path: Path) -> None:
+    write(tmp_path / "log" / "events.parquet", sent_back_at_last()[:-1])
+    task = {"name": "value", "kind": "cltv", "event": "purchase", "horizons_days": [30, 60, 75]}
+    shop = config(tmp_path, trials=0).model_copy(update={"tasks": {"value": TaskConfig.model_validate(task)}})
+    run(shop)
+    train(shop, opened(shop), ["value"], promote=True, clock=lambda: FIRST + 500 * DAY_US)
+    told = score(shop, ["value"]).dropna(subset=["score"]).sort_values(["customer_id", "horizon_days"])
+    orders, p_none = (
+        told["details"].map(lambda one, name=name: one[name]).to_numpy(float).reshape(-1, 3)
+        for name in ("orders", "p_none")
+    )
+    assert (np.diff(orders, axis=1) >= 0).all()
+    assert (np.diff(p_none, axis=1) <= 0).all()
+    assert (orders * told["details"].map(lambda one: one["order_value"]).to_numpy().reshape(-1, 3)).ravel() == (
+        pytest.approx(told["score"].to_numpy(float))
+    )
 
 
 def test_a_margin_counts_by_rate_or_by_column_and_a_refund_takes_it_back(tmp_path: Path) -> None:
@@ -90,7 +149,7 @@ def test_a_margin_counts_by_rate_or_by_column_and_a_refund_takes_it_back(tmp_pat
     assert told["column"].to_numpy() == pytest.approx(told["rate"].to_numpy(), rel=0.05)
 
 
-@pytest.mark.parametrize("margin", [0, -0.1, float("inf"), float("nan"), []])
+@pytest.mark.parametrize("margin", [0, -0.1, float("inf"), float("nan"), [], True, 30])
 def test_a_margin_that_is_none_is_refused(margin: object) -> None:
     with pytest.raises(ValueError, match="margin"):
         TaskConfig.model_validate(

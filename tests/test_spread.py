@@ -5,11 +5,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from features.journeys import Floats
 from models.amounts import LEVELS, Amounts, Around, unpack_amounts
 from training.grade import grade
-from training.spread import Missed, Ranked, amounts, conformal, probability_spread, shortest
+from training.spread import Landed, Missed, amounts, conformal, probability_spread, shortest
 
 
 def once(truth: Floats, predicted: Floats) -> Missed:
@@ -25,14 +26,14 @@ def paying(rows: int, seed: int) -> tuple[Floats, Floats, Floats]:
     return truth, (1 - p_none) * amount, p_none
 
 
-def later(found: Amounts, truth: Floats, mean: Floats, p_none: Floats) -> Ranked:
-    place = np.random.default_rng(0).random(len(truth))
-    return Ranked(mean, found.rank(truth, mean, p_none, place))
+def covered(found: Amounts, truth: Floats, mean: Floats, p_none: Floats) -> NDArray[np.bool_]:
+    low, high, _ = found.say(Around(mean, p_none))
+    return np.asarray((truth >= low) & (truth <= high))
 
 
 def test_intervals_and_quantiles_of_money_hold_what_they_promise_in_every_group() -> None:
     found = amounts(*paying(20_000, 1))
-    found = conformal(found, later(found, *paying(4000, 2)))
+    found = conformal(found, Landed(*paying(4000, 2)), 0)
     truth, mean, p_none = paying(20_000, 3)
     around = Around(mean, p_none)
     low, high, _ = found.say(around)
@@ -51,13 +52,23 @@ def test_intervals_and_quantiles_of_money_hold_what_they_promise_in_every_group(
 def test_what_is_said_too_narrow_is_made_to_come_true_on_later_rows() -> None:
     truth, mean, p_none = paying(20_000, 1)
     narrow = amounts(np.where(truth > 0, mean / (1 - p_none), 0.0), mean, p_none)
-    found = conformal(narrow, later(narrow, *paying(20_000, 2)))
-    after, its_mean, its_none = paying(20_000, 3)
-    _, high, _ = narrow.say(Around(its_mean, its_none))
-    levels = narrow.rank(after, its_mean, its_none, np.full(len(after), 0.5))
-    assert (after <= high).mean() < 0.85
-    assert (levels > 0.999).mean() > 0.1
-    assert found.used != narrow.used
+    found, new = conformal(narrow, Landed(*paying(4000, 2)), 0), paying(20_000, 3)
+    sure = new[2] < 0.2
+    assert covered(narrow, *new)[sure].mean() < 0.5
+    assert covered(found, *new)[sure].mean() > 0.86
+    assert covered(found, *new).mean() == pytest.approx(0.9, abs=0.02)
+
+
+@pytest.mark.parametrize("price", [9.9, 10.0, 10.5, 20.0])
+def test_one_price_for_all_that_changed_is_followed(price: float) -> None:
+    rng = np.random.default_rng(6)
+    p_none = rng.uniform(0.02, 0.2, 3000)
+    bought: Floats = (rng.random(3000) > p_none).astype(np.float64)
+    found = amounts(10.0 * bought, 10 * (1 - p_none), p_none)
+    found = conformal(found, Landed(price * bought, 10 * (1 - p_none), p_none), 0)
+    around = Around(10 * (1 - p_none), p_none)
+    assert covered(found, price * bought, around.mean, p_none).mean() > 0.88
+    assert found.quantiles(np.array([0.5]), around) == pytest.approx(price, rel=0.01)
 
 
 def test_who_surely_buys_has_no_zero_in_the_interval_and_who_surely_does_not_nothing_else() -> None:
@@ -87,7 +98,7 @@ def test_refunds_beyond_purchases_are_in_the_distribution() -> None:
 
 def test_amounts_are_the_same_after_they_were_packed_and_alone() -> None:
     truth, mean, p_none = paying(500, 1)
-    found = conformal(amounts(truth, mean, p_none), later(amounts(truth, mean, p_none), *paying(300, 2)))
+    found = conformal(amounts(truth, mean, p_none), Landed(*paying(300, 2)), 0)
     again = unpack_amounts(json.loads(json.dumps(found.pack())))
     assert again == found
     around, one = Around(mean, p_none, doubt=0.2), Around(mean[7:8], p_none[7:8], doubt=0.2)
@@ -132,7 +143,7 @@ def test_few_rows_give_a_wide_interval_and_no_crash(rows: int) -> None:
     low, high = probability_spread(once(np.ones(rows), np.full(rows, 0.5))).interval(np.array([0.5]))
     assert high[0] - low[0] > 0.5
     money = amounts(np.ones(rows), np.full(rows, 2.0), np.full(rows, 0.5))
-    money = conformal(money, later(money, np.ones(rows), np.full(rows, 2.0), np.full(rows, 0.5)))
+    money = conformal(money, Landed(np.ones(rows), np.full(rows, 2.0), np.full(rows, 0.5)), 0)
     quantiles = money.quantiles(np.array(LEVELS), Around(np.array([2.0]), np.array([0.5])))
     assert np.isfinite(quantiles).all()
     assert quantiles[0, -1] > 0

@@ -16,13 +16,13 @@ from models.rungs import Rung
 from training.audit.case import Case
 from training.audit.verdict import audit, settle
 from training.calibrate import calibrator
-from training.evaluate import Tested, Trial, evaluate, informed, seen
+from training.evaluate import Tested, Trial, evaluate, informed, landed, seen
 from training.expectations import Processes, processes
 from training.fit import Choice, choose
 from training.levels import level, money_level
 from training.panels import Asked, Examples, Parts, base_values, examples
-from training.recipe import Question, Recipe, cap_of, make
-from training.rules import constant
+from training.recipe import Question, Recipe, make
+from training.rules import cap_of, constant
 from training.split import SHORTEST_LEAD, Split
 from training.spread import NOTHING_SEEN, amounts, probability_spread, shortest
 from training.tune import Budget
@@ -202,9 +202,10 @@ def _answer(
     )
     if rungs.quiet is None:
         return plain
-    mean, p_none = (question.predict(rung, rows).mean for rung in (rungs.rung, rungs.quiet))
+    fitted_on = landed(rows, *(question.predict(rung, rows).mean for rung in (rungs.rung, rungs.quiet)))
+    shape = amounts(fitted_on.outcome, fitted_on.mean, fitted_on.p_none)
     adjusted = _adjusted(setting, question.silence, rungs.quiet, rows.silence, (None, later[1]))
-    return replace(plain, quiet=Quiet(rungs.quiet, adjusted), amounts=amounts(rows.outcome, mean, p_none))
+    return replace(plain, quiet=Quiet(rungs.quiet, adjusted), amounts=shape)
 
 
 def _adjusted(
@@ -229,7 +230,7 @@ def _serving(
     rungs = _refitted(question, (reported.choice, reported.quiet), rows)
     plain = _answer(setting, question, rungs, rows, (_calibrator(reported), setting.as_of))
     answer = replace(
-        informed(plain, *([tested.seen] if tested else [])),
+        informed(question, plain, *([tested.seen] if tested else [])),
         horizon_days=split.horizon_days,
         grade=tested.grade if tested else "D",
         metrics=tested.metrics if tested else {},
@@ -286,6 +287,8 @@ def _prior(answer: Answer, rows: Examples, scores: Floats, baselines: Floats) ->
 def _notes(reported: _Reported) -> tuple[str, ...]:
     split = reported.split
     notes = [reported.choice.reason]
+    if reported.quiet is not None:
+        notes.append(f"whether anybody buys at all is said by the {reported.quiet.recipe.rung}")
     if split.extrapolated:
         enough = split.first + round(split.horizon_days * (3 + SHORTEST_LEAD) * DAY_US)
         notes.append(

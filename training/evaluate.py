@@ -14,10 +14,11 @@ from training.calibrate import Later
 from training.grade import grade
 from training.levels import levelled, levelled_money
 from training.panels import Examples
-from training.recipe import Question, cap_of
-from training.spread import NOTHING_RANKED, NOTHING_SEEN, Missed, Ranked, conformal, probability_spread
+from training.recipe import Question
+from training.rules import cap_of
+from training.spread import NOTHING_LANDED, NOTHING_SEEN, Landed, Missed, conformal, probability_spread
 
-Seen = Missed | Ranked
+Seen = Missed | Landed
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,23 +49,26 @@ def seen(question: Question, answer: Answer, rows: Examples) -> Seen:
     expected = answer.expected(rows.values, question.features.position, _as_of(rows))
     if answer.amounts is None:
         return Missed(rows.outcome, expected.mean, np.zeros(len(rows), np.int64))
-    place = np.random.default_rng(question.seed).random(len(rows))
-    mean = levelled_money(rows, expected.mean, cap_of(rows))
-    p_none = levelled(rows.silence.outcome, expected.parts["p_none"], rows.cutoff)
-    return Ranked(mean, answer.amounts.rank(rows.outcome, mean, p_none, place))
+    return landed(rows, expected.mean, expected.parts["p_none"])
 
 
-def informed(answer: Answer, *found: Seen) -> Answer:
+def landed(rows: Examples, mean: Floats, p_none: Floats) -> Landed:
+    """Money with what is said of it on the level that came."""
+    quiet = levelled(rows.silence.outcome, p_none, rows.cutoff)
+    return Landed(rows.outcome, levelled_money(rows, mean, cap_of(rows)), quiet)
+
+
+def informed(question: Question, answer: Answer, *found: Seen) -> Answer:
     """The answer with intervals by what was seen on later rows."""
     if answer.amounts is not None:
-        ranked = (one for one in found if isinstance(one, Ranked))
-        return replace(answer, amounts=conformal(answer.amounts, sum(ranked, NOTHING_RANKED)))
+        money = (one for one in found if isinstance(one, Landed))
+        return replace(answer, amounts=conformal(answer.amounts, sum(money, NOTHING_LANDED), question.seed))
     missed = (one for one in found if isinstance(one, Missed))
     return replace(answer, spread=probability_spread(sum(missed, NOTHING_SEEN)))
 
 
 def _together(one: Seen, other: Seen) -> Seen:
-    if isinstance(one, Ranked) and isinstance(other, Ranked):
+    if isinstance(one, Landed) and isinstance(other, Landed):
         return one + other
     if isinstance(one, Missed) and isinstance(other, Missed):
         return one + other
@@ -77,8 +81,8 @@ def _as_of(rows: Examples) -> int:
 
 @dataclass(frozen=True)
 class Trial:
-    """What is to be tested: an answer as it would serve, and what was learnt on the validation rows (spread, threshold,
-    cap).
+    """What is to be tested: an answer as it would serve, and what was learnt on the validation rows (what was seen,
+    threshold, cap).
     """
 
     answer: Answer
@@ -91,7 +95,7 @@ class Trial:
 def evaluate(question: Question, tried: Trial, rows: Examples) -> Tested:
     """All figures with their intervals over customers, and the grade."""
     weights = draws(rows.customer, question.seed)
-    answer = informed(tried.answer, tried.seen)
+    answer = informed(question, tried.answer, tried.seen)
     said = answer.say(rows.values, question.features.position, _as_of(rows))
     figures = _figures(question, tried, rows, said.score, weights) | _skill(question, tried, rows, said, weights)
     if said.quantiles is not None:

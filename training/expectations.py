@@ -21,6 +21,7 @@ from models.tasks import outcome_stream, worth
 from training.panels import Parts
 
 FEWEST_RETURNED = 50
+ALIKE = 1e6  # orders that the average of all weighs where customers are alike
 
 
 @dataclass(frozen=True)
@@ -77,12 +78,11 @@ def _fitted(values: Floats, features: FeatureSet, horizon_days: int) -> Expectat
     found = Expectations(days, span, age_name, silence, float(horizon_days), best)
     if not money:
         return found
-    worth = _order_value(x + 1, values[:, 4])
-    if worth is None:
-        return "the likelihood of Gamma-Gamma has no top on this log's money"
-    return replace(found, money=money[0], order_value=worth)
+    return replace(found, money=money[0], order_value=_order_value(x + 1, values[:, 4]))
 
 
-def _order_value(count: Floats, money: Floats) -> GammaGamma | None:
+def _order_value(count: Floats, money: Floats) -> GammaGamma:
+    """The likeliest; where there is none, as with one price for all, that of an order on average, for everybody."""
     paid = money > 0
-    return fit_gamma_gamma(count[paid], money[paid] / count[paid])
+    average = float(money[paid].sum() / count[paid].sum()) if paid.any() else 0.0
+    return fit_gamma_gamma(count[paid], money[paid] / count[paid]) or GammaGamma(1.0, 1.0 + ALIKE, average * ALIKE)

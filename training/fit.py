@@ -18,8 +18,8 @@ from training.levels import levelled, levelled_money
 from training.logistic import LEANS
 from training.metrics import best_threshold
 from training.panels import Examples
-from training.recipe import HURDLE, Question, Recipe, cap_of, make
-from training.rules import history
+from training.recipe import HURDLE, Question, Recipe, make
+from training.rules import cap_of, history
 from training.tune import Budget, Table
 
 DOUBT = 0.5  # standard errors by which a rung must beat a simpler one

@@ -42,7 +42,8 @@ class Period:
     def _make(self, question: Question, recipe: Recipe) -> Rung:
         match recipe.rung:
             case "average":
-                return averaged(question, self.rungs(question, recipe.members))
+                average = averaged(question, self.rungs(question, recipe.members))
+                return average or make(question, Recipe("rule"), self.earlier)
             case "lightgbm":
                 return make(question, recipe, self.earlier, self.effects(question))
             case "logistic" if recipe.lean == LEANS[0]:

@@ -13,14 +13,14 @@ from models.boosted import Grower, Growth, Sample, sample
 from models.expectations import Expectations
 from models.linear import log_odds
 from models.prediction import TINY, Prediction
-from models.rungs import Average, Hurdle, Orders, Probability, Rung
+from models.rungs import Average, Hurdle, Orders, Probability, Rung, Scaled
 from models.silence import NEVER, Btyd
 from training.expectations import Processes
 from training.levels import missing_shift
 from training.logistic import LEANS, Fitted, Lean, fit_logistic
 from training.metrics import log_losses
 from training.panels import Examples
-from training.rules import history, rule
+from training.rules import cap_of, history, past_of, rule
 
 
 @dataclass(frozen=True)
@@ -103,13 +103,6 @@ class Recipe:
 
 
 HURDLE = 2  # boosters
-CAP = 0.995  # amounts above this quantile of paying rows count as that much where a single one could decide
-
-
-def cap_of(rows: Examples) -> float:
-    """The amount that only one paying row in 200 exceeds."""
-    paid = rows.outcome[rows.outcome > 0]
-    return float(np.quantile(paid, CAP)) if len(paid) else 0.0
 
 
 def make(question: Question, recipe: Recipe, rows: Examples, linear: Fitted | None = None) -> Rung:
@@ -137,8 +130,10 @@ def make(question: Question, recipe: Recipe, rows: Examples, linear: Fitted | No
     return made or rule(question.task, question.fitted_days, rows, question.features)
 
 
-def averaged(question: Question, rungs: Sequence[Rung]) -> Average:
-    """An average of these."""
+def averaged(question: Question, rungs: Sequence[Rung]) -> Average | None:
+    """An average of these; None where one of them is but the rule for money, which says nothing of orders."""
+    if any(isinstance(rung, Scaled) for rung in rungs):
+        return None
     return Average(tuple(rungs), odds=not question.is_money)
 
 
@@ -208,18 +203,22 @@ def parts(
     if not question.is_money:
         return [sample(values, rows.outcome, start=begin, like=bins[0])]
     bought = rows.labels.count > 0
-    past = history(question.task, question.fitted_days, rows)
     some = rows[bought]
-    pace = np.ones(len(some)) if past is None else past.pace(some.values, question.features.position)
+    pace = past_of(question.task, question.fitted_days, 1.0).pace(some.values, question.features.position)
     hurdle = [
         sample(values, bought.astype(np.float64), like=bins[0]),
-        sample(values[bought], some.labels.count - 1, start=np.log(pace), like=bins[1]),
+        sample(values[bought], _countable(some.labels.count - 1), start=np.log(pace), like=bins[1]),
     ]
     if read is None:
         return hurdle
     orders = np.nan_to_num(read.ahead(rows.values, question.features.position).orders, nan=NEVER)
     begun = np.log(np.maximum(orders, TINY))
     return [*hurdle, sample(values, rows.labels.count, start=begun, like=bins[2])]
+
+
+def _countable(count: Floats) -> Floats:
+    """Where nothing was ever counted, half of one spread over all: no rate of nothing can be learnt."""
+    return count if count.any() else count + 0.5 / max(len(count), 1)
 
 
 def _hurdle(question: Question, recipe: Recipe, rows: Examples) -> Rung | None:
@@ -256,7 +255,6 @@ def btyd(question: Question, rows: Examples) -> Btyd | None:
 
 def _correction(question: Question, raw: Rung, rows: Examples) -> float:
     """Money that counts over money expected, within a factor of two of the rate; amounts count up to the cap."""
-    cap = cap_of(rows)
-    said = float(np.minimum(question.predict(raw, rows).mean, cap).sum())
-    rate = question.task.rate
-    return float(np.clip(np.minimum(rows.outcome, cap).sum() / said, 0.5 * rate, 2.0 * rate)) if said > 0 else rate
+    cap, rate = cap_of(rows), question.task.rate
+    said = float(np.minimum(question.predict(raw, rows).mean * rate, cap).sum())
+    return rate * float(np.clip(np.minimum(rows.outcome, cap).sum() / said, 0.5, 2.0)) if said > 0 else rate

@@ -14,6 +14,7 @@ from training.panels import Examples
 GROUPS = 10
 SHRINK = 20.0  # rows that the average of all weighs in each group
 YEAR = 365
+CAP = 0.995  # amounts above this quantile of paying rows count as that much where a single one could decide
 
 
 def needed(task: TaskConfig, fitted_days: int) -> FeatureSet:
@@ -56,15 +57,25 @@ def constant(task: TaskConfig, rows: Examples) -> Rung:
     return Binned(_recency(task).name, (), (rate, rate), name="constant")
 
 
+def cap_of(rows: Examples) -> float:
+    """The amount that only one paying row in 200 exceeds."""
+    paid = rows.outcome[rows.outcome > 0]
+    return float(np.quantile(paid, CAP)) if len(paid) else 0.0
+
+
 def history(task: TaskConfig, fitted_days: int, rows: Examples) -> History | None:
     """What a hurdle reads of the past; None when the rows hold no money to learn from."""
-    orders, money = float(rows.labels.count.sum()), float(rows.outcome.sum()) / task.rate
-    if orders <= 0 or money <= 0:
-        return None
+    cap = cap_of(rows)
+    orders, money = float(rows.labels.count.sum()), float(np.clip(rows.outcome, -cap, cap).sum()) / task.rate
+    return past_of(task, fitted_days, money / orders) if orders > 0 and money > 0 else None
+
+
+def past_of(task: TaskConfig, fitted_days: int, typical: float) -> History:
+    """The same where the typical money of an order is known, or does not matter."""
     stream = outcome_stream(task)
     counts = tuple(Feature("count", stream, None, window).name for window in (0, YEAR))
     sums = tuple(worth(task, window).name for window in (0, YEAR))
-    return History(counts[0], Feature("tenure", stream).name, counts, sums, money / orders, float(fitted_days))
+    return History(counts[0], Feature("tenure", stream).name, counts, sums, typical, float(fitted_days))
 
 
 def _recency(task: TaskConfig) -> Feature:

@@ -12,6 +12,7 @@ from training.metrics import edges
 GROUPS = 10
 LEAST_ROWS = 50  # of a group
 GRID = np.linspace(0.0, 1.0, 101)
+BEYOND = 3.0  # times the largest amount seen
 DIGITS = 6  # models.amounts.FINE
 Z = 1.645
 
@@ -50,49 +51,62 @@ def probability_spread(missed: Missed) -> Spread:
 
 
 @dataclass(frozen=True, eq=False)
-class Ranked:
-    """Where outcomes of rows later than those fitted on lie in what was said of them, with the means said."""
+class Landed:
+    """Money of rows later than those fitted on, with the mean and the chance of nothing that were said of them, on the
+    level that came.
+    """
 
+    outcome: Floats
     mean: Floats
-    rank: Floats
+    p_none: Floats
 
-    def __add__(self, other: "Ranked") -> "Ranked":
-        return Ranked(np.concatenate([self.mean, other.mean]), np.concatenate([self.rank, other.rank]))
+    def __add__(self, other: "Landed") -> "Landed":
+        names = ("outcome", "mean", "p_none")
+        return Landed(*(np.concatenate([getattr(self, name), getattr(other, name)]) for name in names))
 
 
-NOTHING_RANKED = Ranked(np.zeros(0), np.zeros(0))
+NOTHING_LANDED = Landed(np.zeros(0), np.zeros(0), np.zeros(0))
 
 
 def amounts(outcome: Floats, mean: Floats, p_none: Floats) -> Amounts:
-    """The shape of outcomes around what is said of them, as it is among rows fitted on."""
+    """The shape of outcomes around what is said of them on the level that came."""
     floor = max(float(np.mean(np.maximum(mean, 0.0))) / 100 if len(mean) else 0.0, 1e-9)
     paid = outcome > 0
     ends = edges(mean[paid], int(np.clip(paid.sum() // LEAST_ROWS, 1, GROUPS))) if paid.any() else np.zeros(0)
     plain = Amounts(tuple(ends.tolist()), (), (), (), (tuple(GRID.tolist()),), floor)
     unit, _ = plain.units(mean, p_none)
     group = np.searchsorted(ends, mean, side="left")
-    none, some = (
-        _table([(outcome / unit[:, side])[part & (group == one)] for one in range(len(ends) + 1)], unseen)
-        for side, part, unseen in ((0, ~paid, np.zeros(len(GRID))), (1, paid, UNSEEN))
-    )
-    return replace(plain, none=none, some=some)
+    within = [group == one for one in range(len(ends) + 1)]
+    none = [_quantiles((outcome / unit[:, 0])[~paid & rows], np.zeros(len(GRID))) for rows in within]
+    some = [_quantiles((outcome / unit[:, 1])[paid & rows], UNSEEN) for rows in within]
+    for row in some:  # room for what was not seen
+        row[0], row[-1] = 0.0, BEYOND * row[-1]
+    return replace(plain, none=_table(none), some=_table(some))
 
 
 UNSEEN = -np.log1p(-np.minimum(GRID, 0.995))  # amounts before any was seen: exponential
 
 
-def conformal(found: Amounts, later: Ranked) -> Amounts:
-    """The same, made to come true among later rows of like mean: n of them leave n + 1 places for the next."""
+def conformal(found: Amounts, later: Landed, seed: int) -> Amounts:
+    """The same, made to come true among later rows of like mean: n of them leave n + 1 places for the next.
+
+    Where enough of them paid, their shape takes the place of that of rows fitted on.
+    """
     if not len(later.mean):
         return found
+    if (later.outcome > 0).sum() >= LEAST_ROWS:
+        found = amounts(later.outcome, later.mean, later.p_none)
+    rank = found.rank(later.outcome, later.mean, later.p_none, np.random.default_rng(seed).random(len(later.mean)))
     ends, groups = _groups(later.mean)
-    ranks = [np.concatenate([[0.0], later.rank[rows], [1.0]]) for rows in groups]
-    return replace(found, used_edges=ends, used=_table(ranks, GRID))
+    ranks = [np.quantile(np.concatenate([[0.0], rank[rows], [1.0]]), GRID) for rows in groups]
+    return replace(found, used_edges=ends, used=_table(ranks))
 
 
-def _table(samples: list[Floats], unseen: Floats) -> Table:
-    """Quantiles of each sample on the grid."""
-    rows = (np.quantile(one, GRID) if len(one) else unseen for one in samples)
+def _quantiles(sample: Floats, unseen: Floats) -> Floats:
+    return np.quantile(sample, GRID) if len(sample) else unseen.copy()
+
+
+def _table(rows: list[Floats]) -> Table:
     return tuple(tuple(round(value, DIGITS) for value in row.tolist()) for row in rows)
 
 

@@ -4,7 +4,7 @@ The definitions are those of the words: rows of one customer, event and order ar
 its first visible row and the sum of its values; a negative sum is a refund and no occurrence.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,9 +60,8 @@ def labels(task: TaskConfig, journeys: Journeys, cutoffs: Ints, horizon_days: in
 def labels_over(task: TaskConfig, journeys: Journeys, cutoffs: Ints, ahead_us: int, length_us: int) -> Floats:
     """Labels over the window of this length that ends so long after each cutoff."""
     events = task.churn_event or task.event
-    if task.amount is not None:
-        journeys = replace(journeys, value=journeys.number(task.amount))
-    seen = occurrences(journeys, events, task.where, cutoffs + ahead_us, hindsight=True, bounds=task.bounds)
+    then = cutoffs + ahead_us
+    seen = occurrences(journeys, events, task.where, then, hindsight=True, bounds=task.bounds, amount=task.amount)
     inside = seen.inside(length_us)
     if task.kind == "cltv":
         return seen.per_customer(np.where(inside, seen.value, 0.0)) * task.rate
@@ -92,13 +91,18 @@ def occurrences(
     *,
     hindsight: bool = False,
     bounds: tuple[Bound, ...] = (),
+    amount: str | None = None,
 ) -> Occurrences:
-    """Those of the named events (all when none is named) as they were visible at the instants."""
+    """Those of the named events (all when none is named) as they were visible at the instants.
+
+    With an `amount` each row is one by itself, at its own time, and its `value` is that column.
+    """
     rows = np.flatnonzero(matching(journeys, events, where, bounds))
     owner, order = _ordered(journeys, rows)
     rows, owner = rows[order], owner[order]
-    new = _new_occurrence(journeys, rows, owner)
-    time, known, value = journeys.time[rows], journeys.known[rows], journeys.value[rows]
+    new = _new_occurrence(journeys, rows, owner) if amount is None else np.ones(len(rows), np.bool_)
+    time, known = journeys.time[rows], journeys.known[rows]
+    value = (journeys.value if amount is None else journeys.number(amount))[rows]
     seen = visible(time[:, None], (time if hindsight else known)[:, None], instants)
     starts = np.flatnonzero(new)
     if not len(rows):
