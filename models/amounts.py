@@ -1,8 +1,8 @@
 """How outcomes of money lie around their mean: the distribution that medians, quantiles and intervals are read from.
 
 An outcome is nothing or less with the chance `p_none`, else an amount. Customers of like mean share the shape of either
-part, as ratios: to the mean of all, and to the mean of those who buy. What the two parts give is then made to come true
-on later rows (conformal prediction of a distribution; Chernozhukov, Wüthrich and Zhu 2021,
+part, as ratios: to the mean of all, and to the mean of those who buy. What the two parts give is made to come true on
+later rows (conformal prediction of a distribution; Chernozhukov, Wüthrich and Zhu 2021,
 doi:10.1073/pnas.2107794118), again among customers of like mean: `used` says which level to read for a level asked for.
 """
 

@@ -55,7 +55,7 @@ class ActionValue(Part):
 class Details(Part):
     """What the rung says beyond the score; a field that it does not say is null."""
 
-    p_none: float | None = Field(None, description="cltv: probability of no order within the horizon, as churn says it")
+    p_none: float | None = Field(None, description="cltv: probability of no order within the horizon")
     orders: float | None = Field(None, description="cltv: expected number of orders within the horizon")
     order_value: float | None = Field(None, description="cltv: expected money of one order")
     next_order_at: AwareDatetime | None = Field(
