@@ -73,7 +73,7 @@ class Adjusted:
         return 1.0 if self.level is None else self.level.factor(as_of_us)
 
     def doubt(self, as_of_us: int | None = None) -> float:
-        """Standard deviation of the level, in log-odds."""
+        """Standard deviation of the level, in log-odds or the logarithm of money."""
         return 0.0 if self.level is None else self.level.at(as_of_us)[1]
 
     def pack(self) -> dict[str, Any]:

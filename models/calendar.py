@@ -23,7 +23,7 @@ WEIGHTS = (8 / 15, *((7 - one * 2 * math.sqrt(10)) / 60 for one in (-1, 1) for _
 
 @dataclass(frozen=True)
 class Level:
-    """Shifts of the log-odds with their standard deviations, at `start_us` (µs UTC) and every `step_days` after it.
+    """Shifts with their standard deviations, at `start_us` (µs UTC) and every `step_days` after it.
 
     Between two dates it runs straight; before the first and after the last it stays.
     """
