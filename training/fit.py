@@ -171,6 +171,9 @@ def _told(
 ) -> str:
     """Why a recipe serves or does not, with what else could not be tried."""
     rest = "".join(f"; {one}" for one in (question.processes.missing, missing) if one)
+    if question.is_money:
+        by = "{:.1%} ± {:.1%} of the rule's squared errors".format(*saved)
+        return f"{called(recipe)} saves {by} on later rows{'' if beats else ', so the rule serves'}{rest}"
     by = "{:.4g} ± {:.2g}".format(*saved)
     if beats:
         return f"{called(recipe)} beats the rule by {by} on later rows{rest}"
