@@ -32,6 +32,10 @@ class Ahead:
         plain = (self.p_alive, self.orders, self.p_none)
         return plain if self.order_value is None else (*plain, self.orders * self.order_value)
 
+    def beside(self, values: Floats) -> Floats:
+        """The rows with these as further columns."""
+        return np.column_stack([values, *self.columns])
+
 
 @dataclass(frozen=True)
 class Expectations:
@@ -71,7 +75,7 @@ class Expectations:
 
     def widened(self, values: Floats, position: Position) -> Floats:
         """The rows with the expectations as further columns."""
-        return np.column_stack([values, *self.ahead(values, position).columns])
+        return self.ahead(values, position).beside(values)
 
     def folded(self, moved: Floats, position: Position) -> Floats:
         """What the columns of widened rows did, laid to the features that they speak of: (n, n_features)."""

@@ -236,7 +236,7 @@ class Orders:
     def predict(self, values: Floats, position: Position) -> Prediction:
         """Expected money; parts `p_none`, `orders` and `order_value`."""
         ahead = self.expectations.ahead(values, position)
-        times = np.exp(self.trees.raw(np.column_stack([values, *ahead.columns])))
+        times = np.exp(self.trees.raw(ahead.beside(values)))
         said = self._process.said(ahead)
         parts = {
             "p_none": said.parts["p_none"] ** times,

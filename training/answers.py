@@ -188,6 +188,7 @@ def _answer(
     How far the truth lies from it is not known yet.
     """
     task, fitted = question.task, question.fitted_days
+    mean = question.predict(rungs.rung, rows).mean
     plain = Answer(
         horizon_days=fitted,
         fitted_days=fitted,
@@ -198,24 +199,25 @@ def _answer(
         spread=probability_spread(NOTHING_SEEN),
         base=(),
         grade="D",
-        adjusted=_adjusted(setting, question, rungs.rung, rows, later),
+        adjusted=_adjusted(setting, question, mean, rows, later),
     )
     if rungs.quiet is None:
         return plain
-    fitted_on = landed(rows, *(question.predict(rung, rows).mean for rung in (rungs.rung, rungs.quiet)))
+    p_none = question.predict(rungs.quiet, rows).mean
+    fitted_on = landed(rows, mean, p_none)
     shape = amounts(fitted_on.outcome, fitted_on.mean, fitted_on.p_none)
-    adjusted = _adjusted(setting, question.silence, rungs.quiet, rows.silence, (None, later[1]))
+    adjusted = _adjusted(setting, question.silence, p_none, rows.silence, (None, later[1]))
     return replace(plain, quiet=Quiet(rungs.quiet, adjusted), amounts=shape)
 
 
 def _adjusted(
-    setting: Setting, question: Question, rung: Rung, rows: Examples, later: tuple[Calibrator | None, int]
+    setting: Setting, question: Question, mean: Floats, rows: Examples, later: tuple[Calibrator | None, int]
 ) -> Adjusted:
-    """The calibrator, and the level from an instant on, learnt from what the rung says of the rows it is fitted on."""
+    """The calibrator, and the level from an instant on, learnt from what a rung says of the rows it is fitted on."""
     found, start = later
     if not len(rows):
         return Adjusted()
-    said = Adjusted(found).apply(question.predict(rung, rows).mean)
+    said = Adjusted(found).apply(mean)
     past = {"horizon_days": question.fitted_days, "first": setting.first, "start": start}
     if question.is_money:
         return Adjusted(level=money_level(rows, said, cap=cap_of(rows), **past))
@@ -230,7 +232,7 @@ def _serving(
     rungs = _refitted(question, (reported.choice, reported.quiet), rows)
     plain = _answer(setting, question, rungs, rows, (_calibrator(reported), setting.as_of))
     answer = replace(
-        informed(question, plain, *([tested.seen] if tested else [])),
+        informed(question, plain, *(tested.seen if tested else ())),
         horizon_days=split.horizon_days,
         grade=tested.grade if tested else "D",
         metrics=tested.metrics if tested else {},

@@ -23,12 +23,12 @@ Seen = Missed | Landed
 
 @dataclass(frozen=True, eq=False)
 class Tested:
-    """Figures, and arrays with one entry per test row; `seen` is what validation and test rows tell of a spread.
+    """Figures, and arrays with one entry per test row; `seen` is what validation and test rows tell of intervals.
 
     `later` holds what the rung said on the level of the test, for a calibrator; None for money.
     """
 
-    seen: Seen
+    seen: tuple[Seen, ...]
     cap: float
     metrics: Figures
     baseline_metrics: Figures
@@ -67,14 +67,6 @@ def informed(question: Question, answer: Answer, *found: Seen) -> Answer:
     return replace(answer, spread=probability_spread(sum(missed, NOTHING_SEEN)))
 
 
-def _together(one: Seen, other: Seen) -> Seen:
-    if isinstance(one, Landed) and isinstance(other, Landed):
-        return one + other
-    if isinstance(one, Missed) and isinstance(other, Missed):
-        return one + other
-    raise TypeError(f"expected two of one kind, got {type(one).__name__} and {type(other).__name__}")
-
-
 def _as_of(rows: Examples) -> int:
     return int(rows.cutoff.max(initial=0))
 
@@ -102,7 +94,7 @@ def evaluate(question: Question, tried: Trial, rows: Examples) -> Tested:
         figures |= _interval_figures(rows, said, said.quantiles, weights)
     happened = int((rows.labels.count > 0).sum())
     return Tested(
-        seen=_together(tried.seen, seen(question, tried.answer, rows)),
+        seen=(tried.seen, seen(question, tried.answer, rows)),
         cap=tried.cap,
         metrics=figures,
         baseline_metrics=_figures(question, tried, rows, said.baseline, weights),

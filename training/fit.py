@@ -70,13 +70,14 @@ def choose(question: Question, earlier: Examples, later: Examples, budget: Budge
     if missing:
         return Choice(Recipe("rule"), make(question, Recipe("rule"), earlier), f"{missing}, so the rule serves")
     held = periods(question, earlier, later)
-    judged = _judged(question, _simple(question, earlier), held)
+    recipes = _simple(question, earlier)
     table: Table = ()
     growth = None
     if budget is not None and not (lacking(earlier, "") or lacking(later, "")):
         trees, table = grown(question, earlier, later, held[0].effects(question), budget)
         growth = trees[0].growth
-        judged = _judged(question, _with_trees(question, judged.recipes, trees), held)
+        recipes = _with_trees(question, recipes, trees)
+    judged = _judged(question, recipes, held)
     place = _first_of_the_best(judged, rule_last=question.is_money)
     recipe = judged.recipes[place]
     told = _reason(question, judged, place, earlier)
@@ -114,9 +115,9 @@ def _with_trees(question: Question, simple: list[Recipe], trees: list[Recipe]) -
         return [*simple, *averages, *trees]
     if not trees[0].expectations:
         return [*simple, *trees]
-    first = trees[0]
-    two = replace(first, rung="average", trees=first.trees[:HURDLE])
-    return [simple[0], two, *averages, *simple[1:], replace(first, rung="poisson"), *trees]
+    two = replace(averages[0], trees=averages[0].trees[:HURDLE])
+    _, hurdle, poisson = averages[0].members
+    return [simple[0], two, *averages, *simple[1:], poisson, hurdle, *trees[1:]]
 
 
 def _judged(question: Question, recipes: list[Recipe], held: list[Period]) -> _Judged:

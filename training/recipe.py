@@ -10,7 +10,7 @@ from features.journeys import Floats
 from features.timeline import days
 from features.windows import FeatureSet
 from models.boosted import Grower, Growth, Sample, sample
-from models.expectations import Expectations
+from models.expectations import Ahead, Expectations
 from models.linear import log_odds
 from models.prediction import TINY, Prediction
 from models.rungs import Average, Hurdle, Orders, Probability, Rung, Scaled
@@ -96,8 +96,9 @@ class Recipe:
     def members(self) -> tuple["Recipe", ...]:
         """Those of an average: trees, and what is simpler than they are."""
         if len(self.trees) > 1:
-            more = [replace(self, rung="poisson")] if len(self.trees) > HURDLE else []
-            return Recipe("btyd"), replace(self, rung="hurdle", trees=self.trees[:HURDLE]), *more
+            hurdle, orders = self.trees[:HURDLE], self.trees[HURDLE:]
+            more = [replace(self, rung="poisson", trees=orders)] if orders else []
+            return Recipe("btyd"), replace(self, rung="hurdle", trees=hurdle), *more
         leans = (LEANS[0], LEANS[-1]) if self.expectations else LEANS[:1]
         return *(Recipe("logistic", lean=lean) for lean in leans), replace(self, rung="lightgbm")
 
@@ -198,22 +199,37 @@ def parts(
 
     `begin` is where the probability's log-odds start.
     """
-    values = rows.values if read is None else read.widened(rows.values, question.features.position)
+    values, ahead = _wide(question, rows, read)
     bins: list[Sample | None] = [*like] if like else [None, None, None]
     if not question.is_money:
         return [sample(values, rows.outcome, start=begin, like=bins[0])]
+    hurdle = _hurdle_parts(question, rows, values, bins)
+    return hurdle if ahead is None else [*hurdle, _orders_part(rows, values, ahead, bins[-1])]
+
+
+def _wide(question: Question, rows: Examples, read: Expectations | None) -> tuple[Floats, Ahead | None]:
+    """The values that trees read, and what a process expects of the rows, which is among them."""
+    if read is None:
+        return rows.values, None
+    ahead = read.ahead(rows.values, question.features.position)
+    return ahead.beside(rows.values), ahead
+
+
+def _hurdle_parts(
+    question: Question, rows: Examples, values: Floats, like: Sequence[Sample | None] = (None, None)
+) -> list[Sample]:
     bought = rows.labels.count > 0
     some = rows[bought]
     pace = past_of(question.task, question.fitted_days, 1.0).pace(some.values, question.features.position)
-    hurdle = [
-        sample(values, bought.astype(np.float64), like=bins[0]),
-        sample(values[bought], _countable(some.labels.count - 1), start=np.log(pace), like=bins[1]),
+    return [
+        sample(values, bought.astype(np.float64), like=like[0]),
+        sample(values[bought], _countable(some.labels.count - 1), start=np.log(pace), like=like[1]),
     ]
-    if read is None:
-        return hurdle
-    orders = np.nan_to_num(read.ahead(rows.values, question.features.position).orders, nan=NEVER)
-    begun = np.log(np.maximum(orders, TINY))
-    return [*hurdle, sample(values, rows.labels.count, start=begun, like=bins[2])]
+
+
+def _orders_part(rows: Examples, values: Floats, ahead: Ahead, like: Sample | None = None) -> Sample:
+    begun = np.log(np.maximum(np.nan_to_num(ahead.orders, nan=NEVER), TINY))
+    return sample(values, rows.labels.count, start=begun, like=like)
 
 
 def _countable(count: Floats) -> Floats:
@@ -226,7 +242,8 @@ def _hurdle(question: Question, recipe: Recipe, rows: Examples) -> Rung | None:
     if past is None:
         return None
     read = question.expectations(rows) if recipe.expectations else None
-    grown = zip(growers(question)[:HURDLE], parts(question, rows, read)[:HURDLE], recipe.trees[:HURDLE], strict=True)
+    values, _ = _wide(question, rows, read)
+    grown = zip(growers(question)[:HURDLE], _hurdle_parts(question, rows, values), recipe.trees, strict=True)
     buys, more = (grower.grow(part, recipe.growth, trees) for grower, part, trees in grown)
     raw = Hurdle(buys, more, past, expectations=read)
     return replace(raw, correction=_correction(question, raw, rows))
@@ -234,10 +251,11 @@ def _hurdle(question: Question, recipe: Recipe, rows: Examples) -> Rung | None:
 
 def _poisson(question: Question, recipe: Recipe, rows: Examples) -> Rung | None:
     read = question.expectations(rows)
-    if read is None:
+    values, ahead = _wide(question, rows, read)
+    if read is None or ahead is None:
         return None
-    part, grower = parts(question, rows, read)[-1], growers(question)[-1]
-    raw = Orders(grower.grow(part, recipe.growth, recipe.trees[-1]), read)
+    part, grower = _orders_part(rows, values, ahead), growers(question)[-1]
+    raw = Orders(grower.grow(part, recipe.growth, recipe.trees[0]), read)
     return replace(raw, correction=_correction(question, raw, rows))
 
 

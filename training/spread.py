@@ -6,7 +6,7 @@ import numpy as np
 
 from features.journeys import Floats, Ints
 from models.amounts import INSIDE, Amounts, Table
-from models.answer import Spread
+from models.answer import Spread, Z
 from training.metrics import edges
 
 GROUPS = 10
@@ -14,7 +14,6 @@ LEAST_ROWS = 50  # of a group
 GRID = np.linspace(0.0, 1.0, 101)
 BEYOND = 3.0  # times the largest amount seen
 DIGITS = 6  # models.amounts.FINE
-Z = 1.645
 
 
 @dataclass(frozen=True, eq=False)
