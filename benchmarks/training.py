@@ -31,9 +31,9 @@ from features.simulate import Shop, simulate
 from features.store import Store
 from features.timeline import instant
 from training import metrics
-from training.answers import Setting
 from training.panels import Asked, Examples, examples
 from training.run import prepare, train_task
+from training.setting import Setting
 from training.split import Split, split
 
 ROOT = Path(__file__).parents[1]

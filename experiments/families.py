@@ -30,10 +30,10 @@ from features.survey import survey
 from features.timeline import instant, iso
 from features.windows import FeatureSet
 from models.boosted import Grower, Growth, sample
-from training.answers import Setting
 from training.metrics import log_losses
 from training.panels import Asked, Examples, examples
 from training.run import prepare
+from training.setting import Setting
 from training.split import Split, split
 
 HERE = Path(__file__).parent

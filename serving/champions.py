@@ -8,7 +8,7 @@ from features.errors import BundleError, ConfigError
 from features.module import own_features
 from features.windows import FeatureSet
 from models.bundle import Bundle, equipped, load
-from models.registry import Registry, Version
+from models.registry.versions import Registry, Version
 from serving.served import Served
 
 logger = logging.getLogger(__name__)

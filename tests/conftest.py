@@ -46,7 +46,7 @@ def postgres_url() -> str:
 def tracking_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An empty MLflow database, to be copied to `workspace/mlflow.db`: making one takes seconds."""
     from features.config import parse
-    from models.registry import Registry
+    from models.registry.versions import Registry
 
     folder = tmp_path_factory.mktemp("tracking")
     Registry.open(parse({}, folder=folder))

@@ -9,7 +9,7 @@ from features.errors import BundleError, ConfigError
 from features.module import own_features
 from features.store import Store
 from models.bundle import save
-from models.registry import Registry
+from models.registry.versions import Registry
 from serving.champions import champions
 from serving.online import Customer, Online, Question
 from serving.score import score

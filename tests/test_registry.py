@@ -20,7 +20,8 @@ from features.config import Config, parse
 from features.errors import BundleError, JourneycastError
 from features.files import text_digest
 from models import process
-from models.registry import ADDRESS, PROCESS, Registry, Version
+from models.registry.door import ADDRESS
+from models.registry.versions import PROCESS, Registry, Version
 
 SHOPS = count()
 

@@ -22,7 +22,7 @@ from starlette.applications import Starlette
 from features.config import load
 from features.errors import BundleError, ConfigError
 from features.files import write_text
-from models.registry import Registry
+from models.registry.versions import Registry
 from serving.app import LARGEST_BODY, create_app
 from serving.batch import Run, score_base
 from serving.champions import champions

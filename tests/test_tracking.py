@@ -20,7 +20,7 @@ from models.action import Actions
 from models.answer import Answer, Spread
 from models.boosted import QUIET, Trees
 from models.bundle import Bundle, load, save
-from models.registry import Registry
+from models.registry.versions import Registry
 from models.rungs import Binned, History, Hurdle, Probability, Rung, Scaled
 from training import plots
 from training.tracking import Evidence, HorizonEvidence, summary, track

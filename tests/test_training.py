@@ -12,7 +12,7 @@ from features.config import Config, parse
 from features.timeline import DAY_US, instant, iso
 from models.boosted import Growth
 from models.bundle import Bundle, save
-from models.registry import Registry
+from models.registry.versions import Registry
 from tests.shops import Row, event, opened, run, write
 from training import gate
 from training.gate import Measured

@@ -1,51 +1,31 @@
 """One horizon of a task, from panels to the answer that serves: choose, report, refit (law 4)."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from features.config import Config, TaskConfig
+from features.config import TaskConfig
 from features.journeys import Floats
 from features.timeline import DAY_US, days, iso
-from features.windows import FeatureSet
-from models.answer import Adjusted, Answer, Quiet
-from models.boosted import Growth
+from models.answer import Answer
 from models.calibration import Calibrator
-from models.rungs import Rung
 from training.audit.case import Case
 from training.audit.verdict import audit, settle
 from training.calibrate import calibrator
-from training.evaluate import Tested, Trial, evaluate, informed, landed, seen
+from training.evaluate import Tested, Trial, evaluate, informed, seen
 from training.expectations import Processes, processes
 from training.fit import Choice, choose
-from training.levels import level, money_level
-from training.panels import Asked, Examples, Parts, base_values, examples
-from training.recipe import Question, Recipe, make
+from training.making import Recipes, Rungs, answered, refitted
+from training.panels import Asked, Examples, base_values, examples
+from training.recipe import Question
 from training.rules import cap_of, constant
+from training.setting import Setting
 from training.split import SHORTEST_LEAD, Split
-from training.spread import NOTHING_SEEN, amounts, probability_spread, shortest
+from training.spread import shortest
 from training.tune import Budget
 
 PERCENTILES = np.linspace(0.0, 100.0, 1001)
-
-
-@dataclass(frozen=True, eq=False)
-class Setting:
-    """What all tasks of a training share. `first` is where history starts, `end` where labels end (µs UTC); `reasons`
-    say why each feature is there; `champions` is how the trees grew that serve now, by task and horizon.
-    """
-
-    config: Config
-    parts: Parts
-    features: FeatureSet
-    reasons: Mapping[str, str]
-    as_of: int
-    first: int
-    end: int
-    budget: Budget
-    tell: Callable[[str], None]
-    champions: Mapping[tuple[str, int], Growth] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,10 +132,11 @@ def _tested(
     if not len(parts["test"]) or not len(rows):
         return None
     found = None if choice.later is None else calibrator(choice.later)
-    chosen = _Rungs(choice.rung, constant(question.task, parts["choosing"]), None if quiet is None else quiet.rung)
-    before = _answer(setting, question, chosen, parts["choosing"], (None, split.validation))
+    chosen = Rungs(choice.rung, constant(question.task, parts["choosing"]), None if quiet is None else quiet.rung)
+    before = answered(setting, question, chosen, parts["choosing"], start=split.validation)
+    rungs = refitted(question, recipes_of(choice, quiet), rows)
     trial = Trial(
-        answer=_answer(setting, question, _refitted(question, choices, rows), rows, (found, split.test)),
+        answer=answered(setting, question, rungs, rows, start=split.test, calibrator=found),
         seen=seen(question, before, parts["validation"]),
         threshold=choice.threshold,
         cap=cap_of(rows),
@@ -164,64 +145,9 @@ def _tested(
     return evaluate(question, trial, parts["test"])
 
 
-@dataclass(frozen=True)
-class _Rungs:
-    """What an answer speaks by; `quiet` is for money only."""
-
-    rung: Rung
-    baseline: Rung
-    quiet: Rung | None
-
-
-def _refitted(question: Question, choices: tuple[Choice, Choice | None], rows: Examples) -> _Rungs:
-    """The recipes that were chosen, and the baseline, made from these rows."""
-    choice, quiet = choices
-    silent = None if quiet is None else make(question.silence, quiet.recipe, rows.silence)
-    return _Rungs(make(question, choice.recipe, rows), _baseline(question, choice.recipe, rows), silent)
-
-
-def _answer(
-    setting: Setting, question: Question, rungs: _Rungs, rows: Examples, later: tuple[Calibrator | None, int]
-) -> Answer:
-    """What the rungs that were fitted on these rows say for the fitted horizon, from an instant on; with a calibrator.
-
-    How far the truth lies from it is not known yet.
-    """
-    task, fitted = question.task, question.fitted_days
-    mean = question.predict(rungs.rung, rows).mean
-    plain = Answer(
-        horizon_days=fitted,
-        fitted_days=fitted,
-        kind=task.kind,
-        outcome="silence" if task.kind == "churn" and not task.churn_event else "event",
-        rung=rungs.rung,
-        baseline=rungs.baseline,
-        spread=probability_spread(NOTHING_SEEN),
-        base=(),
-        grade="D",
-        adjusted=_adjusted(setting, question, mean, rows, later),
-    )
-    if rungs.quiet is None:
-        return plain
-    p_none = question.predict(rungs.quiet, rows).mean
-    fitted_on = landed(rows, mean, p_none)
-    shape = amounts(fitted_on.outcome, fitted_on.mean, fitted_on.p_none)
-    adjusted = _adjusted(setting, question.silence, p_none, rows.silence, (None, later[1]))
-    return replace(plain, quiet=Quiet(rungs.quiet, adjusted), amounts=shape)
-
-
-def _adjusted(
-    setting: Setting, question: Question, mean: Floats, rows: Examples, later: tuple[Calibrator | None, int]
-) -> Adjusted:
-    """The calibrator, and the level from an instant on, learnt from what a rung says of the rows it is fitted on."""
-    found, start = later
-    if not len(rows):
-        return Adjusted()
-    said = Adjusted(found).apply(mean)
-    past = {"horizon_days": question.fitted_days, "first": setting.first, "start": start}
-    if question.is_money:
-        return Adjusted(level=money_level(rows, said, cap=cap_of(rows), **past))
-    return Adjusted(found, level(rows, said, **past))
+def recipes_of(choice: Choice, quiet: Choice | None) -> Recipes:
+    """The recipes that were chosen."""
+    return Recipes(choice.recipe, None if quiet is None else quiet.recipe)
 
 
 def _serving(
@@ -229,8 +155,8 @@ def _serving(
 ) -> tuple[Answer, Mapping[str, float]]:
     """The recipe refitted on every cutoff up to a horizon before the end, over the base as it is now."""
     split, tested = reported.split, reported.tested
-    rungs = _refitted(question, (reported.choice, reported.quiet), rows)
-    plain = _answer(setting, question, rungs, rows, (_calibrator(reported), setting.as_of))
+    rungs = refitted(question, recipes_of(reported.choice, reported.quiet), rows)
+    plain = answered(setting, question, rungs, rows, start=setting.as_of, calibrator=_calibrator(reported))
     answer = replace(
         informed(question, plain, *(tested.seen if tested else ())),
         horizon_days=split.horizon_days,
@@ -263,13 +189,6 @@ def _calibrator(reported: _Reported) -> Calibrator | None:
     if later is None:
         return None
     return calibrator(later if tested is None or tested.later is None else later + tested.later)
-
-
-def _baseline(question: Question, recipe: Recipe, rows: Examples) -> Rung:
-    """The named baseline: the rule, or what is the same for everybody where the rule itself serves."""
-    if recipe.rung == "rule":
-        return constant(question.task, rows)
-    return make(question, Recipe("rule"), rows)
 
 
 def _prior(answer: Answer, rows: Examples, scores: Floats, baselines: Floats) -> Mapping[str, float]:

@@ -17,9 +17,10 @@ from features.timeline import iso
 from models.action import Actions
 from models.answer import Answer
 from models.bundle import Bundle, equipped, load
-from models.registry import Registry
-from training.answers import Setting, Trained
+from models.registry.versions import Registry
+from training.answers import Trained
 from training.panels import Asked, examples
+from training.setting import Setting
 
 SAME = 1e-9  # relative difference of losses that is none
 

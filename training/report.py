@@ -7,8 +7,8 @@ from rich.table import Table
 
 from models.action import Actions
 from models.answer import Answer
-from training.answers import Setting
 from training.run import Outcome
+from training.setting import Setting
 
 AUROC, LOG_LOSS, GINI = ("AUROC", "auroc"), ("log-loss", "log_loss"), ("Gini", "gini")
 SHOWN = {  # of each kind, the figures that tell most: what they are called, and their key

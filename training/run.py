@@ -18,13 +18,14 @@ from features.survey import Survey, survey
 from features.timeline import SECOND_US, instant
 from features.windows import FeatureSet
 from models.bundle import Bundle, save
-from models.registry import Registry
-from training.answers import Setting, Trained, train_answer
+from models.registry.versions import Registry
+from training.answers import Trained, train_answer
 from training.evaluate import Tested
 from training.gate import Verdict, verdict
 from training.panels import Parts, history_start
 from training.policy import learn
 from training.rules import needed
+from training.setting import Setting
 from training.split import split
 from training.tracking import Evidence, HorizonEvidence, track
 from training.tune import Budget

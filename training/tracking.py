@@ -20,7 +20,8 @@ from features.windows import AnyFeature
 from models.action import Actions
 from models.answer import Answer
 from models.bundle import Bundle
-from models.registry import Registry, Version, without_password
+from models.registry.door import without_password
+from models.registry.versions import Registry, Version
 from models.rungs import gains
 from training import plots
 

@@ -6,8 +6,8 @@ from features.config import TaskConfig
 from features.errors import BundleError
 from models.boosted import Growth
 from models.bundle import load
-from models.registry import Registry
-from training.answers import Setting
+from models.registry.versions import Registry
+from training.setting import Setting
 
 Grown = dict[tuple[str, int], Growth]
 

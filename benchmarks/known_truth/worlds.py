@@ -24,8 +24,8 @@ from features.store import Store
 from features.timeline import DAY_US, instant
 from models.bundle import Bundle
 from models.tasks import population
-from training.answers import Setting
 from training.run import prepare, train_task
+from training.setting import Setting
 
 HORIZON_DAYS = 90
 ACTIVE_DAYS = 180

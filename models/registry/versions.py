@@ -1,65 +1,34 @@
-"""The MLflow door: runs of training, registered versions of bundles, and the champion.
+"""Runs of training, registered versions of bundles, and the champion of one shop.
 
 A task has one experiment and one registered model, both called `<shop>.<task>`. A version is a bundle: plain files,
 logged as the run's artifact `bundle/`, with its digest in the tag `bundle_digest`; a version without that tag is not
 ours. The alias `champion` names the version that serves, `challenger` the newest one that wants to.
-
-All goes through a client with explicit addresses and run ids: MLflow's "active run" and its default store in the
-current folder are never used.
 """
 
 import json
 import logging
-import os
-import re
 import shlex
-import tempfile
-import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import wraps
-from pathlib import Path, PurePosixPath
-from typing import Any, ParamSpec, TypeVar
+from pathlib import Path
 
-from features import settings
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
+
 from features.config import Config
 from features.errors import BundleError, JourneycastError
 from features.files import atomic_folder, check_digests
 from models import process
 from models.bundle import MANIFEST
+from models.registry.door import connect, explained, place, without_password
+from models.registry.runs import Run
 
-settings.apply()  # MLflow reads its switches while it is imported
-
-from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param  # noqa: E402
-from mlflow.entities.model_registry import ModelVersion  # noqa: E402
-from mlflow.exceptions import MlflowException  # noqa: E402
-from mlflow.tracking import MlflowClient  # noqa: E402
-
-ADDRESS = "JOURNEYCAST_TRACKING_URI"  # of another store than the workspace's own
 CHAMPION, CHALLENGER = "champion", "challenger"
 DIGEST = "bundle_digest"
 PROCESS = "journeycast.process"
-BATCH = 100  # parameters that MLflow takes at once
-LONGEST = 6000  # characters of a parameter
 MOST = 10_000  # versions of one task
-
-P = ParamSpec("P")
-T = TypeVar("T")
-
-
-def _explained(function: Callable[P, T]) -> Callable[P, T]:
-    """MLflow's errors become ours, without the password that an address may hold."""
-
-    @wraps(function)
-    def explained(*args: P.args, **kwargs: P.kwargs) -> T:
-        try:
-            return function(*args, **kwargs)
-        except MlflowException as error:
-            what, text = function.__name__.strip("_").replace("_", " "), without_password(str(error.message))
-            raise JourneycastError(f"MLflow could not {what}: {text}") from error
-
-    return explained
 
 
 @dataclass(frozen=True)
@@ -76,61 +45,6 @@ class Version:
 
 
 @dataclass(frozen=True)
-class Run:
-    """One training of one task, under way; `started_ms` stamps its metrics."""
-
-    id: str
-    artifacts: str
-    started_ms: int
-    client: MlflowClient = field(repr=False)
-
-    @_explained
-    def log_params(self, values: Mapping[str, object]) -> None:
-        """What the training was given and chose; long values are cut."""
-        params = [Param(key, str(value)[:LONGEST]) for key, value in values.items()]
-        for start in range(0, len(params), BATCH):
-            self.client.log_batch(self.id, params=params[start : start + BATCH])
-
-    @_explained
-    def log_metrics(self, values: Mapping[str, float], step: int = 0) -> None:
-        """Figures that runs are compared by; a name holds letters, digits and `_-./: `."""
-        self.client.log_batch(self.id, metrics=[Metric(k, float(v), self.started_ms, step) for k, v in values.items()])
-
-    @_explained
-    def log_data(self, name: str, digest: str, source: Mapping[str, object]) -> None:
-        """What it was trained on: runs on the same data show the same digest (its first 36 characters)."""
-        data = Dataset(name, digest[:36], "store", json.dumps(source))
-        self.client.log_inputs(self.id, [DatasetInput(data, [InputTag("mlflow.data.context", "training")])])
-
-    @_explained
-    def log_note(self, markdown: str) -> None:
-        """What MLflow shows on top of the run's page."""
-        self.client.set_tag(self.id, "mlflow.note.content", markdown)
-
-    @_explained
-    def log_bytes(self, path: str, data: bytes) -> None:
-        """One artifact; `path` is relative and may name folders."""
-        place = PurePosixPath(path)
-        with tempfile.TemporaryDirectory() as folder:
-            file = Path(folder, place.name)
-            file.write_bytes(data)
-            self.client.log_artifact(self.id, str(file), str(place.parent) if place.parent.name else None)
-
-    def log_text(self, path: str, text: str) -> None:
-        """One artifact of UTF-8 text."""
-        self.log_bytes(path, text.encode())
-
-    def log_json(self, path: str, value: Any) -> None:
-        """One artifact of JSON, for people: indented, in the order given."""
-        self.log_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
-
-    @_explained
-    def log_folder(self, path: str, folder: Path) -> None:
-        """All files of a folder as artifacts under `path`."""
-        self.client.log_artifacts(self.id, str(folder), path)
-
-
-@dataclass(frozen=True)
 class Registry:
     """The tracked runs and registered versions of one shop; `artifacts` is None where a tracking server decides."""
 
@@ -142,10 +56,10 @@ class Registry:
     @staticmethod
     def open(config: Config) -> "Registry":
         """The workspace's registry, made if there is none; runs left by dead processes of this host are closed."""
-        address, artifacts = _place(config)
+        address, artifacts = place(config)
         logging.getLogger("alembic").setLevel(logging.WARNING)
         with process.alone(config.workspace_path / "mlflow.lock"):  # two first uses at once break the tables
-            registry = Registry(config.name, address, artifacts, _connect(address))
+            registry = Registry(config.name, address, artifacts, connect(address))
         registry.close_abandoned_runs()
         return registry
 
@@ -165,13 +79,13 @@ class Registry:
             raise
         self._end_run(run, "FINISHED")
 
-    @_explained
+    @explained
     def _start_run(self, task_name: str, run_name: str, tags: Mapping[str, str]) -> Run:
         every = {"task": task_name, **tags, PROCESS: process.identity()}
         info = self.client.create_run(self._experiment(task_name), run_name=run_name, tags=every).info
         return Run(info.run_id, info.artifact_uri, info.start_time, self.client)
 
-    @_explained
+    @explained
     def _end_run(self, run: Run, status: str) -> None:
         self.client.set_terminated(run.id, status)
 
@@ -190,7 +104,7 @@ class Registry:
                 return self._experiment(task_name)  # another process was faster
             raise
 
-    @_explained
+    @explained
     def close_abandoned_runs(self) -> list[str]:
         """Mark as KILLED every RUNNING run of this shop whose process is gone; returns their ids."""
         experiments = self.client.search_experiments(filter_string=f"name LIKE '{self.shop}.%'")
@@ -202,7 +116,7 @@ class Registry:
             self.client.set_terminated(run_id, "KILLED")
         return gone
 
-    @_explained
+    @explained
     def register(
         self, task_name: str, run: Run, bundle_folder: Path, digest: str, tags: Mapping[str, str] | None = None
     ) -> Version:
@@ -226,7 +140,7 @@ class Registry:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
 
-    @_explained
+    @explained
     def versions(self, task_name: str) -> tuple[Version, ...]:
         """Every version of a task that is a bundle of ours, newest first."""
         aliases = self._aliases(task_name)
@@ -251,7 +165,7 @@ class Registry:
         """The version that wants to serve; None once it was promoted."""
         return self._holder(task_name, CHALLENGER)
 
-    @_explained
+    @explained
     def set_champion(self, task_name: str, version: Version) -> Version:
         """Let a version serve; when it was the challenger, there is none afterwards."""
         number = str(self.version(task_name, version.version).version)
@@ -261,7 +175,7 @@ class Registry:
             self.client.delete_registered_model_alias(name, CHALLENGER)
         return self.version(task_name, version.version)
 
-    @_explained
+    @explained
     def _holder(self, task_name: str, alias: str) -> Version | None:
         """The version behind an alias. MLflow drops the alias of a deleted version silently: that reads as None."""
         aliases = self._aliases(task_name)
@@ -278,7 +192,7 @@ class Registry:
                 return {}
             raise
 
-    @_explained
+    @explained
     def fetch(self, version: Version, bundles: Path) -> Path:
         """The folder `bundles/<digest>`, brought from the artifacts and checked if it is missing."""
         folder = bundles / version.digest
@@ -307,37 +221,6 @@ class Registry:
 
     def _name(self, task_name: str) -> str:
         return f"{self.shop}.{task_name}"
-
-
-def without_password(text: str) -> str:
-    """The text with what stands between `://` and `@` left out.
-
-    >>> without_password("postgresql://me:secret@db/mlflow")
-    'postgresql://…@db/mlflow'
-    """
-    return re.sub(r"://[^/@\s]*@", "://…@", text)
-
-
-def _place(config: Config) -> tuple[str, Path | None]:
-    """The tracking address, absolute, and the folder of artifacts."""
-    workspace = config.workspace_path
-    address = os.environ.get(ADDRESS) or f"sqlite:///{workspace / 'mlflow.db'}"
-    if relative := re.fullmatch(r"sqlite:///([^/].*)", address):
-        address = f"sqlite:///{config.folder / relative[1]}"
-    return address, None if address.startswith("http") else workspace / "mlartifacts"
-
-
-def _connect(address: str) -> MlflowClient:
-    """A client whose stores are there: asking for anything makes and checks the tables."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # MLflow's own quarrel with SQLAlchemy
-            client = MlflowClient(tracking_uri=address, registry_uri=address)
-            client.search_registered_models(max_results=1)
-    except Exception as error:  # the database's own errors come through bare
-        what = without_password(str(error).partition("\n")[0])
-        raise JourneycastError(f"MLflow could not open {without_password(address)}: {what}") from error
-    return client
 
 
 def _version(found: ModelVersion, aliases: Mapping[str, str] | None = None) -> Version:

@@ -1,0 +1,28 @@
+"""What all tasks of a training share."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from features.config import Config
+from features.windows import FeatureSet
+from models.boosted import Growth
+from training.panels import Parts
+from training.tune import Budget
+
+
+@dataclass(frozen=True, eq=False)
+class Setting:
+    """What all tasks of a training share. `first` is where history starts, `end` where labels end (µs UTC); `reasons`
+    say why each feature is there; `champions` is how the trees grew that serve now, by task and horizon.
+    """
+
+    config: Config
+    parts: Parts
+    features: FeatureSet
+    reasons: Mapping[str, str]
+    as_of: int
+    first: int
+    end: int
+    budget: Budget
+    tell: Callable[[str], None]
+    champions: Mapping[tuple[str, int], Growth] = field(default_factory=dict)
