@@ -9,6 +9,8 @@ JourneycastError            1 / 500   a failure that we foresaw and can explain
 ├── FeatureError            1 / 500   a function of the module of features failed
 ├── StoreError              1 / 503   the store is missing, torn or of another format
 ├── BundleError             1 / 503   a bundle is missing, changed or does not fit the store
+├── DatabaseError           1 / 503   a database cannot be opened, read or written
+├── LedgerError             1 / 503   the ledger was changed, or is of a newer format
 └── DiskError               1 / 507   there is no room for what has to be written
 
 A message says what was expected, what was found and what to do.
@@ -60,6 +62,18 @@ class StoreError(JourneycastError):
 
 class BundleError(JourneycastError):
     """A bundle is missing, was changed, or does not fit the store."""
+
+    http_status = 503
+
+
+class DatabaseError(JourneycastError):
+    """A database cannot be opened, read or written."""
+
+    http_status = 503
+
+
+class LedgerError(JourneycastError):
+    """The ledger is not as it was written, or a newer version wrote it."""
 
     http_status = 503
 

@@ -23,7 +23,7 @@ def champions(config: Config, tasks: Sequence[str] | None = None) -> tuple[Serve
     """
     if not config.tasks:
         raise ConfigError("expected at least one [tasks.NAME] in the TOML, found none; name what is to be predicted")
-    registry = Registry.open(config)
+    registry = Registry.open(config)  # its alias, not the ledger: a service starts without one, and settles nothing
     wanted = [config.task(name).name for name in (tasks or config.tasks)]
     found = {name: registry.champion(name) for name in dict.fromkeys(wanted)}
     missing = [name for name, version in found.items() if version is None]

@@ -7,18 +7,27 @@ current folder are never used.
 import os
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from features.config import Config
 from features.errors import JourneycastError
+from models.address import address, without_password
 
 ADDRESS = "JOURNEYCAST_TRACKING_URI"  # of another store than the workspace's own
+REMEDY = f"start it, or see where {ADDRESS} leads"
+HURRY = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "3"}  # seconds
+LONGEST = 400  # characters of what MLflow says: it may quote whole pages
+SIGNS = {
+    r"[Tt]imed? ?out": "the server does not answer in time",
+    r"Connection refused": "nothing listens there",
+    r"too many 5\d\d error responses|error code 5\d\d": "the server answers with errors of its own",
+}
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -26,23 +35,34 @@ T = TypeVar("T")
 
 def place(config: Config) -> tuple[str, Path | None]:
     """The tracking address, absolute, and the folder of artifacts."""
-    workspace = config.workspace_path
-    address = os.environ.get(ADDRESS) or f"sqlite:///{workspace / 'mlflow.db'}"
-    if relative := re.fullmatch(r"sqlite:///([^/].*)", address):
-        address = f"sqlite:///{config.folder / relative[1]}"
-    return address, None if address.startswith("http") else workspace / "mlartifacts"
+    found = address(config, ADDRESS, "mlflow.db")
+    return found, None if found.startswith("http") else config.workspace_path / "mlartifacts"
 
 
-def connect(address: str) -> MlflowClient:
+@contextmanager
+def hurried() -> Iterator[None]:
+    """In the block a server that does not answer is given up after one try: for who waits at a terminal."""
+    before = {name: os.environ.get(name) for name in HURRY}
+    os.environ.update(HURRY)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def connect(found: str) -> MlflowClient:
     """A client whose stores are there: asking for anything makes and checks the tables."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # MLflow's own quarrel with SQLAlchemy
-            client = MlflowClient(tracking_uri=address, registry_uri=address)
+            client = MlflowClient(tracking_uri=found, registry_uri=found)
             client.search_registered_models(max_results=1)
     except Exception as error:  # the database's own errors come through bare
-        what = without_password(str(error).partition("\n")[0])
-        raise JourneycastError(f"MLflow could not open {without_password(address)}: {what}") from error
+        raise JourneycastError(f"MLflow could not open {without_password(found)}: {_told(error)}; {REMEDY}") from error
     return client
 
 
@@ -53,17 +73,19 @@ def explained(function: Callable[P, T]) -> Callable[P, T]:
     def instead(*args: P.args, **kwargs: P.kwargs) -> T:
         try:
             return function(*args, **kwargs)
-        except MlflowException as error:
-            what, text = function.__name__.strip("_").replace("_", " "), without_password(str(error.message))
-            raise JourneycastError(f"MLflow could not {what}: {text}") from error
+        except (JourneycastError, OSError):
+            raise
+        except Exception as error:  # a server that answers nonsense makes MLflow raise whatever comes
+            what = function.__name__.strip("_").replace("_", " ")
+            raise JourneycastError(f"MLflow could not {what}: {_told(error)}") from error
 
     return instead
 
 
-def without_password(text: str) -> str:
-    """The text with what stands between `://` and `@` left out.
-
-    >>> without_password("postgresql://me:secret@db/mlflow")
-    'postgresql://…@db/mlflow'
-    """
-    return re.sub(r"://[^/@\s]*@", "://…@", text)
+def _told(error: Exception) -> str:
+    """What is wrong, in a line without passwords; of HTTP only what a person can act on."""
+    text = " ".join(str(getattr(error, "message", error)).split())
+    for sign, meaning in SIGNS.items():
+        if re.search(sign, text):
+            return meaning
+    return without_password(text)[:LONGEST]
