@@ -63,6 +63,18 @@ def draws(customers: Strings, seed: int) -> Floats:
     return np.asarray(counts[:, code], np.float32) if len(who) else np.zeros((replicates, 0), np.float32)
 
 
+def resampled(customers: Strings, columns: Floats, seed: int, replicates: int = REPLICATES) -> Floats:
+    """Sums of the columns (n, k) over draws of customers, (replicates, k): what is compared is drawn together."""
+    who, code = np.unique(customers.astype(np.str_), return_inverse=True)
+    held = np.stack([np.bincount(code, column, minlength=len(who)) for column in columns.T], axis=1)
+    rng, step = np.random.default_rng(seed), max(1, CELLS // max(len(who), 1))
+    sums = []
+    for start in range(0, replicates, step):
+        drawn = rng.integers(0, len(who), (min(step, replicates - start), len(who)))
+        sums.append(np.stack([np.bincount(one, minlength=len(who)) for one in drawn]).astype(np.float64) @ held)
+    return np.concatenate(sums)
+
+
 def _figure(metric: Metric, truth: Floats, predicted: Floats, weights: Floats) -> list[float | None]:
     value = float(metric(truth, predicted, np.ones((1, len(truth))))[0])
     chunk = max(1, CELLS // len(truth))

@@ -1,10 +1,10 @@
 """Out-of-time figures of a rung beside the named baseline, on rows later than all that chose or fitted it."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from features.journeys import Floats
+from features.journeys import Floats, Strings
 from models.amounts import LEVELS
 from models.answer import Answer, Said
 from models.rungs import Rung
@@ -25,7 +25,8 @@ Seen = Missed | Landed
 class Tested:
     """Figures, and arrays with one entry per test row; `seen` is what validation and test rows tell of intervals.
 
-    `later` holds what the rung said on the level of the test, for a calibrator; None for money.
+    `later` holds what the rung said on the level of the test, for a calibrator; None for money. `customer` says whose
+    the rows are.
     """
 
     seen: tuple[Seen, ...]
@@ -39,6 +40,7 @@ class Tested:
     low: Floats
     high: Floats
     later: Later | None = None
+    customer: Strings = field(default_factory=lambda: np.zeros(0, object))
 
 
 def seen(question: Question, answer: Answer, rows: Examples) -> Seen:
@@ -110,6 +112,7 @@ def evaluate(question: Question, tried: Trial, rows: Examples) -> Tested:
         low=said.low,
         high=said.high,
         later=None if question.is_money else _form(question, answer.rung, rows),
+        customer=rows.customer,
     )
 
 

@@ -1,130 +1,179 @@
-"""May the challenger serve?
+"""May the challenger serve? Conditions against the champion, all of them recorded (docs/gate.md).
 
-It may when there is no champion, when the question has changed, or when it is not worse out of time than the champion:
-
-- A champion trained no later than the challenger's test cutoff knows nothing of the test window, so both are measured
-  there, on the same rows, by the same loss.
-- A later champion may have learnt from that window. Then the recorded skills against the named baseline are compared
-  (each from its own test): the challenger's must not lie below the 90 % interval of the champion's.
+It may when there is no champion or the question has changed, unless somebody took this very bundle out of service.
+Else it has to fulfil every condition: on rows that neither was fitted on (`training.rivals`) its loss, calibration,
+grade and segments; beside them its size and its audit.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
-from features.config import TaskConfig
-from features.errors import BundleError
-from features.timeline import iso
-from models.action import Actions
-from models.answer import Answer
-from models.bundle import Bundle, equipped, load
-from models.registry.versions import Registry
+from features.errors import BundleError, ConfigError
+from models.bundle import Bundle, load
+from models.ledger import Entry
+from models.registry.versions import Registry, Version
+from training import contest, decided
 from training.answers import Trained
-from training.panels import Asked, examples
+from training.conditions import Condition, audited, recorded_grade, recorded_skill, rolled_back, size, worst
+from training.panels import base_values
+from training.rivals import match, readable
+from training.segments import segments
 from training.setting import Setting
 
-SAME = 1e-9  # relative difference of losses that is none
+TIMED_ROWS = 1000
+METHODS = ("decisions", "fair", "refitted", "record")  # what is surest first
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether the challenger may serve, and why, in a sentence."""
+    """Whether the challenger may serve, and why, in a sentence.
 
-    passed: bool
+    `against` is plain JSON: champion, method, test cutoff and horizon by which it was judged.
+    """
+
     reason: str
+    conditions: tuple[Condition, ...] = ()
     serves_already: bool = False
+    against: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def passed(self) -> bool:
+        """Every condition is fulfilled."""
+        return all(one.passed for one in self.conditions)
+
+    def record(self) -> dict[str, Any]:
+        """Plain JSON of all of it, None where a figure is no number."""
+        conditions = [
+            {"name": one.name, "passed": one.passed, "told": one.told, "figures": _plain(one.figures)}
+            for one in self.conditions
+        ]
+        told = {"passed": self.passed, "reason": self.reason, "serves_already": self.serves_already}
+        return {**told, **_plain(self.against), "conditions": conditions}
 
 
-@dataclass(frozen=True)
-class Measured:
-    """Mean losses of challenger and champion at one horizon, on the same test rows; None: not measured."""
+@dataclass(frozen=True, eq=False)
+class Rivals:
+    """Challenger and champion, with how the challenger came about."""
 
-    horizon_days: int
-    challenger: float | None
-    champion: float | None
+    setting: Setting
+    challenger: Bundle
+    champion: Bundle
+    trained: Sequence[Trained]
 
 
-def verdict(registry: Registry, setting: Setting, bundle: Bundle, trained: Sequence[Trained]) -> Verdict:
-    """May this bundle replace the champion?"""
+def verdict(
+    registry: Registry,
+    setting: Setting,
+    bundle: Bundle,
+    trained: Sequence[Trained],
+    *,
+    history: Sequence[Entry] = (),
+    timer: Callable[[], float] = time.perf_counter,
+) -> Verdict:
+    """May this bundle replace the champion? `history` is the task's ledger, oldest first; `timer` counts seconds."""
     version = registry.champion(bundle.task.name)
+    put_aside = rolled_back(bundle.digest, history)
     if version is None:
-        return judge(bundle, None, (), None)
+        return _alone("there was no champion", put_aside, audited(bundle, None))
     if version.digest == bundle.digest:
-        return Verdict(passed=True, reason="it is the champion, bit by bit", serves_already=True)
+        return Verdict("it is the champion, bit by bit", serves_already=True, against=_named(version))
     try:
         champion = load(registry.fetch(version, setting.config.workspace_path / "bundles"), version.digest)
     except BundleError as error:
-        return Verdict(passed=True, reason=f"the champion cannot be read any more: {error}")
-    test = max((one.split.test for one in trained), default=None)
-    fair = test is not None and is_fair(champion, min(one.split.test for one in trained))
-    if champion.features.module in (None, setting.features.module):
-        champion = equipped(champion, setting.features)
+        found = _alone(f"the champion cannot be read any more: {error}", put_aside)
     else:
-        fair = False  # the module it was trained with has changed: what it would say now cannot be computed
-    return judge(bundle, champion, _measured(setting, champion, trained) if fair else (), test if fair else None)
+        found = judge(Rivals(setting, bundle, champion, trained), put_aside, timer)
+    return Verdict(found.reason, found.conditions, against=_named(version) | dict(found.against))
 
 
-def judge(challenger: Bundle, champion: Bundle | None, measured: Sequence[Measured], test: int | None) -> Verdict:
-    """The verdict; `measured` holds the losses on the challenger's test rows, `test` is their cutoff in µs UTC."""
-    if champion is None:
-        return Verdict(passed=True, reason="there was no champion")
-    if _asked(challenger.task) != _asked(champion.task):
-        return Verdict(passed=True, reason="the question has changed since the champion was trained")
-    if challenger.actions is None and test is not None and is_fair(champion, test):
-        return _by_loss(measured, test)
-    return _by_record(challenger, champion)
+def judge(rivals: Rivals, put_aside: Condition, timer: Callable[[], float] = time.perf_counter) -> Verdict:
+    """The verdict on a challenger with a champion; `put_aside` tells whether somebody took it out of service."""
+    own, other = rivals.challenger, rivals.champion
+    if own.task.model_dump(mode="json") != other.task.model_dump(mode="json"):
+        return _alone("the question has changed since the champion was trained", put_aside)
+    question = Condition("question", True, "the question is the champion's")
+    sized = size(own, other, _latency(rivals, timer))
+    if own.actions is not None and other.actions is not None:
+        judged = [decided.value(rivals.setting, own, other), sized, recorded_grade(own.actions, other.actions)]
+    else:
+        judged = _judged(rivals, sized)
+    conditions = (question, *judged, put_aside)
+    loss = next(one for one in conditions if one.name == "loss")
+    first = next((one for one in conditions if not one.passed), loss)
+    return Verdict(first.told, conditions, against=_method(judged))
 
 
-def is_fair(champion: Bundle, test: int) -> bool:
-    """The champion knows nothing of what came after the test cutoff."""
-    return champion.trained_as_of_us <= test
-
-
-def _by_loss(measured: Sequence[Measured], test: int) -> Verdict:
-    known = [(one.challenger, one.champion) for one in measured if one.challenger is not None and one.champion]
-    if not known:
-        return Verdict(passed=True, reason="there were no test rows to compare the two on")
-    ratio = sum(own / other for own, other in known) / len(known)
-    worse, where = ratio > 1 + SAME, f"on the test rows of {iso(test)[:10]}, which neither had seen"
-    shown = f"its loss is {abs(ratio - 1):.1%} {'above' if worse else 'below'} the champion's {where}"
-    return Verdict(passed=not worse, reason=shown)
-
-
-def _by_record(challenger: Bundle, champion: Bundle) -> Verdict:
-    for own, other in zip(_figures(challenger), _figures(champion), strict=True):
-        value, floor = _end(own, 0), _end(other, 1)
-        if floor is not None and (value is None or value < floor):
-            shown = "unknown" if value is None else f"{value:.3g}"
-            return Verdict(
-                passed=False, reason=f"its recorded skill {shown} lies below the champion's interval ({floor:.3g} on)"
-            )
-    return Verdict(passed=True, reason="its recorded skill is not below the champion's interval")
-
-
-def _figures(bundle: Bundle) -> list[Mapping[str, Sequence[float | None]]]:
-    said: Sequence[Answer | Actions] = bundle.answers if bundle.actions is None else (bundle.actions,)
-    return [one.metrics for one in said]
-
-
-def _end(figures: Mapping[str, Sequence[float | None]], end: int) -> float | None:
-    figure = figures.get("skill") or figures.get("gain")
-    return None if figure is None else figure[end]
-
-
-def _asked(task: TaskConfig) -> dict[str, object]:
-    return task.model_dump(mode="json")
-
-
-def _measured(setting: Setting, champion: Bundle, trained: Sequence[Trained]) -> list[Measured]:
-    """Losses of both at every horizon, on the challenger's test rows."""
-    measured = []
-    for one, other in zip(trained, champion.answers, strict=True):
-        if one.tested is None or one.split.fitted_days != other.fitted_days:
+def _judged(rivals: Rivals, sized: Condition) -> list[Condition]:
+    """All conditions of a task that is measured on rows, horizon by horizon; the worst decides."""
+    setting, task = rivals.setting, rivals.challenger.task
+    found: dict[str, list[Condition]] = {"loss": [], "calibration": [], "grade": [], "segments": []}
+    for one, own, other in zip(rivals.trained, rivals.challenger.answers, rivals.champion.answers, strict=True):
+        met = match(setting, rivals.champion, one)
+        if met is None:
+            found["loss"].append(recorded_skill(own, other))
+            found["grade"].append(recorded_grade(own, other))
             continue
-        asked = Asked(
-            champion.task, one.split.fitted_days, champion.features, setting.end, setting.config.train.max_rows
-        )
-        rows = examples(setting.parts, asked, [one.split.test])
-        said = other.expected(rows.values, champion.features.position, one.split.test).mean
-        loss = float(one.question.losses(rows, said, one.tested.cap).mean())
-        measured.append(Measured(other.horizon_days, one.tested.metrics["loss"][0], loss))
-    return measured
+        found["loss"].append(contest.loss(met))
+        found["calibration"].append(contest.calibration(met))
+        found["grade"].append(contest.graded(met))
+        found["segments"].append(contest.unharmed(met, segments(setting, task, met.rows)))
+    measured = {name: worst(parts) if parts else _unmeasured(name) for name, parts in found.items()}
+    audit = audited(rivals.challenger, rivals.champion)
+    return [measured["loss"], measured["calibration"], sized, audit, measured["grade"], measured["segments"]]
+
+
+def _unmeasured(name: str) -> Condition:
+    told = "no rows show champion and challenger side by side, so only what each recorded was compared"
+    return Condition(name, True, told, {"method": "record"})
+
+
+def _alone(reason: str, put_aside: Condition, *more: Condition) -> Verdict:
+    """Without a champion to be compared with."""
+    reason = reason if put_aside.passed else put_aside.told
+    return Verdict(reason, (Condition("question", True, reason), *more, put_aside), against={"method": None})
+
+
+def _method(judged: Sequence[Condition]) -> dict[str, Any]:
+    """By what the loss was judged, at the horizon that decided; the method is the least sure of all horizons."""
+    figures = judged[0].figures
+    every = [one["method"] for one in figures.get("horizons", {"": figures}).values()]
+    said = {"method": max(every, key=METHODS.index), "test_cutoff": figures.get("cutoff")}
+    return {**said, "horizon_days": figures.get("horizon_days"), "rows": figures.get("rows")}
+
+
+def _named(version: Version) -> dict[str, Any]:
+    return {"champion": {"version": version.version, "digest": version.digest, "run_id": version.run_id}}
+
+
+def _latency(rivals: Rivals, timer: Callable[[], float]) -> dict[str, float | None]:
+    """What scoring one row among many takes, µs; None where it was not measured."""
+    named = {"latency_us": rivals.challenger, "champion_latency_us": readable(rivals.setting, rivals.champion)}
+    return {name: _timed(rivals.setting, bundle, timer) for name, bundle in named.items()}
+
+
+def _timed(setting: Setting, bundle: Bundle | None, timer: Callable[[], float]) -> float | None:
+    if bundle is None or not bundle.answers:
+        return None
+    try:
+        values = base_values(setting.parts, bundle.task, bundle.features, setting.as_of, TIMED_ROWS)
+    except ConfigError:  # a column that it reads has left the store
+        return None
+    took = []
+    for _ in range(3):
+        started = timer()
+        for answer in bundle.answers:
+            answer.say(values, bundle.features.position, setting.as_of)
+        took.append(timer() - started)
+    return min(took) / len(values) * 1e6 if len(values) else None
+
+
+def _plain(value: Any) -> Any:
+    """The same as JSON can hold it."""
+    if isinstance(value, Mapping):
+        return {str(name): _plain(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

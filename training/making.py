@@ -1,6 +1,8 @@
 """An answer made by recipes from rows of one's own: what an evaluation refits, and what serves."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from features.journeys import Floats
 from models.answer import Adjusted, Answer, Quiet
@@ -9,7 +11,7 @@ from models.rungs import Rung
 from training.evaluate import landed
 from training.levels import level, money_level
 from training.panels import Examples
-from training.recipe import Question, Recipe, make
+from training.recipe import Question, Recipe, make, unpack_recipe
 from training.rules import cap_of, constant
 from training.setting import Setting
 from training.spread import NOTHING_SEEN, amounts, probability_spread
@@ -21,6 +23,16 @@ class Recipes:
 
     rung: Recipe
     quiet: Recipe | None = None
+
+    def pack(self) -> dict[str, Any]:
+        """Plain JSON from which `unpack_recipes` makes the same."""
+        return {"rung": self.rung.pack(), "quiet": None if self.quiet is None else self.quiet.pack()}
+
+
+def unpack_recipes(plain: Mapping[str, Any]) -> Recipes:
+    """What `pack` wrote."""
+    quiet = plain["quiet"]
+    return Recipes(unpack_recipe(plain["rung"]), None if quiet is None else unpack_recipe(quiet))
 
 
 @dataclass(frozen=True)

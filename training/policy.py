@@ -78,7 +78,7 @@ def learn(task: TaskConfig, parts: Parts, end: int) -> Actions:
     logged = gather(task, parts, end)
     if not len(logged):
         return _unknown(task)
-    constant = [_snips(logged, logged.action == action) for action in range(len(logged.names))]
+    constant = [snips(logged, logged.action == action) for action in range(len(logged.names))]
     nothing = logged.names.index(task.nothing or "") if task.nothing in logged.names else None
     against = _average(logged) if nothing is None else constant[nothing]
     gains = [one.minus(against).figure(logged.customer) for one in constant]
@@ -153,7 +153,7 @@ def _logged(
     )
 
 
-def _snips(logged: Logged, matched: NDArray[np.bool_]) -> Estimate:
+def snips(logged: Logged, matched: NDArray[np.bool_]) -> Estimate:
     """The value of a policy that would have done what was done where `matched`."""
     weight, reward = logged.weight * matched, logged.reward
     total = float(weight.sum())
@@ -178,14 +178,15 @@ def _honest(logged: Logged, constant: Sequence[Estimate], nothing: int | None) -
     """Figures of choosing the best action on some decisions and taking it on others."""
     chosen, judged, how = _chosen(logged)
     seen = logged[judged]
-    policy = _snips(seen, seen.action == chosen[judged])
-    best = _snips(seen, seen.action == int(np.argmax([one.value for one in constant])))
+    policy = snips(seen, seen.action == chosen[judged])
+    best = snips(seen, seen.action == int(np.argmax([one.value for one in constant])))
     average = _average(seen)
-    against = average if nothing is None else _snips(seen, seen.action == nothing)
+    against = average if nothing is None else snips(seen, seen.action == nothing)
     figures: Figures = {
         "policy_value": [*policy.figure(seen.customer)],
         "gain": [*policy.minus(against).figure(seen.customer)],
         "difference_to_best_constant": [*policy.minus(best).figure(seen.customer)],
+        "best_constant_value": [*best.figure(seen.customer)],
         "logged_value": [*average.figure(seen.customer)],
         "nothing_value": [*against.figure(seen.customer)],
     }

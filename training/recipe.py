@@ -1,7 +1,8 @@
 """A question as training asks it, and rungs made by a recipe from any of its rows."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -101,6 +102,16 @@ class Recipe:
             return Recipe("btyd"), replace(self, rung="hurdle", trees=hurdle), *more
         leans = (LEANS[0], LEANS[-1]) if self.expectations else LEANS[:1]
         return *(Recipe("logistic", lean=lean) for lean in leans), replace(self, rung="lightgbm")
+
+    def pack(self) -> dict[str, Any]:
+        """Plain JSON from which `unpack_recipe` makes the same."""
+        return asdict(self) | {"trees": list(self.trees)}
+
+
+def unpack_recipe(plain: Mapping[str, Any]) -> Recipe:
+    """The recipe that `pack` wrote."""
+    parts = {"growth": Growth(**plain["growth"]), "trees": tuple(plain["trees"]), "lean": Lean(**plain["lean"])}
+    return Recipe(**{**plain, **parts})
 
 
 HURDLE = 2  # boosters

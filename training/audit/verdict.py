@@ -32,6 +32,11 @@ def settle(case: Case, found: Sequence[Finding], accept: Iterable[str] = ()) -> 
     return tuple(f"audit, {one.check} ({said[one.refuses]}): {one.sentence}" for one in found)
 
 
+def accepted(found: Sequence[Finding], accept: Iterable[str]) -> tuple[str, ...]:
+    """The checks that failed and were accepted knowingly, in order."""
+    return tuple(sorted({one.check for one in found if one.refuses} & set(accept)))
+
+
 def _refusal(case: Case, refused: Sequence[Finding]) -> str:
     lines = [f"  {one.check}: {one.sentence}" for one in refused]
     names = ", ".join(f'"{one.check}"' for one in refused)
