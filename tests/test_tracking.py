@@ -11,19 +11,26 @@ from pathlib import Path
 import lightgbm as lgb
 import numpy as np
 import pytest
+from mlflow.entities import Run as MlflowRun
 
 from features.config import Config, parse
 from features.journeys import Floats
-from features.timeline import days
+from features.timeline import SECOND_US, days
 from features.windows import Feature, FeatureSet, Stream
 from models.action import Actions
 from models.answer import Answer, Spread
 from models.boosted import QUIET, Trees
 from models.bundle import Bundle, load, save
-from models.registry.versions import Registry
+from models.registry.versions import Registry, Version
 from models.rungs import Binned, History, Hurdle, Probability, Rung, Scaled
-from training import plots
-from training.tracking import Evidence, HorizonEvidence, summary, track
+from training.children import ALL_OF, MOST, telling
+from training.evidence import Evidence, HorizonEvidence
+from training.fit import Candidate
+from training.gate import Verdict
+from training.phases import Phases
+from training.plots import canvas
+from training.source import source_tags
+from training.tracking import track, tracked
 
 SHOPS = count()
 FEATURES = FeatureSet((Feature("recency", Stream(("purchase",))), Feature("count", Stream(("purchase",)), None, 90)))
@@ -55,6 +62,19 @@ horizon_days = 14
 """
 CHANCE = np.random.default_rng(3)
 ROWS = 200
+TRIALS = (
+    {"trial": 0, "state": "complete", "loss": 0.5, "trees": 9, "seconds": 1.5, "began": "start", "leaves": 31},
+    {"trial": 1, "state": "pruned", "loss": 0.6, "trees": None, "seconds": 0.5, "began": "", "l2": 3.0},
+    {"trial": 2, "state": "failed", "loss": None, "trees": None, "seconds": 0.1, "began": "", "l2": 9.0},
+)
+RUNGS = (
+    Candidate("rule", {"rung": "rule"}, chosen=False, loss=0.6, saved=0.0, error=0.0),
+    Candidate("lightgbm", {"rung": "lightgbm", "leaves": 31}, chosen=True, loss=0.5, saved=0.1, error=0.02),
+)
+LOOKED_AT = ("learning", "stability", "shap", "history", "importances")
+TESTED = ("ranking", "gains", "reliability", "distribution", "importance", *LOOKED_AT)
+PHASES = ("panel", "audit", "trials", "pictures", "registering")
+FIRST = Verdict("there was no champion")
 VALUES = CHANCE.exponential(50, (ROWS, 2))
 TRUTH = (CHANCE.random(ROWS) < VALUES[:, 0] / 150).astype(np.float64)
 
@@ -74,7 +94,7 @@ def registry(first: Registry) -> Registry:
 
 @pytest.fixture(autouse=True)
 def small_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plots, "DPI", 30)
+    monkeypatch.setattr(canvas, "DPI", 30)
 
 
 @pytest.fixture
@@ -120,12 +140,13 @@ def of_horizon(horizon_days: int, truth: Floats) -> HorizonEvidence:
         split={"horizon_days": horizon_days, "validation": "2011-03-13T00:00:00Z", "test": "2011-06-11T00:00:00Z"},
         rows={"train": 1000, "test": ROWS},
         chosen={"learning_rate": 0.05},
-        trials=({"number": 0, "loss": 0.5, "num_leaves": 31}, {"number": 1, "loss": 0.4, "max_depth": 3}),
+        trials=TRIALS,
         truth=truth,
         model=model,
         baseline=np.round(model, 1),
         low=model * 0,
         high=model * 3,
+        judged=RUNGS,
     )
 
 
@@ -138,7 +159,24 @@ def evidence(bundle: Bundle, folder: Path, *horizons: HorizonEvidence) -> Eviden
         "code_version": "0.1.0",
     }
     complete = replace(bundle, facts=facts)
-    return Evidence(complete, save(complete, folder), "5" * 64, horizons, {"panel": 1.5, "fit": 2.5})
+    return Evidence(complete, save(complete, folder), "5" * 64, horizons)
+
+
+def tracked_whole(registry: Registry, given: Evidence, *, toml: str) -> Version:
+    """A training from its first moment on; every look at the clock takes a second."""
+    task, ticks = given.bundle.task, count(0, SECOND_US)
+    phases = Phases(lambda: next(ticks))
+    with tracked(registry, task, given.bundle.trained_as_of_us, toml=toml) as run:
+        phases.tell(f"{task.name}, 90 days: panel of 3 cutoffs")
+        phases.tell(f"{task.name}, 90 days: audit")
+        return track(registry, run, given, FIRST, toml=toml, phases=phases)
+
+
+def below(registry: Registry, run_id: str) -> dict[str, MlflowRun]:
+    """The runs that MLflow shows under another, by name."""
+    experiment = registry.client.get_run(run_id).info.experiment_id
+    found = registry.client.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{run_id}'")
+    return {str(run.info.run_name): run for run in found}
 
 
 def artifacts(registry: Registry, run_id: str) -> Iterator[Path]:
@@ -164,7 +202,7 @@ def test_a_churn_training_leaves_all_that_it_takes_to_judge_it(
     registry: Registry, config: Config, trees: Trees, tmp_path: Path
 ) -> None:
     given = churn(config, trees, tmp_path)
-    version = track(registry, given, toml=TOML)
+    version = tracked_whole(registry, given, toml=TOML)
     run = registry.client.get_run(version.run_id)
     assert run.info.status == "FINISHED"
     assert run.info.run_name == "churn as of 2011-01-26"
@@ -176,16 +214,17 @@ def test_a_churn_training_leaves_all_that_it_takes_to_judge_it(
         "baseline_auroc": 0.7,
         "baseline_auroc_low": 0.65,
         "baseline_auroc_high": 0.75,
-        "seconds_panel": 1.5,
-        "seconds_fit": 2.5,
+        **{f"seconds_{phase}": 1.0 for phase in PHASES},
     }
     expected = {"rung": "lightgbm", "grade": "B", "chosen.learning_rate": "0.05", "rows.test": "200", "features": "2"}
     assert expected.items() <= run.data.params.items()
     assert run.data.params["split.test"] == "2011-06-11T00:00:00Z"
-    plots = {f"plots/{name}.png" for name in ("ranking", "gains", "reliability", "distribution", "importance")}
-    files = {"journeycast.toml", "data.json", "features.json", "trials.csv"}
-    bundle = {f"bundle/{file.name}" for file in given.folder.iterdir()}
-    assert names(registry, version.run_id) == plots | files | bundle
+    plots = {f"plots/{name}.png" for name in TESTED}
+    files = {"journeycast.toml", "data.json", "features.json", "trials.csv", "gate.json", "study.json", "model_card.md"}
+    bundle = {f"model/artifacts/bundle/{file.name}" for file in given.folder.iterdir()}
+    found = names(registry, version.run_id)
+    assert {name for name in found if not name.startswith("model/")} == plots | files
+    assert {name for name in found if name.startswith("model/artifacts/bundle/")} == bundle
     assert run.inputs is not None
     assert run.inputs.dataset_inputs[0].dataset.digest == "5" * 36
 
@@ -193,7 +232,7 @@ def test_a_churn_training_leaves_all_that_it_takes_to_judge_it(
 def test_the_bundle_comes_back_from_the_registry_and_loads(
     registry: Registry, config: Config, trees: Trees, tmp_path: Path
 ) -> None:
-    version = track(registry, churn(config, trees, tmp_path / "made"), toml=TOML)
+    version = tracked_whole(registry, churn(config, trees, tmp_path / "made"), toml=TOML)
     assert version.tags["grade"] == "B"
     assert version.tags["as_of"] == "2011-01-26T00:00:00Z"
     folder = registry.fetch(version, tmp_path / "bundles")
@@ -201,25 +240,25 @@ def test_the_bundle_comes_back_from_the_registry_and_loads(
 
 
 def test_what_a_training_read_is_told(registry: Registry, config: Config, trees: Trees, tmp_path: Path) -> None:
-    version = track(registry, churn(config, trees, tmp_path), toml=TOML)
+    version = tracked_whole(registry, churn(config, trees, tmp_path), toml=TOML)
     data = json.loads(text_of(registry, version.run_id, "data.json"))
     assert (data["store_digest"], data["log_position"], data["end"]) == ("5" * 64, 812, "2011-05-06T00:00:00Z")
     features = json.loads(text_of(registry, version.run_id, "features.json"))
     assert [feature["name"] for feature in features] == ["purchase_recency", "purchase_count_90d"]
     trials = list(csv.DictReader(text_of(registry, version.run_id, "trials.csv").splitlines()))
-    assert trials[1] == {"number": "1", "loss": "0.4", "num_leaves": "", "max_depth": "3"}
+    assert (trials[1]["state"], trials[1]["leaves"], trials[1]["l2"]) == ("pruned", "", "3.0")
 
 
 def test_nothing_read_from_the_environment_is_logged(
     registry: Registry, config: Config, trees: Trees, tmp_path: Path
 ) -> None:
     toml = TOML + '[[unused]]\naddress = "postgresql://me:hunter2-canary@db/shop"\n'
-    version = track(registry, churn(config, trees, tmp_path), toml=toml)
+    version = tracked_whole(registry, churn(config, trees, tmp_path), toml=toml)
     assert config.task("churn").event == (SECRET,)
     run = registry.client.get_run(version.run_id)
     assert run.data.params["task.event"] == "${JOURNEYCAST_TEST_SECRET:-none}"
     assert SECRET not in str(run.to_dictionary())
-    told = [file for file in artifacts(registry, version.run_id) if file.parent.name != "bundle"]
+    told = [file for file in artifacts(registry, version.run_id) if "model" not in file.parts]  # which has to know it
     assert [file for file in told if SECRET.encode() in file.read_bytes()] == []
 
 
@@ -230,7 +269,7 @@ def test_several_horizons_have_figures_and_plots_of_their_own(
     given = evidence(
         Bundle(config.task("buys"), FEATURES, answers), tmp_path, of_horizon(7, TRUTH), of_horizon(30, TRUTH)
     )
-    version = track(registry, given, toml=TOML)
+    version = tracked_whole(registry, given, toml=TOML)
     run = registry.client.get_run(version.run_id)
     assert {"test_auroc_7d", "test_auroc_30d_low", "baseline_auroc_7d"} <= run.data.metrics.keys()
     assert {"rung_7d", "split.test_30d", "chosen.learning_rate_7d"} <= run.data.params.keys()
@@ -241,9 +280,9 @@ def test_a_value_training_shows_money(registry: Registry, config: Config, trees:
     past = History("purchase_count", "purchase_recency", ("purchase_count",), ("purchase_value",), 20.0, 365)
     hurdle = Hurdle(trees, trees, past)
     bundle = Bundle(config.task("value"), FEATURES, (answer("cltv", 365, hurdle),))
-    version = track(registry, evidence(bundle, tmp_path, of_horizon(365, TRUTH * VALUES[:, 1])), toml=TOML)
+    version = tracked_whole(registry, evidence(bundle, tmp_path, of_horizon(365, TRUTH * VALUES[:, 1])), toml=TOML)
     shown = {name for name in names(registry, version.run_id) if name.startswith("plots/")}
-    wanted = ("gains", "deciles", "coverage", "importance-buys", "importance-more")
+    wanted = ("gains", "deciles", "coverage", "importance-buys", "importance-more", *LOOKED_AT)
     assert shown == {f"plots/{name}.png" for name in wanted}
 
 
@@ -262,35 +301,127 @@ def test_an_action_training_shows_what_each_action_brings(registry: Registry, co
         metrics={"policy_value": [1.6, 1.3, 1.9]},
     )
     given = evidence(Bundle(config.task("offer"), FeatureSet(()), (), actions), tmp_path)
-    version = track(registry, given, toml=TOML)
-    assert "plots/actions.png" in names(registry, version.run_id)
+    version = tracked_whole(registry, given, toml=TOML)
+    assert {"plots/actions.png", "plots/values.png"} <= names(registry, version.run_id)
     run = registry.client.get_run(version.run_id)
     assert (run.data.params["rung"], run.data.metrics["test_policy_value"]) == ("best constant", 1.6)
 
 
 def test_too_little_history_is_tracked_without_a_test(registry: Registry, config: Config, tmp_path: Path) -> None:
     rule = replace(answer("churn", 90, Binned("purchase_recency", (), (0.3, 0.3))), metrics={}, baseline_metrics={})
-    version = track(registry, evidence(Bundle(config.task("churn"), FEATURES, (rule,)), tmp_path), toml=TOML)
-    assert registry.client.get_run(version.run_id).data.metrics == {"seconds_panel": 1.5, "seconds_fit": 2.5}
+    version = tracked_whole(registry, evidence(Bundle(config.task("churn"), FEATURES, (rule,)), tmp_path), toml=TOML)
+    assert registry.client.get_run(version.run_id).data.metrics.keys() <= {f"seconds_{phase}" for phase in PHASES}
+    assert below(registry, version.run_id) == {}
     assert registry.challenger("churn") == version
 
 
 def test_training_again_on_the_same_data_makes_no_second_version(
     registry: Registry, config: Config, trees: Trees, tmp_path: Path
 ) -> None:
-    first = track(registry, churn(config, trees, tmp_path), toml=TOML)
-    assert track(registry, churn(config, trees, tmp_path), toml=TOML) == first
+    first = tracked_whole(registry, churn(config, trees, tmp_path), toml=TOML)
+    assert tracked_whole(registry, churn(config, trees, tmp_path), toml=TOML) == first
 
 
-def test_the_summary_puts_the_model_beside_the_baseline(config: Config, trees: Trees) -> None:
-    text = summary(Bundle(config.task("churn"), FEATURES, (answer("churn", 90, Probability(trees)),)))
-    assert text.splitlines() == [
-        "**90 days**: lightgbm, grade B",
-        "",
-        "| out of time | model | baseline |",
-        "|---|---|---|",
-        "| auroc | 0.75 (0.7 to 0.8) | 0.7 (0.65 to 0.75) |",
-        "| lift | 1.5 | – |",
-        "",
-        "- one more quarter of history would make it an A",
+def test_every_rung_and_trial_is_a_run_below_the_training(
+    registry: Registry, config: Config, trees: Trees, tmp_path: Path
+) -> None:
+    version = tracked_whole(registry, churn(config, trees, tmp_path), toml=TOML)
+    found = below(registry, version.run_id)
+    assert {name: run.info.status for name, run in found.items()} == {
+        "rung: rule": "FINISHED",
+        "rung: lightgbm": "FINISHED",
+        "trial 0": "FINISHED",
+        "trial 1": "KILLED",
+        "trial 2": "FAILED",
+    }
+    assert found["trial 1"].data.tags["state"] == "pruned"
+    assert found["trial 0"].info.end_time - found["trial 0"].info.start_time == 1500
+    assert found["trial 0"].data.params == {"leaves": "31"}
+    serves = found["rung: lightgbm"]
+    assert (serves.data.tags["chosen"], found["rung: rule"].data.tags["chosen"]) == ("true", "false")
+    assert serves.data.metrics == {"loss": 0.5, "saved": 0.1, "saved_error": 0.02}
+
+
+def test_runs_below_say_their_horizon_where_there_are_several(
+    registry: Registry, config: Config, trees: Trees, tmp_path: Path
+) -> None:
+    answers = tuple(answer("propensity", days, Probability(trees)) for days in (7, 30))
+    bundle = Bundle(config.task("buys"), FEATURES, answers)
+    given = evidence(bundle, tmp_path, of_horizon(7, TRUTH), of_horizon(30, TRUTH))
+    found = below(registry, tracked_whole(registry, given, toml=TOML).run_id)
+    assert {"rung: rule, 7 days", "rung: rule, 30 days", "trial 2, 30 days"} <= found.keys()
+    assert len(found) == 10
+
+
+def test_a_run_says_what_it_is_who_made_it_and_what_the_gate_said(
+    registry: Registry, config: Config, trees: Trees, tmp_path: Path
+) -> None:
+    given = churn(config, trees, tmp_path)
+    version = tracked_whole(registry, given, toml=TOML)
+    tags = registry.client.get_run(version.run_id).data.tags
+    expected = {
+        "kind": "churn",
+        "as_of": "2011-01-26T00:00:00Z",
+        "grade": "B",
+        "rung": "lightgbm",
+        "verdict": "passed",
+        "bundle_digest": given.folder.name,
+        "mlflow.source.name": "journeycast train churn",
+    }
+    assert expected.items() <= tags.items()
+    assert json.loads(text_of(registry, version.run_id, "gate.json"))["reason"] == "there was no champion"
+    assert tags["mlflow.note.content"] == text_of(registry, version.run_id, "model_card.md")
+
+
+def test_a_training_that_fails_leaves_a_failed_run_with_what_went_wrong(registry: Registry, config: Config) -> None:
+    task, address = config.task("churn"), "postgresql://me:hunter2-canary@db/shop"
+    with pytest.raises(ValueError, match="no such shop"), tracked(registry, task, days(15000), toml=TOML) as run:
+        raise ValueError(f"no such shop at {address}\nTraceback: long")
+    failed = registry.client.get_run(run.id)
+    assert failed.info.status == "FAILED"
+    assert failed.data.tags["mlflow.note.content"] == "**Failed**: no such shop at postgresql://…@db/shop"
+    assert "journeycast.toml" in names(registry, run.id)
+
+
+def test_a_training_shows_from_its_first_moment(registry: Registry, config: Config) -> None:
+    with tracked(registry, config.task("churn"), days(15000), toml=TOML) as run:
+        assert registry.client.get_run(run.id).info.status == "RUNNING"
+    assert registry.client.get_run(run.id).info.status == "FINISHED"
+
+
+def test_an_interrupted_training_leaves_a_killed_run(registry: Registry, config: Config) -> None:
+    with pytest.raises(KeyboardInterrupt), tracked(registry, config.task("churn"), days(15000), toml=TOML) as run:
+        raise KeyboardInterrupt
+    assert registry.client.get_run(run.id).info.status == "KILLED"
+
+
+def test_of_a_long_search_what_tells_something_is_kept() -> None:
+    losses = [1.0 - 0.001 * number if number % 10 == 0 else 2.0 for number in range(200)]
+    trials = [
+        {"trial": number, "state": "pruned" if number % 2 else "complete", "loss": loss, "began": "", "leaves": 3}
+        for number, loss in enumerate(losses)
     ]
+    trials[1]["began"] = "champion"
+    kept = [int(str(one["trial"])) for one in telling(trials)]
+    assert len(kept) == MOST
+    assert {1, *range(0, 200, 10)} <= set(kept)  # the champion's growth, and what improved on the best so far
+    assert kept == sorted(kept)
+    assert telling(trials[:ALL_OF]) == trials[:ALL_OF]
+    assert [one["trial"] for one in telling([one for one in trials if one["state"] == "complete"])] == [
+        *range(0, 200, 10)
+    ]
+
+
+def test_a_long_note_is_cut_and_says_so(registry: Registry, config: Config) -> None:
+    with tracked(registry, config.task("churn"), days(15000), toml=TOML) as run:
+        run.log_note("a line of a card\n" * 1000)
+    note = registry.client.get_run(run.id).data.tags["mlflow.note.content"]
+    assert len(note) < 8000
+    assert note.endswith("a line of a card\n\n… and more among the artifacts")
+
+
+def test_no_commit_is_told_where_there_is_no_repository(tmp_path: Path) -> None:
+    assert source_tags("churn", tmp_path) == {
+        "mlflow.source.name": "journeycast train churn",
+        "mlflow.source.type": "LOCAL",
+    }

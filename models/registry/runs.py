@@ -7,13 +7,29 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 from mlflow.tracking import MlflowClient
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
+from models import process
 from models.registry.door import explained
 
 BATCH = 100  # parameters that MLflow takes at once
 LONGEST = 6000  # characters of a parameter
+LONGEST_NOTE = 7900
+PROCESS = "journeycast.process"  # the tag that says who is at work on a run
+
+
+@dataclass(frozen=True)
+class Child:
+    """A run below another: something that was tried in it. `status` is MLflow's; `took_ms` how long it took."""
+
+    name: str
+    status: str
+    tags: Mapping[str, str]
+    params: Mapping[str, object]
+    metrics: Mapping[str, float]
+    took_ms: int = 0
 
 
 @dataclass(frozen=True)
@@ -21,6 +37,7 @@ class Run:
     """One training of one task, under way; `started_ms` stamps its metrics."""
 
     id: str
+    experiment: str
     artifacts: str
     started_ms: int
     client: MlflowClient = field(repr=False)
@@ -38,6 +55,23 @@ class Run:
         self.client.log_batch(self.id, metrics=[Metric(k, float(v), self.started_ms, step) for k, v in values.items()])
 
     @explained
+    def log_tags(self, tags: Mapping[str, str]) -> None:
+        """What runs are found by."""
+        self.client.log_batch(self.id, tags=[RunTag(key, value) for key, value in tags.items()])
+
+    @explained
+    def log_child(self, child: Child) -> None:
+        """A run that MLflow shows below this one, over as soon as it is there."""
+        tags = {**child.tags, MLFLOW_PARENT_RUN_ID: self.id, PROCESS: process.identity()}
+        made = self.client.create_run(self.experiment, self.started_ms, tags, child.name).info
+        self.client.log_batch(
+            made.run_id,
+            metrics=[Metric(key, value, self.started_ms, 0) for key, value in child.metrics.items()],
+            params=[Param(key, str(value)[:LONGEST]) for key, value in child.params.items()],
+        )
+        self.client.set_terminated(made.run_id, child.status, self.started_ms + child.took_ms)
+
+    @explained
     def log_data(self, name: str, digest: str, source: Mapping[str, object]) -> None:
         """What it was trained on: runs on the same data show the same digest (its first 36 characters)."""
         data = Dataset(name, digest[:36], "store", json.dumps(source))
@@ -45,8 +79,10 @@ class Run:
 
     @explained
     def log_note(self, markdown: str) -> None:
-        """What MLflow shows on top of the run's page."""
-        self.client.set_tag(self.id, "mlflow.note.content", markdown)
+        """What MLflow shows on top of the run's page; of a long text its beginning."""
+        whole = len(markdown) <= LONGEST_NOTE
+        note = markdown if whole else markdown[:LONGEST_NOTE].rpartition("\n")[0] + "\n\n… and more among the artifacts"
+        self.client.set_tag(self.id, "mlflow.note.content", note)
 
     @explained
     def log_bytes(self, path: str, data: bytes) -> None:
