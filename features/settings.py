@@ -22,6 +22,7 @@ ENVIRONMENT = MappingProxyType(
         "MLFLOW_LOGGING_LEVEL": "WARNING",
         "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
         "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+        "MLFLOW_UV_AUTO_DETECT": "false",  # a model is ours, not of the folder that somebody happens to work in
         "GIT_PYTHON_REFRESH": "quiet",  # MLflow looks for git; a machine without it is no reason to warn
     }
 )

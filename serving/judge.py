@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.errors import RequestError
-from features.journeys import Floats, Ints, Journeys
+from features.journeys import Floats, Ints, Journeys, Strings
 from features.panel import Panel, Rows, build
 from features.timeline import DAY_US, FOREVER, iso
 from features.windows import FeatureSet
@@ -94,6 +94,20 @@ def known_customers(seen: Journeys) -> Mask:
     return np.asarray((np.diff(seen.starts) > 0) | (np.diff(seen.profile.starts) > 0))
 
 
+def judge_panel(customers: Strings, panel: Panel, asking: Panel, served: Served, asked: Asked) -> Scores:
+    """Scores of the rows of a panel of the bundle's features, a customer each, all as of the same instant.
+
+    `asking` holds the columns of `served.asking` for the same rows. A panel tells of customers up to its cutoff.
+    """
+    _check_trained_before(served, asked)
+    everybody, told = np.zeros(len(customers), np.bool_), np.full(len(customers), asked.as_of_us, np.int64)
+    who = _whom(served, asking, everybody, told)
+    if served.bundle.actions is not None:
+        return Scores(customers, asked.as_of_us, (_acted(served, served.bundle.actions, who, asked),))
+    judged = _answered(served, _only(panel, who.member), who, asked)
+    return Scores(customers, asked.as_of_us, tuple(judged))
+
+
 @dataclass(frozen=True, eq=False)
 class _Who:
     """Which customers a task asks about, which nobody knows, whose data are thin, and up to when they are told of."""
@@ -128,15 +142,12 @@ def _who(seen: Journeys, rows: Rows, served: Sequence[Served], asked: Asked) -> 
     """For each bundle whom it asks about; what decides that is computed for all bundles at once."""
     unknown, told = ~known_customers(seen), _told(seen, asked)
     asking = build(seen, rows, _asking(tuple(served)))
-    return [
-        _Who(
-            member=np.asarray(is_member(one.bundle.task, asking) & ~unknown),
-            unknown=unknown,
-            thin=is_thin(one.bundle.task, asking),
-            told=told,
-        )
-        for one in served
-    ]
+    return [_whom(one, asking, unknown, told) for one in served]
+
+
+def _whom(served: Served, asking: Panel, unknown: Mask, told: Ints) -> _Who:
+    task = served.bundle.task
+    return _Who(np.asarray(is_member(task, asking) & ~unknown), unknown, is_thin(task, asking), told)
 
 
 def _told(seen: Journeys, asked: Asked) -> Ints:

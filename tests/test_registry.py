@@ -20,8 +20,9 @@ from features.config import Config, parse
 from features.errors import BundleError, JourneycastError
 from features.files import text_digest
 from models import process
-from models.registry.door import ADDRESS
-from models.registry.versions import PROCESS, Registry, Version
+from models.registry.door import ADDRESS, hurried, place
+from models.registry.runs import PROCESS
+from models.registry.versions import Registry, Standing, Version
 
 SHOPS = count()
 
@@ -147,14 +148,46 @@ def test_a_registered_bundle_is_the_challenger(registry: Registry, tmp_path: Pat
     assert registry.champion("churn") is None
 
 
-def test_promotion_and_rollback_move_the_champion(registry: Registry, tmp_path: Path) -> None:
+def test_the_alias_of_the_champion_moves_alone(registry: Registry, tmp_path: Path) -> None:
     old, new = registered(registry, tmp_path, "1"), registered(registry, tmp_path, "2")
     registry.set_champion("churn", old)
     assert registry.challenger("churn") == replace(new, aliases=("challenger",))
-    assert registry.set_champion("churn", new).aliases == ("champion",)
-    assert registry.challenger("churn") is None
+    registry.set_champion("churn", new)
+    assert [one.aliases for one in registry.versions("churn")] == [("challenger", "champion"), ()]
+    registry.drop_challenger("churn")
     registry.set_champion("churn", old)
     assert [one.aliases for one in registry.versions("churn")] == [(), ("champion",)]
+
+
+def test_what_a_task_stands_at_is_one_question(registry: Registry, tmp_path: Path) -> None:
+    assert registry.standing("churn") == Standing(None, None, "")
+    registry.set_champion("churn", registered(registry, tmp_path, "1"))
+    registered(registry, tmp_path, "2")
+    registry.mark_head("churn", "7 abc")
+    assert registry.standing("churn") == Standing(1, 2, "7 abc")
+
+
+def test_a_version_that_is_not_there_cannot_be_champion(registry: Registry, tmp_path: Path) -> None:
+    version = registered(registry, tmp_path)
+    with pytest.raises(JourneycastError, match=r"MLflow could not set champion: .*not found"):
+        registry.set_champion("churn", replace(version, version=9))
+
+
+def test_in_a_hurry_a_server_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "120")
+    monkeypatch.delenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", raising=False)
+    with hurried():
+        assert (os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"], os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"]) == ("3", "0")
+    assert os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] == "120"
+    assert "MLFLOW_HTTP_REQUEST_MAX_RETRIES" not in os.environ
+
+
+@pytest.mark.parametrize("address", ["postgres://me@db/x", "postgresql://me@db/x", "postgresql+psycopg://me@db/x"])
+def test_addresses_of_postgresql_all_mean_the_driver_that_is_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.setenv(ADDRESS, address)
+    assert place(configuration(tmp_path))[0] == "postgresql+psycopg://me@db/x"
 
 
 def test_a_known_bundle_keeps_its_version(registry: Registry, tmp_path: Path) -> None:
@@ -164,7 +197,8 @@ def test_a_known_bundle_keeps_its_version(registry: Registry, tmp_path: Path) ->
 
 
 def test_a_deleted_champion_reads_as_none(registry: Registry, tmp_path: Path) -> None:
-    version = registry.set_champion("churn", registered(registry, tmp_path))
+    version = registered(registry, tmp_path)
+    registry.set_champion("churn", version)
     registry.client.delete_model_version(version.name, str(version.version))
     assert registry.champion("churn") is None
 

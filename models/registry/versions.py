@@ -1,19 +1,21 @@
 """Runs of training, registered versions of bundles, and the champion of one shop.
 
 A task has one experiment and one registered model, both called `<shop>.<task>`. A version is a bundle: plain files,
-logged as the run's artifact `bundle/`, with its digest in the tag `bundle_digest`; a version without that tag is not
-ours. The alias `champion` names the version that serves, `challenger` the newest one that wants to.
+logged within the run's artifact `model/` (once `bundle/`), with its digest in the tag `bundle_digest`; a version
+without that tag is not ours. The alias `champion` names the version that serves, `challenger` the newest one that
+wants to.
 """
 
 import json
 import logging
 import shlex
+import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mlflow.entities.model_registry import ModelVersion
+from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
@@ -21,13 +23,15 @@ from features.config import Config
 from features.errors import BundleError, JourneycastError
 from features.files import atomic_folder, check_digests
 from models import process
-from models.bundle import MANIFEST
-from models.registry.door import connect, explained, place, without_password
-from models.registry.runs import Run
+from models.address import without_password
+from models.bundle import MANIFEST, Bundle
+from models.registry import flavour
+from models.registry.door import connect, explained, place
+from models.registry.runs import PROCESS, Run
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 DIGEST = "bundle_digest"
-PROCESS = "journeycast.process"
+HEAD = "ledger_head"
 MOST = 10_000  # versions of one task
 
 
@@ -45,6 +49,15 @@ class Version:
 
 
 @dataclass(frozen=True)
+class Standing:
+    """The numbers of champion and challenger, and the ledger's head as it was marked last (empty: never)."""
+
+    champion: int | None
+    challenger: int | None
+    head: str
+
+
+@dataclass(frozen=True)
 class Registry:
     """The tracked runs and registered versions of one shop; `artifacts` is None where a tracking server decides."""
 
@@ -52,14 +65,16 @@ class Registry:
     address: str = field(repr=False)
     artifacts: Path | None
     client: MlflowClient = field(repr=False)
+    config: Config = field(repr=False)
 
     @staticmethod
     def open(config: Config) -> "Registry":
         """The workspace's registry, made if there is none; runs left by dead processes of this host are closed."""
         address, artifacts = place(config)
         logging.getLogger("alembic").setLevel(logging.WARNING)
-        with process.alone(config.workspace_path / "mlflow.lock"):  # two first uses at once break the tables
-            registry = Registry(config.name, address, artifacts, connect(address))
+        first = nullcontext() if artifacts is None else process.alone(config.workspace_path / "mlflow.lock")
+        with first:  # two first uses at once break the tables; a server's are there
+            registry = Registry(config.name, address, artifacts, connect(address), config)
         registry.close_abandoned_runs()
         return registry
 
@@ -83,7 +98,7 @@ class Registry:
     def _start_run(self, task_name: str, run_name: str, tags: Mapping[str, str]) -> Run:
         every = {"task": task_name, **tags, PROCESS: process.identity()}
         info = self.client.create_run(self._experiment(task_name), run_name=run_name, tags=every).info
-        return Run(info.run_id, info.artifact_uri, info.start_time, self.client)
+        return Run(info.run_id, info.experiment_id, info.artifact_uri, info.start_time, self.client)
 
     @explained
     def _end_run(self, run: Run, status: str) -> None:
@@ -118,20 +133,38 @@ class Registry:
 
     @explained
     def register(
-        self, task_name: str, run: Run, bundle_folder: Path, digest: str, tags: Mapping[str, str] | None = None
+        self,
+        task_name: str,
+        run: Run,
+        bundle_folder: Path,
+        digest: str,
+        tags: Mapping[str, str] | None = None,
+        bundle: Bundle | None = None,
     ) -> Version:
-        """The bundle, logged into the run and registered as the challenger; a known digest keeps its version."""
+        """The bundle, logged into the run and registered as the challenger; a known digest keeps its version.
+
+        With `bundle`, which lies in the folder, the version is an MLflow model (`models.registry.flavour`).
+        """
         name = self._name(task_name)
         self._ensure_model(name)
         version = next((known for known in self.versions(task_name) if known.digest == digest), None)
         if version is None:
-            run.log_folder("bundle", bundle_folder)
+            source = self._log(run, bundle_folder, bundle)
             made = self.client.create_model_version(
-                name, f"{run.artifacts}/bundle", run.id, tags={**(tags or {}), DIGEST: digest}
+                name, f"{run.artifacts}/{source}", run.id, tags={**(tags or {}), DIGEST: digest}
             )
             version = _version(made)
         self.client.set_registered_model_alias(name, CHALLENGER, str(version.version))
         return self.version(task_name, version.version)
+
+    def _log(self, run: Run, bundle_folder: Path, bundle: Bundle | None) -> str:
+        """The artifact that the version is made of."""
+        if bundle is None:
+            run.log_folder(flavour.BUNDLE, bundle_folder)
+            return flavour.BUNDLE
+        with flavour.packed(bundle, bundle_folder, self.config, run.id) as model:
+            run.log_folder(flavour.FOLDER, model)
+        return flavour.FOLDER
 
     def _ensure_model(self, name: str) -> None:
         try:
@@ -166,14 +199,27 @@ class Registry:
         return self._holder(task_name, CHALLENGER)
 
     @explained
-    def set_champion(self, task_name: str, version: Version) -> Version:
-        """Let a version serve; when it was the challenger, there is none afterwards."""
-        number = str(self.version(task_name, version.version).version)
-        name = self._name(task_name)
-        self.client.set_registered_model_alias(name, CHAMPION, number)
-        if self._aliases(task_name).get(CHALLENGER) == number:
-            self.client.delete_registered_model_alias(name, CHALLENGER)
-        return self.version(task_name, version.version)
+    def standing(self, task_name: str) -> Standing:
+        """Who is champion and challenger, and how far the ledger goes, in one question."""
+        model = self._model(task_name)
+        held = {} if model is None else {str(name): int(number) for name, number in model.aliases.items()}
+        head = "" if model is None else str(model.tags.get(HEAD, ""))
+        return Standing(held.get(CHAMPION), held.get(CHALLENGER), head)
+
+    @explained
+    def set_champion(self, task_name: str, version: Version) -> None:
+        """Move the alias, in one request, and nothing else; `models.promotion` is who may."""
+        self.client.set_registered_model_alias(self._name(task_name), CHAMPION, str(version.version))
+
+    @explained
+    def drop_challenger(self, task_name: str) -> None:
+        """Nobody wants to serve any more."""
+        self.client.delete_registered_model_alias(self._name(task_name), CHALLENGER)
+
+    @explained
+    def mark_head(self, task_name: str, head: str) -> None:
+        """Remember how far the ledger goes, where who cuts off its end does not look."""
+        self.client.set_registered_model_tag(self._name(task_name), HEAD, head)
 
     @explained
     def _holder(self, task_name: str, alias: str) -> Version | None:
@@ -182,14 +228,15 @@ class Registry:
         return self.version(task_name, int(aliases[alias])) if alias in aliases else None
 
     def _aliases(self, task_name: str) -> dict[str, str]:
+        model = self._model(task_name)
+        return {} if model is None else {key: str(value) for key, value in model.aliases.items()}
+
+    def _model(self, task_name: str) -> RegisteredModel | None:
         try:
-            return {
-                key: str(value)
-                for key, value in self.client.get_registered_model(self._name(task_name)).aliases.items()
-            }
+            return self.client.get_registered_model(self._name(task_name))
         except MlflowException as error:
             if error.error_code == "RESOURCE_DOES_NOT_EXIST":
-                return {}
+                return None
             raise
 
     @explained
@@ -207,8 +254,10 @@ class Registry:
         return folder
 
     def _download(self, version: Version, folder: Path) -> None:
+        made = str(self.client.get_model_version(version.name, str(version.version)).source)
+        path = flavour.PLACE if made.endswith(f"/{flavour.FOLDER}") else flavour.BUNDLE
         try:
-            source = Path(self.client.download_artifacts(version.run_id, "bundle", str(folder)))
+            source = Path(self.client.download_artifacts(version.run_id, path, str(folder)))
         except (MlflowException, OSError) as error:
             raise BundleError(
                 f"expected the bundle {version.digest[:12]}… among the artifacts of run {version.run_id}, found none; "
@@ -217,7 +266,7 @@ class Registry:
         _check(source, version)
         for file in source.iterdir():
             file.rename(folder / file.name)
-        source.rmdir()
+        shutil.rmtree(folder / source.relative_to(folder).parts[0])
 
     def _name(self, task_name: str) -> str:
         return f"{self.shop}.{task_name}"
