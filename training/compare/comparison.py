@@ -1,0 +1,157 @@
+"""All that `compare` shows of a task, gathered: nothing is measured again."""
+
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from models.ledger import Entry
+from models.promotion import Succession
+from models.registry.reading import read_files
+from training.compare.figures import Row, rows
+from training.compare.sides import Side, sides
+
+COMMON = ("decisions", "fair", "refitted")  # ways of the gate that measure both on the same rows
+METHODS = {
+    "decisions": "on the same logged decisions",
+    "fair": "on rows whose label windows neither was fitted on",
+    "refitted": "with both recipes fitted anew on the same earlier cutoffs and measured on the same later rows",
+    "record": "by what each recorded in a test of its own",
+}
+
+
+@dataclass(frozen=True)
+class Held:
+    """A condition of the gate as it was recorded: `told` in a sentence, by `figures`; `parts` are those by horizon and
+    segment, under dotted names.
+    """
+
+    name: str
+    passed: bool
+    told: str
+    figures: Mapping[str, Any]
+    parts: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What the gate said of one version, and by which conditions; `run_id` holds it as `gate.json`.
+
+    `how` tells in words how it was compared with the champion of then, and is empty where it was not.
+    """
+
+    version: int
+    run_id: str
+    passed: bool
+    reason: str
+    how: str
+    on_common_rows: bool
+    conditions: tuple[Held, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """One or two versions of a task beside each other and beside their baselines; `look` opens MLflow."""
+
+    shop: str
+    task: str
+    sides: tuple[Side, ...]
+    rows: tuple[Row, ...]
+    gate: Gate | None
+    history: tuple[Entry, ...]
+    notes: tuple[str, ...]
+    look: str
+
+    @property
+    def kind(self) -> str:
+        """The kind of the task, as its runs say."""
+        return next((side.run.tags.get("kind", "") for side in self.sides if side.run), "")
+
+
+def compare(succession: Succession, task_name: str) -> Comparison:
+    """What MLflow and the ledger hold of champion and challenger; JourneycastError before the first training."""
+    history = succession.history(task_name)
+    found = sides(succession, task_name, history)
+    gate = _gate(succession, found)
+    return Comparison(
+        shop=succession.registry.shop,
+        task=task_name,
+        sides=found,
+        rows=rows([side.run for side in found]),
+        gate=gate,
+        history=history,
+        notes=tuple(_notes(found, gate)),
+        look=succession.registry.ui_command,
+    )
+
+
+def _gate(succession: Succession, found: Sequence[Side]) -> Gate | None:
+    """The judgement of what wants to serve or was refused; of two that served, of the newer one."""
+    served = {"champion", "served before"}
+    for side in sorted(found, key=lambda side: (side.role in served, -side.version.version)):
+        for data in read_files(succession.registry, side.version.run_id, "gate.json").values() if side.run else ():
+            with suppress(ValueError):  # a file that somebody spoiled is no record
+                return _read(side, json.loads(data))
+    return None
+
+
+def _read(side: Side, record: Mapping[str, Any]) -> Gate:
+    method, champion = record.get("method"), record.get("champion") or {}
+    against = f"Against v{champion['version']}" if champion.get("version") else "Against the champion"
+    return Gate(
+        version=side.version.version,
+        run_id=side.version.run_id,
+        passed=bool(record.get("passed")),
+        reason=str(record.get("reason", "")),
+        how=f"{against}, {METHODS.get(method, method)}" if method else "",
+        on_common_rows=method in COMMON,
+        conditions=tuple(_held(one) for one in record.get("conditions", ())),
+    )
+
+
+def _held(one: Mapping[str, Any]) -> Held:
+    found = {name: value for name, value in flat(one.get("figures") or {}).items() if value not in (None, [], "")}
+    return Held(
+        name=str(one.get("name", "")).replace("_", " "),
+        passed=bool(one.get("passed")),
+        told=str(one.get("told", "")),
+        figures={name: value for name, value in found.items() if "." not in name},
+        parts={name: value for name, value in found.items() if "." in name},
+    )
+
+
+def flat(values: Any, name: str = "") -> dict[str, Any]:
+    """Nested JSON by dotted names.
+
+    >>> flat({"loss": {"own": 0.5, "interval": [0.4, 0.6]}})
+    {'loss.own': 0.5, 'loss.interval': [0.4, 0.6]}
+    """
+    if not isinstance(values, Mapping):
+        return {name: values}
+    inside = [flat(value, f"{name}.{inner}".strip(".")) for inner, value in values.items()]
+    return {key: value for one in inside for key, value in one.items()}
+
+
+def _notes(found: Sequence[Side], gate: Gate | None) -> list[str]:
+    """What a reader must know before believing a difference."""
+    notes = []
+    for side in found:
+        if side.run is None:
+            notes.append(f"{side.name}: its run {side.version.run_id} is gone from MLflow, and its figures with it")
+        elif side.run.deleted:
+            notes.append(f"{side.name}: its run was deleted in MLflow; `mlflow gc` will take its figures away")
+        elif not any(name.startswith("test_") for name in side.run.metrics):
+            notes.append(f"{side.name}: its run holds no figures: there was too little history for a test")
+    tests = [_tests(side) for side in found]
+    if len(tests) == 2 and all(tests) and tests[0] != tests[1]:
+        told = " and ".join(f"{side.name} on {', '.join(one)}" for side, one in zip(found, tests, strict=True))
+        where = "; the gate's figures below are on common rows" if gate and gate.on_common_rows else ""
+        notes.append(f"Measured in different test periods ({told}): intervals may lie apart for that alone{where}")
+    return notes
+
+
+def _tests(side: Side) -> tuple[str, ...]:
+    """The dates its figures were measured from on."""
+    params = side.run.params if side.run else {}
+    return tuple(sorted({value[:10] for name, value in params.items() if name.startswith("split.test")}))
