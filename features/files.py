@@ -90,12 +90,22 @@ def write_text(path: Path, text: str) -> None:
 def sweep(folder: Path, keep: Callable[[Path], bool] = lambda _: False) -> None:
     """Remove what a killed process left unfinished in `folder`, except what `keep` claims."""
     for item in folder.glob(f"{TEMPORARY}*") if folder.is_dir() else ():
-        if keep(item):
-            continue
-        if item.is_dir():
-            shutil.rmtree(item, ignore_errors=True)
-        else:
-            item.unlink(missing_ok=True)
+        if not keep(item):
+            remove(item)
+
+
+def remove(item: Path) -> None:
+    """Remove a file or a folder, whole or not at all: what a kill leaves of a folder is unfinished, and swept."""
+    if item.is_dir() and not item.is_symlink():
+        shutil.rmtree(item.rename(_beside(item)), ignore_errors=True)
+    else:
+        item.unlink(missing_ok=True)
+
+
+def size(item: Path) -> int:
+    """Bytes of a file, or of all files below a folder."""
+    files = item.rglob("*") if item.is_dir() else (item,)
+    return sum(file.stat().st_size for file in files if file.is_file() and not file.is_symlink())
 
 
 def digest(path: Path) -> str:

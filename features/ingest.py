@@ -53,7 +53,7 @@ def ingest(
     """
     workspace = config.workspace_path
     _refuse_names_that_clash(config)
-    with demanding_room(workspace / STORE), _alone(workspace):
+    with demanding_room(workspace / STORE), alone(workspace):
         _clean(workspace)
         before = read_manifest(workspace)
         plan = plan_ingest(config, files, before)
@@ -181,7 +181,7 @@ def _remove_unnamed(workspace: Path, manifest: Manifest) -> None:
 
 
 @contextmanager
-def _alone(workspace: Path) -> Iterator[None]:
+def alone(workspace: Path) -> Iterator[None]:
     """Hold the workspace's lock; it falls with the process, however that ends."""
     folder = workspace / STORE
     try:

@@ -144,10 +144,11 @@ def _checked(folder: Path, expected_digest: str) -> dict[str, str]:
     found = {entry.name for entry in os.scandir(folder)}
     manifest = _read(folder, MANIFEST, expected_digest)
     described = json.loads(manifest)
-    if described.get("format") != FORMAT:
-        raise BundleError(
-            f"{folder} has bundle format {described.get('format')}, this version reads {FORMAT}; train again"
+    if (found_format := described.get("format")) != FORMAT:
+        remedy = (
+            "train again, or use the " + ("newer" if int(found_format) > FORMAT else "older") + " version that made it"
         )
+        raise BundleError(f"{folder} has bundle format {found_format}, this version reads {FORMAT}; {remedy}")
     files: dict[str, str] = described["files"]
     if found != {MANIFEST, *files}:
         odd = sorted(found ^ {MANIFEST, *files})

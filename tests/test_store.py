@@ -234,9 +234,9 @@ def test_two_ingests_at_once_are_refused(tmp_path: Path) -> None:
 
 
 def _hold(workspace: Path, ready: Any, done: Any) -> None:
-    from features.ingest import _alone
+    from features.ingest import alone
 
-    with _alone(workspace):
+    with alone(workspace):
         ready.set()
         done.wait(10)
 
