@@ -98,9 +98,9 @@ class Grower:
     threads: int
 
     def grow(self, rows: Sample, growth: Growth, trees: int) -> Trees:
-        """As many trees as asked for."""
+        """As many trees as asked for. The text names one thread, however many grew them: the trees are the same."""
         booster = lgb.train(self._parameters(growth), rows.dataset, trees)
-        return Trees.from_text(booster.model_to_string())
+        return Trees.from_text(booster.model_to_string().replace(f"[num_threads: {self.threads}]", "[num_threads: 1]"))
 
     def count_trees(self, rows: Sample, later: Sample, growth: Growth, stop: Stop | None = None) -> tuple[int, float]:
         """The number of trees with the lowest loss on later rows, and that loss (the objective's own)."""
@@ -111,7 +111,7 @@ class Grower:
             self._parameters(growth), rows.dataset, MOST_TREES, valid_sets=[later.dataset], callbacks=calls
         )
         ((loss,),) = (scores.values() for scores in booster.best_score.values())
-        return max(booster.best_iteration, 1), float(loss)
+        return max(booster.best_iteration, 1), _same(loss)
 
     def _parameters(self, growth: Growth) -> dict[str, Any]:
         return {
@@ -129,10 +129,15 @@ class Grower:
         }
 
 
+def _same(loss: float) -> float:
+    """A loss without the last digits, which tell how many threads summed it up."""
+    return float(f"{loss:.12g}")
+
+
 def _stopping(stop: Stop) -> Callable[[Any], None]:
     def after_tree(environment: Any) -> None:
         losses = [loss for _, _, loss, *_ in environment.evaluation_result_list]
-        if stop(environment.iteration + 1, losses[0]):
+        if stop(environment.iteration + 1, _same(losses[0])):
             raise lgb.callback.EarlyStopException(environment.iteration, environment.evaluation_result_list)
 
     return after_tree

@@ -11,26 +11,32 @@ from features.timeline import DAY_US, days, iso
 from models.answer import Answer
 from models.calibration import Calibrator
 from training.audit.case import Case
-from training.audit.verdict import audit, settle
+from training.audit.verdict import accepted, audit, settle
 from training.calibrate import calibrator
 from training.evaluate import Tested, Trial, evaluate, informed, seen
 from training.expectations import Processes, processes
 from training.fit import Choice, choose
 from training.making import Recipes, Rungs, answered, refitted
+from training.origin import study_name
 from training.panels import Asked, Examples, base_values, examples
 from training.recipe import Question
 from training.rules import cap_of, constant
 from training.setting import Setting
 from training.split import SHORTEST_LEAD, Split
 from training.spread import shortest
-from training.tune import Budget
+from training.studied import Studied, Subject
+from training.study import study
+from training.tune.budget import Budget, Place, study_address
 
 PERCENTILES = np.linspace(0.0, 100.0, 1001)
 
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """An answer with how it came about; `tested` is None where no rows were left to test on."""
+    """An answer with how it came about; `tested` is None where no rows were left to test on, `studied` also where
+    nobody asked for it. `quiet` chose what says the chance of silence beside money; `accepted` are checks of the audit
+    that failed and that the TOML accepts.
+    """
 
     question: Question
     answer: Answer
@@ -39,6 +45,9 @@ class Trained:
     tested: Tested | None
     rows: Mapping[str, int]
     prior: Mapping[str, float]
+    quiet: Choice | None = None
+    studied: Studied | None = None
+    accepted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,43 +67,64 @@ class _Reported:
 
 def train_answer(setting: Setting, task: TaskConfig, split: Split) -> Trained:
     """The answer for the split's horizon."""
+    question, rows = asked_rows(setting, task, split)
+    base = base_values(setting.parts, task, setting.features, setting.as_of, setting.config.train.max_rows)
+    setting.tell(f"{task.name}, {split.horizon_days} days: audit")
+    warnings, taken = _audited(setting, task, split, rows, base)
+    parts = parted(rows, split)
+    setting.tell(f"{task.name}, {split.horizon_days} days: choosing on {len(parts['choosing']):,} rows")
+    choice = choose(question, parts["choosing"], parts["validation"], budget_of(setting, task, split))
+    quiet = None
+    if question.is_money:
+        quiet = choose(question.silence, parts["choosing"].silence, parts["validation"].silence, None)
+    setting.tell(f"{task.name}, {split.horizon_days} days: testing on {len(parts['test']):,} rows")
+    tested = evaluated(setting, question, (choice, quiet), parts, split)
+    setting.tell(f"{task.name}, {split.horizon_days} days: fitting what serves on {len(parts['serving']):,} rows")
+    reported = _Reported(split, choice, quiet, tested, base, warnings, setting.budget.minutes)
+    answer, prior = _serving(setting, question, reported, parts["serving"])
+    counts = {name: len(part) for name, part in parts.items()}
+    del parts
+    studied = _studied(setting, question, reported, answer, rows) if setting.studied else None
+    return Trained(question, answer, split, choice, tested, counts, prior, quiet, studied, taken)
+
+
+def asked_rows(setting: Setting, task: TaskConfig, split: Split) -> tuple[Question, Examples]:
+    """The question of the split's horizon, and the rows of all its cutoffs."""
     config = setting.config
     question = Question(
         task, split.fitted_days, setting.features, config.seed, config.train.threads, _processes(setting, task, split)
     )
     asked = Asked(task, split.fitted_days, setting.features, setting.end, config.train.max_rows)
     setting.tell(f"{task.name}, {split.horizon_days} days: panel of {len(split.cutoffs)} cutoffs")
-    rows = examples(setting.parts, asked, split.cutoffs)
-    base = base_values(setting.parts, task, setting.features, setting.as_of, config.train.max_rows)
-    setting.tell(f"{task.name}, {split.horizon_days} days: audit")
-    warnings = _audited(setting, task, split, rows, base)
-    parts = {
+    return question, examples(setting.parts, asked, split.cutoffs)
+
+
+def parted(rows: Examples, split: Split) -> dict[str, Examples]:
+    """The rows of each purpose."""
+    return {
         "choosing": rows.at(split.choosing),
         "validation": rows.at([split.validation]),
         "reporting": rows.at(split.reporting),
         "test": rows.at([split.test]),
         "serving": rows.at(split.serving),
     }
-    setting.tell(f"{task.name}, {split.horizon_days} days: choosing on {len(parts['choosing']):,} rows")
-    choice = choose(question, parts["choosing"], parts["validation"], _budget(setting, task, split))
-    quiet = None
-    if question.is_money:
-        quiet = choose(question.silence, parts["choosing"].silence, parts["validation"].silence, None)
-    setting.tell(f"{task.name}, {split.horizon_days} days: testing on {len(parts['test']):,} rows")
-    tested = _tested(setting, question, (choice, quiet), parts, split)
-    setting.tell(f"{task.name}, {split.horizon_days} days: fitting what serves on {len(parts['serving']):,} rows")
-    reported = _Reported(split, choice, quiet, tested, base, warnings, setting.budget.minutes)
-    answer, prior = _serving(setting, question, reported, parts["serving"])
-    return Trained(question, answer, split, choice, tested, {name: len(part) for name, part in parts.items()}, prior)
 
 
-def _budget(setting: Setting, task: TaskConfig, split: Split) -> Budget:
-    """What may be tried, beginning with what serves now."""
-    return replace(setting.budget, champion=setting.champions.get((task.name, split.horizon_days)))
+def budget_of(setting: Setting, task: TaskConfig, split: Split) -> Budget:
+    """What may be tried, beginning with what serves now, and the study that keeps it."""
+    doing = f"{task.name}, {split.horizon_days} days: choosing, after trial"
+    return replace(
+        setting.budget,
+        champion=setting.champions.get((task.name, split.horizon_days)),
+        place=Place(study_address(setting.config), study_name(setting, task, split)),
+        told=lambda number, _loss: setting.tell(f"{doing} {number + 1}"),
+    )
 
 
-def _audited(setting: Setting, task: TaskConfig, split: Split, rows: Examples, base: Floats) -> tuple[str, ...]:
-    """What an audit has to say; AuditError where no fit may follow."""
+def _audited(
+    setting: Setting, task: TaskConfig, split: Split, rows: Examples, base: Floats
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What an audit has to say, and which failed checks were accepted; AuditError where no fit may follow."""
     case = Case(
         task=task,
         parts=setting.parts,
@@ -107,7 +137,8 @@ def _audited(setting: Setting, task: TaskConfig, split: Split, rows: Examples, b
         max_rows=setting.config.train.max_rows,
         seed=setting.config.seed,
     )
-    return settle(case, audit(case), setting.config.train.accept)
+    found, accept = audit(case), setting.config.train.accept
+    return settle(case, found, accept), accepted(found, accept)
 
 
 def _processes(setting: Setting, task: TaskConfig, split: Split) -> Processes:
@@ -119,7 +150,7 @@ def _processes(setting: Setting, task: TaskConfig, split: Split) -> Processes:
     return processes(setting.parts, task, split.fitted_days, setting.config.log.timezone, instants)
 
 
-def _tested(
+def evaluated(
     setting: Setting,
     question: Question,
     choices: tuple[Choice, Choice | None],
@@ -171,6 +202,18 @@ def _serving(
     said = answer.say(reported.base, setting.features.position, setting.as_of)
     base = tuple(np.percentile(said.score, PERCENTILES).tolist()) if len(reported.base) else ()
     return replace(answer, base=base), _prior(answer, rows, said.score, said.baseline)
+
+
+def _studied(
+    setting: Setting, question: Question, reported: _Reported, answer: Answer, rows: Examples
+) -> Studied | None:
+    """What pictures show beside the test."""
+    split, choice, tested = reported.split, reported.choice, reported.tested
+    if tested is None:
+        return None
+    setting.tell(f"{question.task.name}, {split.horizon_days} days: studying what was tested")
+    found = None if choice.later is None else calibrator(choice.later)
+    return study(Subject(setting, question, choice.recipe, answer.rung, rows, split, tested, found))
 
 
 def _power(question: Question, rows: Examples, reported: _Reported) -> float | None:

@@ -4,6 +4,7 @@ All are judged by their form: the level of every later period is given to them, 
 (`training.levels`), and a season would decide otherwise.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,7 +13,7 @@ from features.journeys import Floats
 from models.boosted import Growth
 from models.rungs import Rung
 from training.calibrate import Later
-from training.growing import grown
+from training.growing import grown, searched
 from training.judging import Period, lacking, lacking_any, periods
 from training.levels import levelled, levelled_money
 from training.logistic import LEANS
@@ -20,9 +21,24 @@ from training.metrics import best_threshold
 from training.panels import Examples
 from training.recipe import HURDLE, Question, Recipe, make
 from training.rules import cap_of, history
-from training.tune import Budget, Table
+from training.tune.budget import Budget
+from training.tune.search import Found, Table
 
 DOUBT = 0.5  # standard errors by which a rung must beat a simpler one
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One recipe as the later rows saw it: its mean loss, and by how much that lies below the rule's, with the standard
+    error of that. Losses of money are shares of the rule's. Without figures where nothing could be judged.
+    """
+
+    name: str
+    recipe: Mapping[str, object]
+    chosen: bool
+    loss: float | None = None
+    saved: float | None = None
+    error: float | None = None
 
 
 @dataclass(frozen=True)
@@ -41,6 +57,8 @@ class Choice:
     trials: Table = ()
     later: Later | None = None
     growth: Growth | None = None
+    judged: tuple[Candidate, ...] = ()
+    importances: Mapping[str, float] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,29 +82,78 @@ class _Judged:
 
 def choose(question: Question, earlier: Examples, later: Examples, budget: Budget | None) -> Choice:
     """Fit candidates on the earlier rows and judge them on the later ones; without a budget nothing with trees."""
-    missing = lacking_any(earlier, "to learn from") or lacking_any(later, "to choose by")
-    if question.is_money and history(question.task, question.fitted_days, earlier) is None:
-        missing = missing or "no money came in"
+    missing = _missing(question, earlier, later)
     if missing:
-        return Choice(Recipe("rule"), make(question, Recipe("rule"), earlier), f"{missing}, so the rule serves")
+        alone = (Candidate("rule", Recipe("rule").describe(), chosen=True),)
+        told = f"{missing}, so the rule serves"
+        return Choice(Recipe("rule"), make(question, Recipe("rule"), earlier), told, judged=alone)
     held = periods(question, earlier, later)
     recipes = _simple(question, earlier)
-    table: Table = ()
-    growth = None
-    if budget is not None and not (lacking(earlier, "") or lacking(later, "")):
-        trees, table = grown(question, earlier, later, held[0].effects(question), budget)
+    tried, growth = None, None
+    if budget is not None and _are_enough_for_trees(earlier, later):
+        linear = held[0].effects(question)
+        tried = searched(question, earlier, later, linear, budget)
+        trees = grown(question, earlier, later, linear, tried.growth)
         growth = trees[0].growth
         recipes = _with_trees(question, recipes, trees)
     judged = _judged(question, recipes, held)
     place = _first_of_the_best(judged, rule_last=question.is_money)
     recipe = judged.recipes[place]
     told = _reason(question, judged, place, earlier)
-    made = Choice(recipe, held[0].made[recipe], told, trials=table, growth=growth)
+    made = Choice(recipe, held[0].made[recipe], told, growth=growth, judged=_listed(judged, place))
+    if tried is not None:
+        made = replace(made, trials=tried.trials, importances=tried.importances)
     if question.is_money:
         return made
     seen = replace(judged.later, said=judged.said[place])
     threshold = best_threshold(seen.truth[: len(later)], seen.said[: len(later)])
     return replace(made, threshold=threshold, later=seen)
+
+
+def tune(question: Question, earlier: Examples, later: Examples, budget: Budget) -> Found | None:
+    """What `choose` would search, and nothing of what it does with it; None where it would search nothing."""
+    if _missing(question, earlier, later) or not _are_enough_for_trees(earlier, later):
+        return None
+    return searched(question, earlier, later, Period(earlier, later).effects(question), budget)
+
+
+def as_chosen(question: Question, recipe: Recipe, earlier: Examples, later: Examples) -> Choice:
+    """The choice as it would be if the ladder held this recipe alone."""
+    if _missing(question, earlier, later):
+        return Choice(recipe, make(question, recipe, earlier), "")
+    held = periods(question, earlier, later)
+    judged = _judged(question, [recipe], held)
+    made = Choice(recipe, held[0].made[recipe], "")
+    return made if question.is_money else replace(made, later=replace(judged.later, said=judged.said[0]))
+
+
+def _listed(judged: _Judged, chosen: int) -> tuple[Candidate, ...]:
+    """Every recipe with its figures, in the order of preference."""
+    means = judged.mean.tolist()
+    return tuple(
+        Candidate(_fully(one), one.describe(), place == chosen, means[place], *judged.saved(place))
+        for place, one in enumerate(judged.recipes)
+    )
+
+
+def _fully(recipe: Recipe) -> str:
+    """A recipe in words that no other of the ladder has."""
+    if recipe.rung != "logistic":
+        return called(recipe)
+    start = "from a process on" if recipe.lean.start else "on its own"
+    return f"logistic {start}, penalty {recipe.lean.penalty:g}"
+
+
+def _missing(question: Question, earlier: Examples, later: Examples) -> str:
+    """What there is too little of for anything but the rule; empty when there is enough."""
+    missing = lacking_any(earlier, "to learn from") or lacking_any(later, "to choose by")
+    if not missing and question.is_money and history(question.task, question.fitted_days, earlier) is None:
+        return "no money came in"
+    return missing
+
+
+def _are_enough_for_trees(earlier: Examples, later: Examples) -> bool:
+    return not (lacking(earlier, "") or lacking(later, ""))
 
 
 def called(recipe: Recipe) -> str:

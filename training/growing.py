@@ -8,39 +8,42 @@ from models.boosted import Growth, Sample, Stop
 from training.logistic import Fitted
 from training.panels import Examples
 from training.recipe import Question, Recipe, beginning, continued, growers, parts
-from training.tune import FEWEST_IN_LEAF, Budget, Table, search
+from training.tune.budget import Budget
+from training.tune.search import Found, search
+from training.tune.space import FEWEST_IN_LEAF
 
 FINE_RATE = 0.06  # what serves learns at half the rate of the search: better, and slower
 
 
-def grown(
-    question: Question, earlier: Examples, later: Examples, linear: Fitted | None, budget: Budget
-) -> tuple[list[Recipe], Table]:
-    """Recipes of trees that differ in how they use a process, all of one growth; and what was tried to find it.
+def searched(question: Question, earlier: Examples, later: Examples, linear: Fitted | None, budget: Budget) -> Found:
+    """What was tried, and the best growth of the first booster; a hurdle's second grows as the first.
 
     `linear` is the logistic of the earlier rows; there is none for money.
     """
-    tuned, table = _tuned(question, earlier, later, linear, budget)
-    if not tuned.expectations:
-        return [tuned], table
-    other = replace(tuned, expectations=False) if linear is None else replace(tuned, start=True)
-    return [tuned, _counted(question, earlier, later, linear, other)], table
-
-
-def _tuned(
-    question: Question, earlier: Examples, later: Examples, linear: Fitted | None, budget: Budget
-) -> tuple[Recipe, Table]:
-    """The growth is searched on the first booster; a hurdle's second grows as the first."""
-    recipe = Recipe(question.trees, expectations=question.expectations(earlier) is not None)
-    rows, after = _samples(question, earlier, later, linear, recipe)
-    boosters = growers(question)
+    rows, after = _samples(question, earlier, later, linear, _first(question, earlier))
+    booster = growers(question)[0]
 
     def tried(growth: Growth, stop: Stop) -> tuple[int, float]:
-        return boosters[0].count_trees(rows[0], after[0], growth, stop)
+        return booster.count_trees(rows[0], after[0], growth, stop)
 
-    found = search(tried, start_of(len(earlier)), budget=budget, seed=question.seed)
-    finer = replace(recipe, growth=replace(found.growth, rate=FINE_RATE))
-    return _counted(question, earlier, later, linear, finer), found.trials
+    return search(tried, start_of(len(earlier)), budget=budget, seed=question.seed)
+
+
+def grown(
+    question: Question, earlier: Examples, later: Examples, linear: Fitted | None, growth: Growth
+) -> list[Recipe]:
+    """Recipes of trees that differ in how they use a process, all of the growth that a search found."""
+    finer = replace(_first(question, earlier), growth=replace(growth, rate=FINE_RATE))
+    tuned = _counted(question, earlier, later, linear, finer)
+    if not tuned.expectations:
+        return [tuned]
+    other = replace(tuned, expectations=False) if linear is None else replace(tuned, start=True)
+    return [tuned, _counted(question, earlier, later, linear, other)]
+
+
+def _first(question: Question, earlier: Examples) -> Recipe:
+    """The recipe whose growth is searched."""
+    return Recipe(question.trees, expectations=question.expectations(earlier) is not None)
 
 
 def _counted(question: Question, earlier: Examples, later: Examples, linear: Fitted | None, recipe: Recipe) -> Recipe:

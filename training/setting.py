@@ -7,13 +7,14 @@ from features.config import Config
 from features.windows import FeatureSet
 from models.boosted import Growth
 from training.panels import Parts
-from training.tune import Budget
+from training.tune.budget import Budget
 
 
 @dataclass(frozen=True, eq=False)
 class Setting:
     """What all tasks of a training share. `first` is where history starts, `end` where labels end (µs UTC); `reasons`
-    say why each feature is there; `champions` is how the trees grew that serve now, by task and horizon.
+    say why each feature is there; `champions` is how the trees grew that serve now, by task and horizon; `studied` asks
+    for what pictures show beside the test; `data` is the digest of the store's buckets.
     """
 
     config: Config
@@ -26,3 +27,5 @@ class Setting:
     budget: Budget
     tell: Callable[[str], None]
     champions: Mapping[tuple[str, int], Growth] = field(default_factory=dict)
+    studied: bool = False
+    data: str = ""
