@@ -4,9 +4,10 @@ A verb imports its part of the project when it runs: importing MLflow or BentoML
 cost.
 """
 
+import os
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from features import settings
 
@@ -19,6 +20,9 @@ from rich.progress import Progress
 
 from features.config import Config, load
 from features.errors import JourneycastError
+
+if TYPE_CHECKING:
+    from models.promotion import Hand
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
 console = Console()
@@ -136,6 +140,109 @@ def train(
 
 
 @app.command()
+def compare(
+    context: typer.Context,
+    task: Annotated[str, typer.Argument(help="a task of the TOML")],
+    out: Annotated[
+        Path | None, typer.Option(help="HTML file; default: compare/TASK.html in the workspace", show_default=False)
+    ] = None,
+) -> None:
+    """Show champion, challenger and their baselines side by side, here and as one page with the pictures."""
+    from models.promotion import Succession
+    from training.compare.comparison import compare
+    from training.compare.page import write_page
+    from training.compare.table import sources, table
+
+    shop = load(context.obj)
+    name = shop.task(task).name
+    page = out or shop.workspace_path / "compare" / f"{name}.html"
+    with console.status("comparing"):
+        found = compare(Succession.open(shop, [name]), name)
+        write_page(found, page)
+    console.print(table(found))
+    _say(*sources(found, page))
+
+
+@app.command()
+def promote(
+    context: typer.Context,
+    task: Annotated[str, typer.Argument(help="a task of the TOML")],
+    version: Annotated[int | None, typer.Option(help="default: the challenger", min=1, show_default=False)] = None,
+    why: Annotated[str | None, typer.Option(help="for the ledger", show_default=False)] = None,
+) -> None:
+    """Let a version of a task serve from now on; the ledger keeps who did it, when and why."""
+    from training.history import promote
+
+    _say(promote(load(context.obj), task, version, _hand(), why))
+
+
+@app.command()
+def rollback(
+    context: typer.Context,
+    task: Annotated[str, typer.Argument(help="a task of the TOML")],
+    why: Annotated[str | None, typer.Option(help="for the ledger", show_default=False)] = None,
+) -> None:
+    """Let the champion before this one serve again, at once: nothing is trained and no gate is asked."""
+    from training.history import rollback
+
+    _say(rollback(load(context.obj), task, _hand(), why))
+
+
+@app.command()
+def history(
+    context: typer.Context,
+    task: Annotated[str, typer.Argument(help="a task of the TOML")],
+    on: Annotated[str | None, typer.Option(help="only what was live at this date or time", show_default=False)] = None,
+) -> None:
+    """Print what became of each version of a task: who did it, when, why, and on what evidence."""
+    from training.history import history
+
+    console.print(history(load(context.obj), task, on))
+
+
+@app.command("tune-worker")
+def tune_worker(
+    context: typer.Context,
+    task: Annotated[str, typer.Argument(help="a task of the TOML")],
+    as_of: AsOf = None,
+    trials: Annotated[int | None, typer.Option(help="as given to `train`", min=0, show_default=False)] = None,
+    minutes: Annotated[float | None, typer.Option(help="as given to `train`", min=0, show_default=False)] = None,
+) -> None:
+    """Take part in the search of a task's trees, on this host or any: as `train` with the same options, no further."""
+    from features.store import Store
+    from training.worker import work
+
+    shop = load(context.obj)
+    with console.status("searching") as status:
+        store = Store.open(shop.workspace_path, shop)
+        tell = lambda doing: status.update(f"searching: {doing}")  # noqa: E731
+        worked = work(shop, store, task, as_of=as_of, trials=trials, minutes=minutes, progress=tell)
+    _say(*(one.told() for one in worked))
+
+
+@app.command()
+def prune(
+    context: typer.Context,
+    days: Annotated[int, typer.Option(help="how old that must be", min=1)] = 180,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="say what would go, and change nothing")] = False,
+) -> None:
+    """Remove what is old and what nobody can need any more; never what served, what wants to, or the newest training.
+
+    What goes: trainings that failed or were killed, versions that never served, with their runs and bundles, studies
+    nobody went on with, and files that belong to nothing. Scores can be replayed from every bundle that ever served, so
+    these stay for ever, and so does every entry of the ledger.
+    """
+    from training.prune import prune, shown, total
+
+    hand, removed = _hand(), "would remove" if dry_run else "removed"
+    with console.status("looking for what is old"):
+        gone = prune(
+            load(context.obj), days=days, hand=hand, dry_run=dry_run, tell=lambda one: _say(f"{removed} {shown(one)}")
+        )
+    _say(total(gone, removed))
+
+
+@app.command()
 def score(
     context: typer.Context,
     task: Tasks = None,
@@ -198,6 +305,7 @@ def _train(
             trials=trials,
             minutes=minutes,
             promote=promote,
+            who=_hand().who,
             clock=_now,
             toml=text,
             progress=tell,
@@ -222,6 +330,13 @@ def _say(*lines: str) -> None:
     """Lines for a person, as they are: no markup, no wrapping in the middle of a path."""
     for line in lines:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _hand() -> "Hand":
+    """Who is asking, and when."""
+    from models.promotion import Hand, who
+
+    return Hand(who(os.environ), _now())
 
 
 def _now() -> int:

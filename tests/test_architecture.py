@@ -21,11 +21,11 @@ ROOT = Path(__file__).parents[1]
 ORDER = {
     "features": "errors settings timeline files threads crowd journeys catalogue custom windows config duck zones "
     "rules log arrange bucket runs readings taken tally manifest gather store ids contents build renew plan report "
-    "ingest fresh survey edits module families defaults kernel compared panel partition spark "
+    "ingest leftovers fresh survey edits module families defaults kernel compared panel partition spark "
     "simulate_people simulate_life simulate_log simulate_truth simulate_toml simulate "
     "words facts guess ties mapping rhythm cast propose repair init_toml init",
     "models": "tasks trust boosted likelihood btyd gamma_gamma prediction expectations silence linear rungs "
-    "calendar calibration action amounts answer process bundle registry",
+    "calendar calibration action amounts answer process bundle address database ledger registry promotion",
 }
 MAY_IMPORT = {
     "features": {"features"},
@@ -43,7 +43,7 @@ DOORS = {
     "numba": "features.kernel.door",
     "optuna": "training.tune",
     "pyspark": "features.spark",
-    "sqlalchemy": None,
+    "sqlalchemy": "models.database",
 }
 CODE_IN_DATA = {"cloudpickle", "dill", "joblib", "marshal", "pickle", "shelve"}
 CLOCK = "journeycast"  # the command line injects the time

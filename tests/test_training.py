@@ -1,7 +1,6 @@
-"""Trainings on small stores: floors and ceilings, tiny logs, determinism, the gate."""
+"""Trainings on small stores: floors and ceilings, tiny logs, determinism."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +11,8 @@ from features.config import Config, parse
 from features.timeline import DAY_US, instant, iso
 from models.boosted import Growth
 from models.bundle import Bundle, save
-from models.registry.versions import Registry
+from models.promotion import Succession
 from tests.shops import Row, event, opened, run, write
-from training import gate
-from training.gate import Measured
 from training.run import prepare, train, train_task
 from training.warm import grown_before
 
@@ -203,10 +200,10 @@ def test_a_later_training_begins_with_how_the_champion_grew_and_the_same_one_doe
     run(shop)
     (first,) = train(shop, opened(shop), ["value"], as_of="2024-08-15", trials=3, clock=lambda: 0)
     grown = {("value", 30): Growth(**first.bundle.facts["growth"]["30"])}
-    registry = Registry.open(shop)
+    succession = Succession.open(shop)
     for as_of, wanted in (("2024-10-01", grown), ("2024-08-15", {})):
         setting, _ = prepare(shop, opened(shop), as_of=as_of, trials=3, progress=lambda _: None)
-        assert grown_before(registry, setting, [shop.task("value")]) == wanted
+        assert grown_before(succession, setting, [shop.task("value")]) == wanted
 
 
 def test_a_search_by_the_clock_is_told(tmp_path: Path) -> None:
@@ -216,25 +213,3 @@ def test_a_search_by_the_clock_is_told(tmp_path: Path) -> None:
     (timed,) = train(shop, opened(shop), ["churn"], minutes=0.02, clock=lambda: 0)
     assert timed.bundle.facts["repeatable"] is False
     assert any("0.02 minutes" in note for note in timed.bundle.answers[0].notes)
-
-
-@pytest.mark.parametrize(("own", "passed"), [(0.50, True), (0.49, True), (0.51, False)])
-def test_the_gate_compares_on_rows_that_neither_has_seen(trained: dict[str, Bundle], own: float, passed: bool) -> None:
-    challenger = trained["churn"]
-    champion = replace(challenger, facts={**challenger.facts, "trained_as_of_us": FIRST})
-    verdict = gate.judge(challenger, champion, [Measured(30, own, 0.50)], FIRST + 1)
-    assert verdict.passed == passed
-
-
-def test_a_champion_that_knows_the_test_window_is_judged_by_its_record(trained: dict[str, Bundle]) -> None:
-    bundle = trained["churn"]
-    (answer,) = bundle.answers
-    weaker = replace(bundle, answers=(replace(answer, metrics={**answer.metrics, "skill": [-0.5, -0.6, -0.4]}),))
-    assert gate.judge(bundle, bundle, (), FIRST).passed
-    refused = gate.judge(weaker, bundle, (), FIRST)
-    assert not refused.passed
-    assert "below the champion's interval" in refused.reason
-
-
-def test_another_question_replaces_the_champion(trained: dict[str, Bundle]) -> None:
-    assert gate.judge(trained["churn"], trained["value"], (), None).passed

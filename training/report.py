@@ -72,7 +72,8 @@ def _shown(figure: float | None) -> str:
 
 def _sentences(outcome: Outcome) -> list[str]:
     serves = "serves" if outcome.promoted or outcome.verdict.serves_already else "does not serve"
-    verdict = f"{outcome.task.name} v{outcome.version} {serves}: {outcome.verdict.reason}"
+    known = " (trained before, by the same request)" if outcome.finished_before else ""
+    verdict = f"{outcome.task.name} v{outcome.version} {serves}{known}: {outcome.verdict.reason}"
     return [
         verdict,
         *(f"  {answer.horizon_days} days: {note}" for answer in _answers(outcome) for note in answer.notes),

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -11,24 +10,27 @@ from features.config import Config, TaskConfig
 from features.defaults import Chosen, chosen
 from features.edits import added
 from features.errors import ConfigError
-from features.files import canonical_json, text_digest
 from features.module import own_features
 from features.store import Store
 from features.survey import Survey, survey
 from features.timeline import SECOND_US, instant
 from features.windows import FeatureSet
 from models.bundle import Bundle, save
-from models.registry.versions import Registry
-from training.answers import Trained, train_answer
-from training.evaluate import Tested
+from models.promotion import Hand, Succession
+from models.registry.versions import Version
+from training.again import again
+from training.answers import Trained, recipes_of, train_answer
+from training.evidence import evidence
 from training.gate import Verdict, verdict
+from training.origin import code_version, data_digest, origin
 from training.panels import Parts, history_start
+from training.phases import Phases
 from training.policy import learn
 from training.rules import needed
 from training.setting import Setting
 from training.split import split
-from training.tracking import Evidence, HorizonEvidence, track
-from training.tune import Budget
+from training.tracking import track, tracked
+from training.tune.budget import Budget
 from training.warm import grown_before
 
 HELD_ROWS = 5_000_000
@@ -36,7 +38,10 @@ HELD_ROWS = 5_000_000
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What came of training a task: the registered bundle, and whether it serves now and why."""
+    """What came of training a task: the registered bundle, whether it serves now and why, and how long it took.
+
+    `finished_before` says that nothing was trained: the same request had been, to its end.
+    """
 
     task: TaskConfig
     bundle: Bundle
@@ -45,6 +50,17 @@ class Outcome:
     verdict: Verdict
     promoted: bool
     seconds: float
+    finished_before: bool = False
+
+
+@dataclass(frozen=True)
+class Order:
+    """Whether what passes the gate serves, who asks for it, µs UTC by the clock, and the configuration's text."""
+
+    promote: bool
+    who: str
+    clock: Callable[[], int]
+    toml: str
 
 
 def train(  # noqa: PLR0913  as many arguments as the verb has options
@@ -56,6 +72,7 @@ def train(  # noqa: PLR0913  as many arguments as the verb has options
     trials: int | None = None,
     minutes: float | None = None,
     promote: bool = True,
+    who: str = "somebody",
     clock: Callable[[], int],
     toml: str = "",
     progress: Callable[[str], None] = lambda _: None,
@@ -63,28 +80,57 @@ def train(  # noqa: PLR0913  as many arguments as the verb has options
     """Fit, tune, test, track and register a bundle for each task (all when none is named), and promote what may serve.
 
     `as_of` is an instant (µs UTC, or ISO text) after which nothing is seen; `clock` gives µs UTC and times the phases;
-    `toml` is the configuration's text, for the record. Equal store, configuration, seed and champion give equal
-    bundles, but where `minutes` (for the trees of each model) bound the search instead of `trials`.
+    `who` and `toml` (the configuration's text) are for the record. Equal store, configuration, seed and champion give
+    equal bundles, but where `minutes` (for the trees of each model) bound the search instead of `trials`. What was
+    finished before is not done again; what was killed goes on at the trial it was in.
     """
     asked = [config.task(name) for name in tasks] if tasks else list(config.tasks.values())
     if not asked:
         raise ConfigError("expected at least one table [tasks.NAME] in the configuration, found none; add a task")
     setting, facts = prepare(config, store, as_of=as_of, trials=trials, minutes=minutes, progress=progress)
-    registry = Registry.open(config)
-    setting = replace(setting, champions=grown_before(registry, setting, asked))
-    outcomes = []
-    for task in asked:
-        started = clock()
-        bundle, trained = train_task(setting, task, facts)
-        folder = save(bundle, config.workspace_path / "bundles")
+    succession = Succession.open(config, [task.name for task in asked])
+    setting = replace(setting, champions=grown_before(succession, setting, asked), studied=True)
+    order = Order(promote, who, clock, toml)
+    return [_trained(succession, setting, task, facts, order) for task in asked]
+
+
+def _trained(
+    succession: Succession, setting: Setting, task: TaskConfig, facts: dict[str, Any], order: Order
+) -> Outcome:
+    """A task's training, begun or found finished; what it found is in registry and ledger when its run ends."""
+    started, request = order.clock(), origin(setting, task)
+    if known := again(succession, task.name, request):
+        promoted = _decided(succession, known.version, known.verdict, request, order)
+        seconds = (order.clock() - started) / SECOND_US
+        return Outcome(task, known.bundle, known.folder, known.version.version, known.verdict, promoted, seconds, True)
+    phases = Phases(order.clock, setting.tell)
+    tags = {"request": request, "who": order.who}
+    with tracked(succession.registry, task, setting.as_of, toml=order.toml, tags=tags) as run:
+        bundle, trained = train_task(replace(setting, tell=phases.tell), task, facts)
+        folder = save(bundle, succession.bundles)
         bundle = replace(bundle, digest=folder.name)
-        seconds = (clock() - started) / SECOND_US
-        found = verdict(registry, setting, bundle, trained)
-        version = track(registry, _evidence(store, bundle, folder, trained, seconds), toml=toml)
-        if found.passed and promote:
-            registry.set_champion(task.name, version)
-        outcomes.append(Outcome(task, bundle, folder, version.version, found, found.passed and promote, seconds))
-    return outcomes
+        phases.tell(f"{task.name}: gate")
+        found = verdict(succession.registry, setting, bundle, trained, history=succession.history(task.name))
+        told = evidence(bundle, folder, setting.data, trained)
+        version = track(succession.registry, run, told, found, toml=order.toml, phases=phases)
+        promoted = _decided(succession, version, found, request, order)
+    return Outcome(task, bundle, folder, version.version, found, promoted, (order.clock() - started) / SECOND_US)
+
+
+def _decided(succession: Succession, version: Version, found: Verdict, request: str, order: Order) -> bool:
+    """Enter in the ledger what the gate said; whether the version was promoted by it."""
+    task_name = version.name.partition(".")[2]
+    hand, known = Hand(order.who, order.clock()), {"gate": found.record(), "request": request}
+    succession.register(task_name, version, hand, why="it was trained", evidence={"request": request})
+    if found.serves_already:
+        return False
+    if not found.passed:
+        succession.refuse(task_name, version, hand, why=found.reason, evidence=known)
+        return False
+    if order.promote:
+        over = found.against.get("champion", {}).get("version")
+        succession.promote(task_name, version, hand, why=found.reason, evidence=known, over=over)
+    return order.promote
 
 
 def prepare(
@@ -122,24 +168,18 @@ def prepare(
         end=end,
         budget=Budget(config.train.trials if trials is None else trials, minutes),
         tell=tell,
+        data=data_digest(store),
     )
     facts = {
         "trained_as_of_us": now,
         "end_us": end,
         "log_position": store.log_position,
-        "code_version": _code_version(),
+        "code_version": code_version(),
         "seed": config.seed,
         "repeatable": minutes is None,
         "survey": {"customers": found.customers, "rows": found.rows, "events": dict(sorted(found.events.items()))},
     }
     return setting, facts
-
-
-def _code_version() -> str:
-    try:
-        return metadata.version("journeycast")
-    except metadata.PackageNotFoundError:  # run from a checkout without an installation
-        return "unknown"
 
 
 def _telling(progress: Callable[[str], None]) -> tuple[Callable[[str], None], Callable[[int, int], None]]:
@@ -165,13 +205,15 @@ def _parts(store: Store, now: int, count: Callable[[int, int], None]) -> Parts:
 def train_task(setting: Setting, task: TaskConfig, facts: dict[str, Any]) -> tuple[Bundle, tuple[Trained, ...]]:
     """The bundle of one task, unsaved, and how each of its answers came about."""
     if task.kind == "next_action":
-        setting.tell(f"{task.name}: what each action gains")
+        setting.tell(f"{task.name}: learning what each action gains")
         return Bundle(task, setting.features, (), learn(task, setting.parts, setting.end), facts), ()
     horizons = sorted(task.horizons_days)
     trained = tuple(train_answer(setting, task, split(days, setting.first, setting.end)) for days in horizons)
     more = {
         "prior": {str(one.answer.horizon_days): dict(one.prior) for one in trained},
         "growth": {str(one.answer.horizon_days): asdict(one.choice.growth) for one in trained if one.choice.growth},
+        "recipes": {str(one.answer.horizon_days): recipes_of(one.choice, one.quiet).pack() for one in trained},
+        "accepted": {str(one.answer.horizon_days): list(one.accepted) for one in trained if one.accepted},
     }
     return Bundle(task, setting.features, tuple(one.answer for one in trained), None, {**facts, **more}), trained
 
@@ -192,25 +234,3 @@ def _chosen(config: Config, own: FeatureSet, found: Survey, first: int, end: int
         for feature in needed(task, days).features:
             named.setdefault(feature.name, Chosen(feature, f"the baseline of task {name} reads it"))
     return tuple(named.values())
-
-
-def _evidence(store: Store, bundle: Bundle, folder: Path, trained: Sequence[Trained], seconds: float) -> Evidence:
-    """What is written to the run."""
-    digest = text_digest(canonical_json([asdict(bucket) for bucket in store.manifest.buckets]))
-    horizons = tuple(_horizon(one, one.tested) for one in trained if one.tested)
-    return Evidence(bundle, folder, digest, horizons, {"train": seconds})
-
-
-def _horizon(one: Trained, tested: Tested) -> HorizonEvidence:
-    return HorizonEvidence(
-        horizon_days=one.answer.horizon_days,
-        split=one.split.describe(),
-        rows=one.rows,
-        chosen=one.choice.recipe.describe(),
-        trials=one.choice.trials,
-        truth=tested.truth,
-        model=tested.model,
-        baseline=tested.baseline,
-        low=tested.low,
-        high=tested.high,
-    )

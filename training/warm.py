@@ -1,4 +1,4 @@
-"""Where a search begins: with how the trees grew that serve now."""
+"""Where a search begins: with how the trees grew that served before."""
 
 from collections.abc import Sequence
 
@@ -6,28 +6,27 @@ from features.config import TaskConfig
 from features.errors import BundleError
 from models.boosted import Growth
 from models.bundle import load
-from models.registry.versions import Registry
+from models.promotion import Succession
 from training.setting import Setting
 
 Grown = dict[tuple[str, int], Growth]
 
 
-def grown_before(registry: Registry, setting: Setting, tasks: Sequence[TaskConfig]) -> Grown:
-    """The growth of the champions' trees, by task and horizon; of champions trained before this as-of.
+def grown_before(succession: Succession, setting: Setting, tasks: Sequence[TaskConfig]) -> Grown:
+    """The growth of the champions' trees, by task and horizon; of the newest champion trained before this as-of.
 
-    One of the same as-of is left out, so that the same training again gives the same bundle.
+    Later ones are passed over, so that the same training again, whose own bundle may serve by then, begins as it did.
     """
-    return {(task.name, days): growth for task in tasks for days, growth in _of(registry, setting, task).items()}
+    return {(task.name, days): growth for task in tasks for days, growth in _of(succession, setting, task).items()}
 
 
-def _of(registry: Registry, setting: Setting, task: TaskConfig) -> dict[int, Growth]:
-    version = registry.champion(task.name)
-    if version is None:
-        return {}
-    try:
-        champion = load(registry.fetch(version, setting.config.workspace_path / "bundles"), version.digest)
-    except BundleError:
-        return {}  # the gate tells what is wrong with it
-    if champion.trained_as_of_us >= setting.as_of:
-        return {}
-    return {int(days): Growth(**growth) for days, growth in champion.facts.get("growth", {}).items()}
+def _of(succession: Succession, setting: Setting, task: TaskConfig) -> dict[int, Growth]:
+    for entry in succession.served(task.name):
+        try:
+            version = succession.version_of(task.name, entry)
+            champion = load(succession.registry.fetch(version, succession.bundles), version.digest)
+        except BundleError:
+            continue  # the gate tells what is wrong with it
+        if champion.trained_as_of_us < setting.as_of:
+            return {int(days): Growth(**growth) for days, growth in champion.facts.get("growth", {}).items()}
+    return {}
