@@ -4,10 +4,11 @@ A verb imports its part of the project when it runs: importing MLflow or BentoML
 cost.
 """
 
+import errno
 import os
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 from features import settings
 
@@ -34,6 +35,7 @@ Where to look next
   trainings   mlflow ui --backend-store-uri sqlite:///{workspace}/mlflow.db
   over HTTP   journeycast -c {config} serve
 """
+FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)  # for a person to change, no fault of ours
 DEMO_TRIALS = 5  # a third of the default: a first look, not the best model
 Tasks = Annotated[
     list[str] | None, typer.Argument(help="tasks of the TOML; all when none is named", show_default=False)
@@ -353,8 +355,16 @@ def main() -> None:
     try:
         app()
     except JourneycastError as error:
-        complaints.print(f"[bold red]journeycast:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
-        raise SystemExit(error.exit_code) from None
+        _complain(str(error), error.exit_code)
+    except OSError as error:
+        if error.errno not in FORBIDDEN or error.filename is None:
+            raise
+        _complain(f"expected to be allowed to use {error.filename}, found: {error.strerror}; change who may", 1)
+
+
+def _complain(told: str, exit_code: int) -> NoReturn:
+    complaints.print(f"[bold red]journeycast:[/] {escape(told)}", highlight=False, soft_wrap=True)
+    raise SystemExit(exit_code) from None
 
 
 if __name__ == "__main__":

@@ -22,7 +22,9 @@ def without_password(text: str) -> str:
 
     >>> without_password("postgresql://me:secret@db/mlflow")
     'postgresql://…@db/mlflow'
+    >>> without_password("postgresql://me:sec/ret@db/mlflow, https://docs/a b@c")
+    'postgresql://…@db/mlflow, https://docs/a b@c'
     >>> without_password("postgresql://db/mlflow?user=me&password=secret")
     'postgresql://db/mlflow?user=me&password=…'
     """
-    return re.sub(r"(?i)(password=)[^&\s]+", r"\1…", re.sub(r"://[^/@\s]*@", "://…@", text))
+    return re.sub(r"(?i)(password=)[^&\s]+", r"\1…", re.sub(r"://([^/@\s]*|[^/:@\s]*:[^@\s]*)@", "://…@", text))

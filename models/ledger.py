@@ -177,12 +177,16 @@ def _entry(shop: str, task: str, before: Sequence[Entry], row: tuple[Any, ...]) 
         raise _broken(shop, task, expected, f"found entry {number} in its place: it was deleted")
     if not isinstance(written, str) or text_digest(written) != kept:
         raise _broken(shop, task, expected, "found another text than its hash stands for: it was edited")
-    said: dict[str, Any] = json.loads(written)
-    if said.pop("format") > FORMAT:
+    try:
+        said: dict[str, Any] = json.loads(written)
+        newer = said.pop("format") > FORMAT
+    except (ValueError, LookupError, TypeError, AttributeError):
+        raise _broken(shop, task, expected, "found what no version wrote: it was forged") from None
+    if newer:
         raise LedgerError(
             f"entry {number} of the ledger of {shop}.{task} was written by a newer version; install that version"
         )
-    if (said.pop("shop"), said["task"], said["number"]) != (shop, task, number):
+    if (said.pop("shop", ""), said.get("task"), said.get("number")) != (shop, task, number):
         raise _broken(shop, task, expected, "found one that was written elsewhere: it was moved or inserted")
     if said["previous"] != (before[-1].hash if before else FIRST):
         raise _broken(shop, task, expected, "found one that follows another: it, or the one before it, was exchanged")

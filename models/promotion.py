@@ -24,6 +24,7 @@ from models.registry.versions import Registry, Standing, Version
 
 WHO = "JOURNEYCAST_WHO"  # a name for the ledger, where user and host say little: in a container, in cron
 BEFORE_LEDGER = "it served before there was a ledger"
+WHOEVER = -1  # a champion that there never is: any may be replaced
 logger = logging.getLogger(__name__)
 
 
@@ -82,19 +83,32 @@ class Succession:
                 return pruned
             return page.add(what=PRUNED, before=_number(book.serving(page.entries)), **_said(version, hand, why, {}))
 
-    def promote(self, task_name: str, version: Version, hand: Hand, *, why: str, evidence: Mapping[str, Any]) -> Entry:
+    def promote(
+        self,
+        task_name: str,
+        version: Version,
+        hand: Hand,
+        *,
+        why: str,
+        evidence: Mapping[str, Any],
+        over: int | None = WHOEVER,
+    ) -> Entry:
         """Let a version serve; the entry that did it long ago when it is the champion already.
 
+        `over` is the champion that it may replace (None: none), for who judged it against that one.
+
         Raises:
+            JourneycastError: another serves by now than the one it may replace; nothing moves.
             BundleError: its bundle is missing or was changed; nothing moves.
             LedgerError: the ledger is not as it was written; nothing moves.
         """
         load(self.registry.fetch(version, self.bundles), version.digest)
         with self._writing(task_name) as page:
             serves = book.serving(page.entries)
-            if serves is not None and _is(serves, version):
+            if serves is not None and serves.digest == version.digest:  # two trainings at once register it twice
                 return serves
             _demand_kept(page.entries, version)
+            self._demand_champion(task_name, version, over)
             entry = page.add(what=PROMOTED, before=_number(serves), **_said(version, hand, why, evidence))
             self._move(task_name, version)
         return entry
@@ -118,6 +132,14 @@ class Succession:
             entry = page.add(what=ROLLED_BACK, before=went[0].version, **_said(version, hand, why, {}))
             self._move(task_name, version)
         return entry
+
+    def _demand_champion(self, task_name: str, version: Version, over: int | None) -> None:
+        champion = None if over == WHOEVER else self.registry.standing(task_name).champion
+        if over not in (WHOEVER, champion):
+            raise JourneycastError(
+                f"expected {_called(over)} to serve, as when version {version.version} of {version.name} was judged, "
+                f"found {_called(champion)}: somebody promoted or rolled back meanwhile; train again to have it judged"
+            )
 
     def _move(self, task_name: str, version: Version) -> None:
         """Move the alias and read it again: a server that only says that it has moved is found out."""
@@ -160,6 +182,9 @@ class Succession:
     def _reflected(self, page: Page, standing: Standing) -> tuple[Entry, ...]:
         self.ledger.complete(page.task, page.entries, standing.head)
         serves = book.serving(page.entries)
+        if serves is None and page.entries:  # a first promotion that was killed, or an alias that somebody set
+            self.registry.drop_champion(page.task)
+            return page.entries
         if serves is None:
             return self._adopted(page, standing)
         if standing.champion != serves.version:
@@ -254,6 +279,10 @@ def _writable(said: str) -> str:
 
 def _is(entry: Entry, version: Version) -> bool:
     return (entry.version, entry.digest) == (version.version, version.digest)
+
+
+def _called(version: int | None) -> str:
+    return "no version" if version is None else f"version {version}"
 
 
 def _number(entry: Entry | None) -> int | None:

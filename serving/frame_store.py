@@ -3,6 +3,7 @@
 So all that holds of a log holds of a frame: what a cell may be, one event an id, occurrences, and what everybody did.
 """
 
+import logging
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ from features.taken import log_columns
 from features.timeline import instant
 from features.windows import FeatureSet
 
+logger = logging.getLogger(__name__)
 LAST = instant("2100-01-01")  # no event is too late: what is after the as-of is not seen
 
 
@@ -37,6 +39,8 @@ def stored(frame: pd.DataFrame, names: Config, features: FeatureSet) -> Iterator
     """
     columns = list(dict.fromkeys(log_columns(names).values()))
     attributes = [name for name in _attributes(features) if name in frame.columns and name not in columns]
+    if missing := [name for name in _attributes(features) if name not in frame.columns]:
+        logger.warning("the model reads %s of a profile, which the frame does not hold: null", ", ".join(missing))
     _refuse_strangers(frame, columns, [*columns, *_attributes(features)])
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)

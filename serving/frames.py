@@ -4,6 +4,7 @@ A frame is a log, with the log's own column names, and all that is known of its 
 `customer_id`, `cutoff`, and the columns that the bundle's features and its population are named for.
 """
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -15,7 +16,6 @@ import pandas as pd
 from features import rules
 from features.config import Config
 from features.errors import BundleError, RequestError, did_you_mean
-from features.files import text_digest
 from features.journeys import Ints, Strings
 from features.module import read
 from features.panel import Panel, Rows
@@ -110,7 +110,7 @@ class Frames:
 
 def _checked(path: Path, wanted: str) -> bytes:
     data = path.read_bytes()
-    found = text_digest(data.decode(errors="replace"))
+    found = hashlib.sha256(data).hexdigest()
     if found != wanted:
         raise BundleError(f"{path} was changed: expected SHA-256 {wanted[:12]}…, found {found[:12]}…; {REMEDY}")
     return data

@@ -10,6 +10,7 @@ from models.promotion import Hand, Succession
 from models.registry.removal import past_runs
 from tests.shops import opened, run, write
 from tests.test_training import config, crowd
+from training.compare.comparison import compare
 from training.run import Outcome, train
 
 ANNA = Hand("anna", 5)
@@ -73,3 +74,18 @@ def test_what_somebody_rolled_back_is_not_promoted_again_by_training(shop: Confi
     assert champion is not None
     assert champion.version == 1
     assert moves(shop)[-1] == ("refused", 2)
+
+
+def test_what_is_judged_again_is_compared_as_the_ledger_says(shop: Config) -> None:
+    trained(shop, "2024-05-01")
+    waiting = trained(shop, "2024-05-29", promote=False)
+    newer = trained(shop, "2024-05-30", promote=False)
+    succession = Succession.open(shop)
+    succession.promote(
+        "churn", succession.registry.version("churn", newer.version), ANNA, why="looks good", evidence={}
+    )
+    again = trained(shop, "2024-05-29", promote=False)
+    assert (again.version, again.finished_before) == (waiting.version, False)
+    gate = compare(succession, "churn").gate
+    assert gate is not None
+    assert (gate.version, gate.how[:10]) == (waiting.version, "Against v3")

@@ -90,6 +90,24 @@ def test_the_champion_is_not_promoted_again(house: House) -> None:
     assert len(succession.history(TASK)) == 2
 
 
+def test_a_bundle_that_two_trainings_registered_at_once_is_promoted_once(house: House) -> None:
+    succession = house.promoted(1)
+    twin = replace(house.versions[1], digest=house.versions[0].digest)
+    assert succession.promote(TASK, twin, hand(9), why="trained", evidence={}).version == 1
+    assert len(succession.history(TASK)) == 1
+
+
+def test_what_was_judged_against_one_champion_does_not_replace_another(house: House) -> None:
+    succession, third = house.promoted(1), house.versions[2]
+    with pytest.raises(JourneycastError, match=r"expected no version to serve, as when version 3 .*, found version 1"):
+        succession.promote(TASK, third, hand(8), why="trained", evidence={}, over=None)
+    promote(succession, house.versions[1], 8)  # meanwhile, by a person
+    with pytest.raises(JourneycastError, match=r"expected version 1 to serve, .*, found version 2: .*; train again"):
+        succession.promote(TASK, third, hand(9), why="trained", evidence={}, over=1)
+    assert house.standing.champion == 2
+    assert succession.promote(TASK, third, hand(9), why="trained", evidence={}, over=2).before == 2
+
+
 def test_rollback_goes_back_step_by_step_until_there_is_no_earlier_champion(house: House) -> None:
     succession = house.promoted(1, 2, 3)
     assert [entry.version for entry in succession.served(TASK)] == [3, 2, 1]
@@ -217,6 +235,16 @@ def test_a_champion_from_before_there_was_a_ledger_is_entered_once(house: House)
     assert house.succession.promote(TASK, house.versions[0], hand(), why="", evidence={}).before == 2
 
 
+def test_an_alias_that_the_ledger_of_a_task_knows_nothing_of_goes(house: House) -> None:
+    succession = house.succession
+    succession.register(TASK, house.versions[1], hand(), why="trained", evidence={})
+    succession.registry.set_champion(TASK, house.versions[1])  # all that is left of a first promotion that was killed
+    assert house.succession.served(TASK) == ()
+    assert (house.standing.champion, house.standing.challenger) == (None, 3)
+    promote(succession, house.versions[1])
+    assert [entry.what for entry in succession.history(TASK)] == ["registered", "promoted"]
+
+
 def test_a_champion_deleted_in_mlflow_keeps_nobody_from_being_promoted(
     house: House, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -232,6 +260,19 @@ def test_a_champion_deleted_in_mlflow_keeps_nobody_from_being_promoted(
     with pytest.raises(BundleError, match=r"as the ledger's entry 2 says, found none; let another version serve with"):
         succession.rollback(TASK, hand(), why="")
     assert house.standing.champion == 3
+
+
+def test_where_mlflow_was_lost_and_the_ledger_was_not_one_can_go_on(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    house.promoted(1, 2).registry.client.delete_registered_model(house.versions[0].name)
+    with caplog.at_level(logging.WARNING, logger=promotion.__name__):
+        succession = house.succession
+    assert "expected version 2 of" in caplog.text
+    made = register(house.config, succession.registry, 99)
+    promote(succession, made, 5)
+    assert [(entry.version, entry.before) for entry in succession.history(TASK)] == [(1, None), (2, 1), (1, 2)]
+    assert house.standing.champion == 1
 
 
 def cut(ledger: Ledger, *statements: str) -> None:

@@ -250,6 +250,15 @@ def test_a_bundle_that_served_stays_though_mlflow_lost_its_version(shop: Shop) -
     assert len(shop.left[2]) == 2
 
 
+def test_a_killed_run_that_made_what_served_stays_though_mlflow_lost_its_version(shop: Shop) -> None:
+    first, client = shop.promoted(shop.trained(1)), shop.succession.registry.client
+    client.set_terminated(first.run_id, "KILLED")
+    shop.promoted(shop.trained(2))
+    client.delete_model_version(first.name, "1")
+    assert shop.prune() == []
+    assert "seed 1" in shop.left[1]
+
+
 def test_studies_that_nobody_went_on_with_go(shop: Shop) -> None:
     address = study_address(shop.config)
     for name in ("my_shop.offer.14d.one", "another.offer.14d.one"):

@@ -15,14 +15,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Engine
+from sqlalchemy.event import listen
 
 from features.config import Config, parse
 from features.errors import BundleError, JourneycastError
-from features.files import text_digest
+from features.files import TEMPORARY, text_digest
 from models import process
 from models.registry.door import ADDRESS, hurried, place
 from models.registry.runs import PROCESS
 from models.registry.versions import Registry, Standing, Version
+from tests.torture.killed import ended, forked
 
 SHOPS = count()
 
@@ -347,3 +350,20 @@ def test_a_run_whose_process_was_killed_is_closed_at_the_next_open(tmp_path: Pat
     assert experiment is not None
     (run,) = registry.client.search_runs([experiment.experiment_id])
     assert (worker.exitcode, run.info.status) == (-signal.SIGKILL, "KILLED")
+
+
+def die_at_a_table(config: Config) -> None:
+    def execute(_: object, __: object, statement: str, *___: object) -> None:
+        if "CREATE TABLE registered_models" in statement:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    listen(Engine, "before_cursor_execute", execute)
+    Registry.open(config)
+
+
+def test_what_was_killed_while_it_made_the_tables_is_no_database(tmp_path: Path) -> None:
+    config = configuration(tmp_path)
+    assert ended(forked(lambda: die_at_a_table(config))) == -signal.SIGKILL
+    (left,) = config.workspace_path.glob("*.db")
+    assert left.name.startswith(TEMPORARY)
+    assert Registry.open(config).versions("churn") == ()

@@ -259,3 +259,10 @@ def test_an_address_that_is_no_database_of_ours_is_refused(tmp_path: Path, monke
     with pytest.raises(ConfigError, match=r"JOURNEYCAST_STUDY_URI to begin with .*, got 'mysql:'") as told:
         study_address(parse({}, folder=tmp_path))
     assert "secret" not in str(told.value)
+
+
+def test_mlflow_and_studies_in_one_database_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JOURNEYCAST_STUDY_URI", "postgresql://me:secret@db/one")
+    monkeypatch.setenv("JOURNEYCAST_TRACKING_URI", "postgresql+psycopg://me:secret@db/one")
+    with pytest.raises(ConfigError, match=r"expected two databases for MLflow and for studies, found .*://…@db/one"):
+        study_address(parse({}, folder=tmp_path))

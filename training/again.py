@@ -20,6 +20,7 @@ GATE = "gate.json"
 class Again:
     """A training that is over: what it registered, and what the gate said of it."""
 
+    run_id: str
     bundle: Bundle
     folder: Path
     version: Version
@@ -33,7 +34,7 @@ def again(succession: Succession, task_name: str, request: str) -> Again | None:
     decided about the version since is asked anew.
     """
     registry = succession.registry
-    run = finished_training(registry, task_name, request)
+    run = finished_training(registry, task_name, request=request)
     if run is None:
         return None
     digest = run.tags.get("bundle_digest", "")
@@ -41,7 +42,11 @@ def again(succession: Succession, task_name: str, request: str) -> Again | None:
     kept = read_files(registry, run.id, GATE).get(GATE)
     if version is None or kept is None:
         return None
-    champion, gate = registry.champion(task_name), json.loads(kept)
+    try:
+        gate = json.loads(kept)
+    except ValueError:  # somebody spoiled it
+        return None
+    champion = registry.champion(task_name)
     if champion is not None and champion.digest == digest:
         verdict = Verdict("it is the champion, bit by bit", serves_already=True)
     elif (None if champion is None else champion.digest) == gate.get("champion", {}).get("digest"):
@@ -50,7 +55,7 @@ def again(succession: Succession, task_name: str, request: str) -> Again | None:
         return None
     try:
         folder = registry.fetch(version, succession.bundles)
-        return Again(load(folder, digest), folder, version, verdict)
+        return Again(run.id, load(folder, digest), folder, version, verdict)
     except BundleError:
         return None
 

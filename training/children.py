@@ -10,6 +10,15 @@ from training.fit import Candidate
 ALL_OF = 20  # trials: a search of up to so many shows every one
 MOST = 30  # trials shown of a longer search
 STATUS = {"complete": "FINISHED", "pruned": "KILLED", "failed": "FAILED"}
+NOTE = "mlflow.note.content"  # what MLflow shows on top of a run's page
+RUNG_NOTE = (
+    "One way to answer, fitted on earlier rows and judged on later ones. `loss` is what it loses there: log-loss, or "
+    "for money squared errors over the rule's. `saved` is by how much less that is than the rule's, ± `saved_error`."
+)
+TRIAL_NOTE = (
+    "One way to grow trees, tried by the search: `loss` is its loss on later rows of the search, `trees` how many were "
+    "best. A trial that is *killed* was stopped early, because it lost more than others had by then: no failure."
+)
 Trial = Mapping[str, object]
 NO_PARAMS = frozenset({"trial", "state", "loss", "trees", "seconds", "began"})
 
@@ -62,6 +71,7 @@ def _rung(candidate: Candidate, name: str, one: HorizonEvidence) -> Child:
         name=name,
         status="FINISHED",
         tags={
+            NOTE: RUNG_NOTE,
             "part": "rung",
             "horizon_days": str(one.horizon_days),
             "chosen": "true" if candidate.chosen else "false",
@@ -81,6 +91,7 @@ def _trials(one: HorizonEvidence, horizon: str) -> Iterator[Child]:
             name=f"trial {trial['trial']}{horizon}",
             status=STATUS.get(str(state), "FINISHED"),
             tags={
+                NOTE: TRIAL_NOTE,
                 "part": "trial",
                 "horizon_days": str(one.horizon_days),
                 "state": str(state),

@@ -77,13 +77,13 @@ def verdict(
     version = registry.champion(bundle.task.name)
     put_aside = rolled_back(bundle.digest, history)
     if version is None:
-        return _alone("there was no champion", put_aside, audited(bundle, None))
+        return _alone("there was no champion", bundle, put_aside)
     if version.digest == bundle.digest:
         return Verdict("it is the champion, bit by bit", serves_already=True, against=_named(version))
     try:
         champion = load(registry.fetch(version, setting.config.workspace_path / "bundles"), version.digest)
     except BundleError as error:
-        found = _alone(f"the champion cannot be read any more: {error}", put_aside)
+        found = _alone(f"the champion cannot be read any more: {error}", bundle, put_aside)
     else:
         found = judge(Rivals(setting, bundle, champion, trained), put_aside, timer)
     return Verdict(found.reason, found.conditions, against=_named(version) | dict(found.against))
@@ -93,7 +93,7 @@ def judge(rivals: Rivals, put_aside: Condition, timer: Callable[[], float] = tim
     """The verdict on a challenger with a champion; `put_aside` tells whether somebody took it out of service."""
     own, other = rivals.challenger, rivals.champion
     if own.task.model_dump(mode="json") != other.task.model_dump(mode="json"):
-        return _alone("the question has changed since the champion was trained", put_aside)
+        return _alone("the question has changed since the champion was trained", own, put_aside)
     question = Condition("question", True, "the question is the champion's")
     sized = size(own, other, _latency(rivals, timer))
     if own.actions is not None and other.actions is not None:
@@ -130,10 +130,11 @@ def _unmeasured(name: str) -> Condition:
     return Condition(name, True, told, {"method": "record"})
 
 
-def _alone(reason: str, put_aside: Condition, *more: Condition) -> Verdict:
+def _alone(reason: str, bundle: Bundle, put_aside: Condition) -> Verdict:
     """Without a champion to be compared with."""
     reason = reason if put_aside.passed else put_aside.told
-    return Verdict(reason, (Condition("question", True, reason), *more, put_aside), against={"method": None})
+    conditions = (Condition("question", True, reason), audited(bundle, None), put_aside)
+    return Verdict(reason, conditions, against={"method": None})
 
 
 def _method(judged: Sequence[Condition]) -> dict[str, Any]:

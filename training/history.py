@@ -60,7 +60,8 @@ def history(config: Config, task: str, on: str | None = None) -> Table:
 
 def table(title: str, entries: Sequence[Entry], timezone: str) -> Table:
     """One row per entry, oldest first; times are local to `timezone`."""
-    page = Table(box=None, pad_edge=False, title=title, title_justify="left")
+    page = Table(box=None, pad_edge=False, title=title, title_justify="left", caption_justify="left")
+    page.caption = None if entries else "nothing yet: the first training makes the first entry"
     for name in COLUMNS:
         page.add_column(
             name,

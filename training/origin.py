@@ -15,6 +15,7 @@ from training.split import Split
 
 ROOT = Path(__file__).parents[1]
 SOURCES = ("features", "models", "training")  # what makes a bundle
+LIBRARIES = ("lightgbm", "numba", "numpy", "optuna", "scikit-learn", "scipy")  # whose releases may make another
 
 
 def origin(setting: Setting, task: TaskConfig) -> str:
@@ -38,6 +39,7 @@ def origin(setting: Setting, task: TaskConfig) -> str:
         "budget": [None if budget.minutes is not None else budget.trials, budget.minutes],
         "champions": champions,
         "code": code_version(),
+        "libraries": {name: metadata.version(name) for name in LIBRARIES},
     }
     return text_digest(canonical_json(decides))
 

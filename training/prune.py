@@ -29,7 +29,7 @@ from models.registry.removal import (
 from models.registry.versions import Registry, Version
 from training.tune.budget import study_address
 from training.tune.old import drop_study, old_studies
-from training.unneeded import family, pruned_runs, served_digests, unneeded_runs, unneeded_versions
+from training.unneeded import family, pruned_runs, served_digests, served_runs, unneeded_runs, unneeded_versions
 
 BUNDLES, SCORES = "bundles", "scores"  # folders of the workspace
 WHY = "it never served and was registered more than {days} days ago"
@@ -95,7 +95,8 @@ def _steps(config: Config, succession: Succession, before_us: int, hand: Hand, w
     tasks = [_task(succession, name, runs, before_us) for name in _names(registry, runs)]
     steps = [step for task in tasks for step in _versions(succession, task, hand, why)]
     steps += [step for task in tasks for step in _runs(registry, task, before_us)]
-    if not any(run.status == "RUNNING" for run in runs):  # a training may be about to register the bundle it saved
+    at_work = (run.status == "RUNNING" and run.ended_us >= before_us for run in runs)
+    if not any(at_work):  # else a training may be about to register the bundle it saved
         steps += _bundles(config.workspace_path / BUNDLES, registry, tasks, before_us)
     steps += _studies(config, before_us)
     return [*steps, *_files(config.workspace_path, before_us)]
@@ -127,7 +128,7 @@ def _remove(succession: Succession, task: str, version: Version, runs: Sequence[
 
 
 def _runs(registry: Registry, task: _Task, before_us: int) -> Iterator[_Step]:
-    with_version = {one.run_id for one in task.versions}
+    with_version = {one.run_id for one in task.versions} | served_runs(task.history)
     for training in unneeded_runs(task.runs, before_us, with_version, pruned_runs(task.history)):
         runs = family(training.id, task.runs)
         total = sum(run_size(registry, run.id) for run in runs)

@@ -100,7 +100,7 @@ def _trained(
     """A task's training, begun or found finished; what it found is in registry and ledger when its run ends."""
     started, request = order.clock(), origin(setting, task)
     if known := again(succession, task.name, request):
-        promoted = _decided(succession, known.version, known.verdict, request, order)
+        promoted = _decided(succession, task.name, known.run_id, known.version, known.verdict, order)
         seconds = (order.clock() - started) / SECOND_US
         return Outcome(task, known.bundle, known.folder, known.version.version, known.verdict, promoted, seconds, True)
     phases = Phases(order.clock, setting.tell)
@@ -113,15 +113,18 @@ def _trained(
         found = verdict(succession.registry, setting, bundle, trained, history=succession.history(task.name))
         told = evidence(bundle, folder, setting.data, trained)
         version = track(succession.registry, run, told, found, toml=order.toml, phases=phases)
-        promoted = _decided(succession, version, found, request, order)
+        promoted = _decided(succession, task.name, run.id, version, found, order)
     return Outcome(task, bundle, folder, version.version, found, promoted, (order.clock() - started) / SECOND_US)
 
 
-def _decided(succession: Succession, version: Version, found: Verdict, request: str, order: Order) -> bool:
-    """Enter in the ledger what the gate said; whether the version was promoted by it."""
-    task_name = version.name.partition(".")[2]
-    hand, known = Hand(order.who, order.clock()), {"gate": found.record(), "request": request}
-    succession.register(task_name, version, hand, why="it was trained", evidence={"request": request})
+def _decided(
+    succession: Succession, task_name: str, run_id: str, version: Version, found: Verdict, order: Order
+) -> bool:
+    """Enter in the ledger what the gate said in that run, which need not be the one that registered the version;
+    whether the version was promoted by it.
+    """
+    hand, known = Hand(order.who, order.clock()), {"gate": found.record(), "run_id": run_id}
+    succession.register(task_name, version, hand, why="it was trained", evidence={})
     if found.serves_already:
         return False
     if not found.passed:

@@ -11,7 +11,7 @@ from models.ledger import MOVES, PRUNED, Entry
 from models.registry.removal import PastRun
 from models.registry.versions import Version
 
-ENDED_BADLY = {"FAILED", "KILLED"}
+ENDED_BADLY = {"FAILED", "KILLED", "RUNNING"}  # since before that instant: nobody is there to end it
 
 
 def unneeded_versions(versions: Sequence[Version], history: Sequence[Entry], before_us: int) -> tuple[Version, ...]:
@@ -37,12 +37,19 @@ def served_digests(history: Sequence[Entry]) -> set[str]:
     return {entry.digest for entry in history if entry.version in served}
 
 
+def served_runs(history: Sequence[Entry]) -> set[str]:
+    """The ids of runs that made the versions which ever served, as far as the ledger names them."""
+    served = served_versions(history)
+    return {str(entry.evidence.get("run_id")) for entry in history if entry.version in served}
+
+
 def unneeded_runs(
     runs: Sequence[PastRun], before_us: int, with_version: set[str], pruned: set[str]
 ) -> tuple[PastRun, ...]:
     """Trainings that failed or were killed before an instant, and what a killed prune left; `runs` are newest first.
 
-    `with_version` are the ids of runs that have a version, `pruned` of those whose version went.
+    `with_version` are the ids of runs that have a version or made one that served, `pruned` of those whose version is
+    gone.
     """
     trainings = [run for run in runs if run.parent is None and run.id not in with_version]
     newest = next((run.id for run in runs if run.parent is None), "")

@@ -17,15 +17,18 @@ from mlflow.tracking import MlflowClient
 
 from features.config import Config
 from features.errors import JourneycastError
+from features.files import atomic_write
 from models.address import address, without_password
 
 ADDRESS = "JOURNEYCAST_TRACKING_URI"  # of another store than the workspace's own
+SQLITE = "sqlite:///"
 REMEDY = f"start it, or see where {ADDRESS} leads"
 HURRY = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "3"}  # seconds
 LONGEST = 400  # characters of what MLflow says: it may quote whole pages
 SIGNS = {
     r"[Tt]imed? ?out": "the server does not answer in time",
     r"Connection refused": "nothing listens there",
+    r"readonly database": "its database is read-only",
     r"too many 5\d\d error responses|error code 5\d\d": "the server answers with errors of its own",
 }
 
@@ -55,7 +58,19 @@ def hurried() -> Iterator[None]:
 
 
 def connect(found: str) -> MlflowClient:
-    """A client whose stores are there: asking for anything makes and checks the tables."""
+    """A client whose stores are there: asking for anything makes and checks the tables.
+
+    A SQLite file is made whole or not at all: MLflow makes its tables one by one, and never again opens a file in which
+    a kill left some of them.
+    """
+    file = Path(found.removeprefix(SQLITE))
+    if found.startswith(SQLITE) and "?" not in found and not file.exists():
+        with atomic_write(file) as temporary:
+            _client(f"{SQLITE}{temporary}")
+    return _client(found)
+
+
+def _client(found: str) -> MlflowClient:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # MLflow's own quarrel with SQLAlchemy

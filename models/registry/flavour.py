@@ -22,7 +22,7 @@ from mlflow.types.schema import AnyType
 
 from features.catalogue import PROFILE
 from features.config import Config
-from features.files import canonical_json, text_digest
+from features.files import canonical_json, digest
 from features.taken import log_columns
 from features.timeline import DAY_US, iso
 from models.bundle import Bundle
@@ -65,7 +65,7 @@ def packed(bundle: Bundle, folder: Path, config: Config, run_id: str) -> Iterato
     with tempfile.TemporaryDirectory() as name:
         made, model = Path(name, "made"), Path(name, FOLDER)
         artifacts = _artifacts(bundle, folder, config, made)
-        (made / CODE_FILE).write_text(SCRIPT)
+        (made / CODE_FILE).write_text(SCRIPT, encoding="utf-8")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about type hints of MLflow's own, when it is first asked to save
             pyfunc.save_model(
@@ -73,7 +73,7 @@ def packed(bundle: Bundle, folder: Path, config: Config, run_id: str) -> Iterato
                 mlflow_model=Model(artifact_path=FOLDER, run_id=run_id),
                 python_model=made / CODE_FILE,
                 artifacts={name: str(path) for name, path in artifacts.items()},
-                model_config={"bundle": folder.name, "log": text_digest(artifacts["log"].read_text())},
+                model_config={"bundle": folder.name, "log": digest(artifacts["log"])},
                 signature=_signature(bundle, config),
                 input_example=example(bundle, config),
                 pip_requirements=[f"{name}=={version(name)}" for name in REQUIRED],
@@ -111,7 +111,7 @@ def example(bundle: Bundle, config: Config) -> pd.DataFrame:
 def _artifacts(bundle: Bundle, folder: Path, config: Config, made: Path) -> dict[str, Path]:
     """What the model reads, by name, copied to where it can be named for what it is."""
     shutil.copytree(folder, made / BUNDLE)
-    (made / LOG).write_text(canonical_json(log_names(config)))
+    (made / LOG).write_text(canonical_json(log_names(config)), encoding="utf-8")
     artifacts = {"bundle": made / BUNDLE, "log": made / LOG}
     if bundle.features.module is not None:
         (made / MODULE).write_bytes(bundle.features.module.source)

@@ -52,13 +52,13 @@ def read_run(registry: Registry, run_id: str) -> Record | None:
 
 
 @explained
-def finished_training(registry: Registry, task_name: str, request: str) -> Record | None:
-    """The newest run of a training of a task that had this tag `request` and went through to its end."""
+def finished_training(registry: Registry, task_name: str, **tags: str) -> Record | None:
+    """The newest run of a training of a task that has these tags and went through to its end."""
     experiment = registry.client.get_experiment_by_name(f"{registry.shop}.{task_name}")
     if experiment is None:
         return None
-    asked = f"attributes.status = 'FINISHED' and tags.request = '{request}'"
-    found = registry.client.search_runs([experiment.experiment_id], asked, max_results=1)
+    asked = ["attributes.status = 'FINISHED'", *(f"tags.{name} = '{value}'" for name, value in tags.items())]
+    found = registry.client.search_runs([experiment.experiment_id], " and ".join(asked), max_results=1)
     return read_run(registry, found[0].info.run_id) if found else None
 
 

@@ -32,6 +32,10 @@ from models.registry.runs import PROCESS, Run
 CHAMPION, CHALLENGER = "champion", "challenger"
 DIGEST = "bundle_digest"
 HEAD = "ledger_head"
+READ_ONLY = (  # what a person reads beside the aliases in MLflow
+    "`journeycast history TASK` says who serves and why. Moving an alias here promotes nobody: "
+    "`journeycast promote TASK --version N` does."
+)
 MOST = 10_000  # versions of one task
 
 
@@ -72,6 +76,7 @@ class Registry:
         """The workspace's registry, made if there is none; runs left by dead processes of this host are closed."""
         address, artifacts = place(config)
         logging.getLogger("alembic").setLevel(logging.WARNING)
+        logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # what it logs it raises, too
         first = nullcontext() if artifacts is None else process.alone(config.workspace_path / "mlflow.lock")
         with first:  # two first uses at once break the tables; a server's are there
             registry = Registry(config.name, address, artifacts, connect(address), config)
@@ -168,7 +173,7 @@ class Registry:
 
     def _ensure_model(self, name: str) -> None:
         try:
-            self.client.create_registered_model(name)
+            self.client.create_registered_model(name, description=READ_ONLY)
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
@@ -212,6 +217,11 @@ class Registry:
         self.client.set_registered_model_alias(self._name(task_name), CHAMPION, str(version.version))
 
     @explained
+    def drop_champion(self, task_name: str) -> None:
+        """Nobody serves: the alias was moved by what never came about."""
+        self.client.delete_registered_model_alias(self._name(task_name), CHAMPION)
+
+    @explained
     def drop_challenger(self, task_name: str) -> None:
         """Nobody wants to serve any more."""
         self.client.delete_registered_model_alias(self._name(task_name), CHALLENGER)
@@ -219,6 +229,7 @@ class Registry:
     @explained
     def mark_head(self, task_name: str, head: str) -> None:
         """Remember how far the ledger goes, where who cuts off its end does not look."""
+        self._ensure_model(self._name(task_name))  # MLflow may have been lost and the ledger not
         self.client.set_registered_model_tag(self._name(task_name), HEAD, head)
 
     @explained
@@ -263,7 +274,10 @@ class Registry:
                 f"expected the bundle {version.digest[:12]}… among the artifacts of run {version.run_id}, found none; "
                 "restore them, promote another version or train again"
             ) from error
-        _check(source, version)
+        try:
+            _check(source, version)
+        except BundleError as error:
+            raise BundleError(str(error).replace(str(source), f"run {version.run_id}: {path}")) from None
         for file in source.iterdir():
             file.rename(folder / file.name)
         shutil.rmtree(folder / source.relative_to(folder).parts[0])

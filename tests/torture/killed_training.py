@@ -36,6 +36,11 @@ def trained(folder: Path, as_of: str) -> None:
     train(shop, opened(shop), [TASK], as_of=as_of, trials=TRIALS, who="anna", clock=lambda: 1)
 
 
+def train_first(folder: Path) -> None:
+    """The first training of all, which makes every database."""
+    trained(folder, BEFORE)
+
+
 def train_again(folder: Path) -> None:
     """The second training of a task, by which the champion may change."""
     trained(folder, NOW)
@@ -57,12 +62,14 @@ def rollback(folder: Path) -> None:
 
 
 def prepared(folder: Path, verb: str) -> None:
-    """A shop before the verb: trained once, and for the other verbs twice."""
+    """A shop before the verb: never trained, or once, or twice."""
     shop = config(folder)
     write(folder / "log" / "rows.jsonl", crowd(120, 240))
     run(shop)
+    if verb == "first":
+        return
     trained(folder, BEFORE)
-    if verb != "train":
+    if verb in ("promote", "rollback"):
         train(
             shop, Store.open(shop.workspace_path, shop), [TASK], as_of=NOW, promote=False, who="anna", clock=lambda: 1
         )
@@ -70,7 +77,7 @@ def prepared(folder: Path, verb: str) -> None:
         promote(folder)
 
 
-VERBS: dict[str, Work] = {"train": train_again, "promote": promote, "rollback": rollback}
+VERBS: dict[str, Work] = {"first": train_first, "train": train_again, "promote": promote, "rollback": rollback}
 
 
 def checked(folder: Path) -> None:

@@ -13,7 +13,13 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize(
-    ("verb", "kills"), [("train", size(1, 8, 50)), ("promote", size(2, 12, 50)), ("rollback", size(2, 12, 50))]
+    ("verb", "kills"),
+    [
+        ("first", size(1, 6, 50)),
+        ("train", size(1, 6, 50)),
+        ("promote", size(2, 10, 50)),
+        ("rollback", size(2, 10, 50)),
+    ],
 )
 def test_what_is_killed_anywhere_and_done_again_ends_well(tmp_path: Path, verb: str, kills: int, toll: Toll) -> None:
     command = [sys.executable, "-m", "tests.torture.killed_training", str(tmp_path), verb, str(kills), "7"]

@@ -8,7 +8,7 @@ from typing import Any
 
 from models.ledger import Entry
 from models.promotion import Succession
-from models.registry.reading import read_files
+from models.registry.reading import finished_training, read_files
 from training.compare.figures import Row, rows
 from training.compare.sides import Side, sides
 
@@ -73,7 +73,7 @@ def compare(succession: Succession, task_name: str) -> Comparison:
     """What MLflow and the ledger hold of champion and challenger; JourneycastError before the first training."""
     history = succession.history(task_name)
     found = sides(succession, task_name, history)
-    gate = _gate(succession, found)
+    gate = _gate(succession, task_name, found)
     return Comparison(
         shop=succession.registry.shop,
         task=task_name,
@@ -86,22 +86,37 @@ def compare(succession: Succession, task_name: str) -> Comparison:
     )
 
 
-def _gate(succession: Succession, found: Sequence[Side]) -> Gate | None:
+def _gate(succession: Succession, task_name: str, found: Sequence[Side]) -> Gate | None:
     """The judgement of what wants to serve or was refused; of two that served, of the newer one."""
     served = {"champion", "served before"}
     for side in sorted(found, key=lambda side: (side.role in served, -side.version.version)):
-        for data in read_files(succession.registry, side.version.run_id, "gate.json").values() if side.run else ():
-            with suppress(ValueError):  # a file that somebody spoiled is no record
-                return _read(side, json.loads(data))
+        for run_id in _judged_in(succession, task_name, side) if side.run else ():
+            if record := _recorded(succession, run_id):
+                return _read(side, run_id, record)
     return None
 
 
-def _read(side: Side, record: Mapping[str, Any]) -> Gate:
+def _judged_in(succession: Succession, task_name: str, side: Side) -> tuple[str, ...]:
+    """The runs that judged a version, the last first: a training that made it again, and the one that registered it."""
+    again = finished_training(succession.registry, task_name, bundle_digest=side.version.digest)
+    return (*([] if again is None else [again.id]), side.version.run_id)
+
+
+def _recorded(succession: Succession, run_id: str) -> Mapping[str, Any]:
+    """What the gate left in a run; nothing where that is spoiled, or says only that the champion was made again."""
+    for data in read_files(succession.registry, run_id, "gate.json").values():
+        with suppress(ValueError):
+            record: dict[str, Any] = json.loads(data)
+            return {} if record.get("serves_already") else record
+    return {}
+
+
+def _read(side: Side, run_id: str, record: Mapping[str, Any]) -> Gate:
     method, champion = record.get("method"), record.get("champion") or {}
     against = f"Against v{champion['version']}" if champion.get("version") else "Against the champion"
     return Gate(
         version=side.version.version,
-        run_id=side.version.run_id,
+        run_id=run_id,
         passed=bool(record.get("passed")),
         reason=str(record.get("reason", "")),
         how=f"{against}, {METHODS.get(method, method)}" if method else "",

@@ -15,6 +15,7 @@ class Kind:
 
 
 KINDS = (
+    Kind("skill", "skill", "share of the baseline's loss that is saved, money capped: what the grade is by"),
     Kind("auroc", "AUROC", "chance that someone it happened to ranks above someone it did not"),
     Kind("log_loss", "log-loss", "what the probabilities cost; lower is better", "down"),
     Kind("brier_skill", "Brier skill", "squared error saved against always saying the base rate"),
@@ -29,7 +30,6 @@ KINDS = (
     Kind("policy_value", "policy value", "reward per decision after cost when the policy chooses"),
     Kind("gain", "gain", "policy value over doing nothing"),
     Kind("average_precision", "average precision", "area under precision and recall"),
-    Kind("skill", "skill", "loss saved against the baseline"),
     Kind("loss", "loss", "the loss that the rungs were chosen by; lower is better", "down"),
     Kind("precision", "precision", "share it happened to among those told, at the threshold"),
     Kind("recall", "recall", "share told among those it happened to, at the threshold"),
@@ -43,5 +43,5 @@ KINDS = (
     Kind("p_none_bias", "bias of P(none)", "chance to buy nothing, predicted minus seen; best at 0", "near", 0.0),
     Kind("difference_to_best_constant", "over the best constant", "policy value over always taking one action"),
 )
-MAIN = 13  # of them tell most
+MAIN = 14  # of them tell most
 KNOWN = {kind.key: kind for kind in KINDS}

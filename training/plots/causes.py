@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from features.journeys import Floats
 from training.plots.canvas import BLUE, INK, cut, dress, in_percent, nothing, panels
@@ -30,6 +31,7 @@ def importance(texts: Sequence[str], gain: Floats, *, title: str) -> Figure:
     axes.margins(y=0.01)
     axes.grid(axis="y", visible=False)
     axes.set_xlim(0, share.max() * 1.14)
+    axes.xaxis.set_major_locator(MaxNLocator(6))
     in_percent(axes.xaxis)
     return figure
 

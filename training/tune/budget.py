@@ -1,13 +1,14 @@
 """How much a search may try, and where what it tried is kept."""
 
-import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from features.config import Config
 from features.errors import ConfigError
+from models.address import address, without_password
 from models.boosted import Growth
+from models.registry.door import ADDRESS as TRACKING
 
 ADDRESS = "JOURNEYCAST_STUDY_URI"  # of another database than the workspace's own
 Told = Callable[[int, float | None], None]  # (number of a trial that this process finished, its loss unless given up)
@@ -49,12 +50,13 @@ class Budget:
 
 def study_address(config: Config) -> str:
     """Where studies are kept, absolute: the address in the environment, else a SQLite file in the workspace."""
-    address = os.environ.get(ADDRESS) or f"sqlite:///{config.workspace_path / 'studies.db'}"
-    if relative := re.fullmatch(r"sqlite:///([^/].*)", address):
-        return f"sqlite:///{config.folder / relative[1]}"
-    if server := re.fullmatch(r"postgres(?:ql)?(?:\+psycopg)?://(.*)", address):
-        return f"postgresql+psycopg://{server[1]}"
-    if re.fullmatch(r"sqlite:////.+", address):
-        return address
-    scheme = address.partition(":")[0]
-    raise ConfigError(f"expected {ADDRESS} to begin with sqlite:/// or postgresql://, got '{scheme}:'; change it")
+    found = address(config, ADDRESS, "studies.db")
+    if not re.match(r"sqlite:////.|postgresql\+psycopg://", found):
+        scheme = found.partition(":")[0]
+        raise ConfigError(f"expected {ADDRESS} to begin with sqlite:/// or postgresql://, got '{scheme}:'; change it")
+    if found == address(config, TRACKING, "mlflow.db"):
+        raise ConfigError(
+            f"expected two databases for MLflow and for studies, found {without_password(found)} in {TRACKING} and "
+            f"{ADDRESS}: both keep a table of one name there; give each its own"
+        )
+    return found
