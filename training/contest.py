@@ -17,6 +17,7 @@ from training.rivals import Match, Said
 from training.segments import Mask, Segment
 
 WORSE_BY = 0.01  # of the champion's loss: more is refused even where it may be chance
+LEVEL = 0.001  # of the champion's loss: less is no difference to a person
 SAME = 1e-9  # relative difference of losses that is none
 FEWEST_ROWS, FEWEST_OF_RARER = 100, 10  # of a segment, under which it is not judged
 HARM, SURE_OF_HARM = 0.05, 0.99  # of the champion's loss in a segment; level of that interval
@@ -157,7 +158,10 @@ def _against(off: Interval) -> str:
     if abs(off.value) <= SAME and off.high - off.low <= SAME:
         return "equals the champion's"
     side, ends = "above" if off.value > 0 else "below", _ends(off)
-    return f"is {100 * abs(off.value):.1f} % {side} the champion's ({100 * ends[0]:.1f} to {100 * ends[1]:.1f})"
+    between = f"({100 * ends[0]:z.1f} to {100 * ends[1]:z.1f})"
+    if abs(off.value) < LEVEL:
+        return f"is level with the champion's, {100 * abs(off.value):.1f} % {side} {between}"
+    return f"is {100 * abs(off.value):.1f} % {side} the champion's {between}"
 
 
 def _ends(off: Interval) -> tuple[float, float]:

@@ -138,6 +138,10 @@ def _listed(judged: _Judged, chosen: int) -> tuple[Candidate, ...]:
 
 def _fully(recipe: Recipe) -> str:
     """A recipe in words that no other of the ladder has."""
+    if recipe.rung == "average" and len(recipe.trees) > 1:
+        return (
+            "average of process and hurdle" if len(recipe.trees) == HURDLE else "average of process, hurdle and orders"
+        )
     if recipe.rung != "logistic":
         return called(recipe)
     start = "from a process on" if recipe.lean.start else "on its own"

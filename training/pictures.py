@@ -52,8 +52,9 @@ def _tested(bundle: Bundle, one: HorizonEvidence, title: str) -> Iterator[tuple[
     yield "stability", png(quality.stability(studied.periods, title=title))
     yield "shap", png(causes.shap(_texts(bundle), studied.moved, title=title, unit=unit))
     if one.trials:
-        yield "history", png(search.history(one.trials, title=title))
-        yield "importances", png(search.importances(one.importances or {}, title=title))
+        yield "search", png(search.history(one.trials, title=title))
+    if one.importances:
+        yield "search-importances", png(search.importances(one.importances, title=title))
 
 
 def _probability(kind: str, one: HorizonEvidence, title: str) -> Iterator[tuple[str, bytes]]:

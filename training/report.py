@@ -14,7 +14,7 @@ AUROC, LOG_LOSS, GINI = ("AUROC", "auroc"), ("log-loss", "log_loss"), ("Gini", "
 SHOWN = {  # of each kind, the figures that tell most: what they are called, and their key
     "churn": (AUROC, LOG_LOSS),
     "propensity": (AUROC, LOG_LOSS),
-    "cltv": (GINI, ("RMSE", "rmse")),
+    "cltv": (("skill", "skill"), GINI, ("RMSE", "rmse")),
     "next_action": (("per decision", "policy_value"),),
 }
 MISSING = "–"

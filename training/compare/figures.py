@@ -67,7 +67,10 @@ class Row:
 
 
 def rows(sides: Sequence[Record | None]) -> tuple[Row, ...]:
-    """Every figure that any of the runs holds, by horizon, those that tell most first."""
+    """Every figure that any of the runs holds, by horizon, those that tell most first.
+
+    One is better than the other only where both were tested in one period: seasons are better and worse, too.
+    """
     endings = _endings(sides)
     horizons = sorted({days for one in endings for days in one}, key=lambda days: days or 0)
     found = []
@@ -77,7 +80,7 @@ def rows(sides: Sequence[Record | None]) -> tuple[Row, ...]:
             pairs = tuple(_pair(side, key, end) for side, end in zip(sides, ends, strict=True))
             if any(pair.model or pair.baseline for pair in pairs):
                 kind = KNOWN.get(key) or Kind(key, key.replace("_", " "), "", "none")
-                found.append(Row(days, kind, pairs, _better(kind, pairs)))
+                found.append(Row(days, kind, pairs, _better(kind, pairs) if _in_one_period(sides, ends) else None))
     return tuple(found)
 
 
@@ -143,6 +146,13 @@ def _pair(side: Record | None, key: str, end: str | None) -> Pair:
 def _figure(side: Record, metric: str) -> Figure | None:
     value, low, high = (side.metrics.get(f"{metric}{end}") for end in ("", "_low", "_high"))
     return None if value is None else Figure(side.id, metric, value, low, high)
+
+
+def _in_one_period(sides: Sequence[Record | None], ends: Sequence[str | None]) -> bool:
+    tests = {
+        side.params.get(f"split.test{end}") for side, end in zip(sides, ends, strict=True) if side and end is not None
+    }
+    return len(tests) == 1
 
 
 def _better(kind: Kind, pairs: Sequence[Pair]) -> int | None:

@@ -23,8 +23,8 @@ CAPTIONS = {
     "learning": "What more data brings: the quality on later rows as the training rows grow.",
     "importance": "What the trees look at, by their gain.",
     "shap": "What moves the scores, and in which direction.",
-    "history": "How the search went, trial by trial.",
-    "importances": "Which hyper-parameters mattered in the search.",
+    "search": "How the search went, trial by trial.",
+    "search-importances": "Which hyper-parameters mattered in the search.",
 }
 
 
