@@ -182,12 +182,16 @@ def promote(
 def rollback(
     context: typer.Context,
     task: Annotated[str, typer.Argument(help="a task of the TOML")],
+    version: Annotated[
+        int | None,
+        typer.Option(help="only if this one serves, so that a script may ask twice", min=1, show_default=False),
+    ] = None,
     why: Annotated[str | None, typer.Option(help="for the ledger", show_default=False)] = None,
 ) -> None:
     """Let the champion before this one serve again, at once: nothing is trained and no gate is asked."""
     from training.history import rollback
 
-    _say(rollback(load(context.obj), task, _hand(), why))
+    _say(rollback(load(context.obj), task, version, _hand(), why))
 
 
 @app.command()

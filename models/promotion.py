@@ -113,14 +113,19 @@ class Succession:
             self._move(task_name, version)
         return entry
 
-    def rollback(self, task_name: str, hand: Hand, *, why: str) -> Entry:
+    def rollback(self, task_name: str, hand: Hand, *, why: str, of: int | None = None) -> Entry:
         """Let the champion serve again that the newest promotion replaced.
+
+        `of` is the version that is to go: where it does not serve, nothing moves, so that a script may ask twice.
 
         Raises:
             BundleError: that one's bundle is missing or was changed; nothing moves.
             LedgerError: the ledger is not as it was written; nothing moves.
         """
         with self._writing(task_name) as page:
+            serves = book.serving(page.entries)
+            if of is not None and serves is not None and serves.version != of:
+                return serves
             went = book.served(page.entries)
             if len(went) < 2:
                 raise JourneycastError(

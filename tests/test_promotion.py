@@ -184,6 +184,16 @@ def test_a_damaged_bundle_is_neither_promoted_nor_rolled_back_to(house: House, d
     assert (house.standing.champion, house.standing.challenger) == (2, 3)
 
 
+def test_a_rollback_of_a_named_version_may_be_asked_twice(house: House) -> None:
+    succession = house.promoted(1, 2, 3)
+    first = succession.rollback(TASK, hand(4), why="it was worse", of=3)
+    again = succession.rollback(TASK, hand(5), why="it was worse", of=3)
+    assert (again.number, again.version) == (first.number, 2)
+    assert house.standing.champion == 2
+    told = roll_back_by_hand(house.config, TASK, 1, hand(6), None)
+    assert told.startswith(f"{TASK} v1 does not serve: v2 does, since 2025-02-20")
+
+
 def test_when_mlflow_fails_nothing_is_entered(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     succession = house.promoted(1)
 
@@ -379,7 +389,7 @@ def test_the_verbs_say_what_they_did_and_may_be_run_again(house: House) -> None:
     assert promote_by_hand(config, TASK, None, hand(1), None).startswith("offer v3 serves now; before it v1 did.")
     assert promote_by_hand(config, TASK, None, me, None) == "offer v3 serves already, and there is no challenger."
     assert promote_by_hand(config, TASK, 3, me, None) == "offer v3 serves already, since 2025-02-20T13:21:00Z."
-    assert roll_back_by_hand(config, TASK, hand(2), None).startswith("offer v1 serves now; before it v3 did.")
+    assert roll_back_by_hand(config, TASK, None, hand(2), None).startswith("offer v1 serves now; before it v3 did.")
     shown = printed(history(config, TASK))
     assert "History of offer" in shown
     assert [line.split()[0] for line in shown.splitlines()[2:]] == ["1", "2", "3"]
@@ -417,7 +427,7 @@ def test_an_empty_history_is_an_empty_table_and_nothing_to_promote_an_error(firs
     with pytest.raises(JourneycastError, match=r"expected version 4 of shop\d+.offer; there are: none; train first"):
         promote_by_hand(empty, TASK, 4, hand(), None)
     with pytest.raises(ConfigError, match="no task 'ofer' in the configuration; did you mean 'offer'"):
-        roll_back_by_hand(empty, "ofer", hand(), None)
+        roll_back_by_hand(empty, "ofer", None, hand(), None)
 
 
 def test_a_table_shows_what_people_wrote_as_it_is(house: House) -> None:

@@ -9,7 +9,7 @@ from rich.table import Table
 from features.config import Config
 from features.errors import JourneycastError
 from features.timeline import instant, iso, moment, zone
-from models.ledger import Entry
+from models.ledger import ROLLED_BACK, Entry
 from models.promotion import Hand, Succession
 from models.registry.door import hurried
 
@@ -37,11 +37,15 @@ def promote(config: Config, task: str, number: int | None, hand: Hand, why: str 
     return _moved(entry)
 
 
-def rollback(config: Config, task: str, hand: Hand, why: str | None) -> str:
-    """Let the champion before this one serve again, and say so in a sentence."""
+def rollback(config: Config, task: str, number: int | None, hand: Hand, why: str | None) -> str:
+    """Let the champion before this one serve again, and say so in a sentence; with a number, before that version."""
     name = config.task(task).name
     with hurried():
-        return _moved(Succession.open(config, [name]).rollback(name, hand, why=why or "rolled back by hand"))
+        succession = Succession.open(config, [name])
+        entry = succession.rollback(name, hand, why=why or "rolled back by hand", of=number)
+    if number is not None and (entry.what, entry.before) != (ROLLED_BACK, number):
+        return f"{name} v{number} does not serve: v{entry.version} does, since {iso(entry.when_us)}."
+    return _moved(entry)
 
 
 def history(config: Config, task: str, on: str | None = None) -> Table:
