@@ -236,10 +236,24 @@ def test_a_version_that_is_registered_again_before_it_is_gone_may_serve(shop: Sh
 
 
 def test_bundles_wait_while_a_training_runs(shop: Shop) -> None:
-    (shop.config.workspace_path / "bundles" / ("f" * 64)).mkdir(parents=True)
+    bundle = shop.config.workspace_path / "bundles" / ("f" * 64)
+    bundle.mkdir(parents=True)
+    os.utime(bundle, (0, 0))
     with shop.succession.registry.run(TASK, "under way"):
-        assert shop.prune() == []
-    assert shop.prune() == [("bundle", "f" * 64)]
+        assert shop.prune(day=1) == []
+    assert shop.prune(day=1) == [("bundle", "f" * 64)]
+
+
+def test_a_run_that_runs_since_long_ago_is_one_that_nobody_ended(shop: Shop) -> None:
+    with shop.succession.registry.run(TASK, "its machine is gone"):
+        pass
+    shop.trained(1)
+    gone = shop.succession.registry.client.search_runs(
+        [one.experiment_id for one in shop.succession.registry.client.search_experiments()]
+    )[-1]
+    shop.succession.registry.client.update_run(gone.info.run_id, "RUNNING")
+    assert shop.prune(day=1) == []
+    assert shop.prune() == [("run", "its machine is gone, running")]
 
 
 def test_a_bundle_that_served_stays_though_mlflow_lost_its_version(shop: Shop) -> None:

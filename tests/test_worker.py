@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from optuna.trial import TrialState
 
 from features.config import Config, load
 from features.errors import InputError
@@ -23,7 +24,7 @@ from training.tune.turns import Turns
 from training.worker import work
 
 ROOT = Path(__file__).parents[1]
-TRIALS, WORKERS = 8, 4
+TRIALS, WORKERS = 40, 4
 TOML = """
 name = "{name}"
 [log]
@@ -100,9 +101,10 @@ def test_four_workers_share_one_study_on_postgres_and_one_is_killed(
     where = Place(postgres_url, churn_study(shop))
     try:
         workers = [worker(tmp_path) for _ in range(WORKERS)]
-        while states(where).count("COMPLETE") < 3:
-            assert any(process.poll() is None for process in workers), "the workers met in another study"
-            time.sleep(0.2)
+        with study_at(where, Turns([], 1, shared=True)) as study:
+            while not study.get_trials(deepcopy=False, states=[TrialState.COMPLETE]):
+                assert any(process.poll() is None for process in workers), "the workers met in another study"
+                time.sleep(0.05)
         workers[0].kill()
         told = [process.communicate(timeout=300) for process in workers]
         ended = states(where)
