@@ -11,9 +11,7 @@ from models.promotion import Succession
 from models.registry.reading import finished_training, read_files
 from models.registry.versions import Version
 from training.conditions import Condition, rolled_back
-from training.gate import Verdict
-
-GATE = "gate.json"
+from training.gate import RECORD, Verdict
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +37,7 @@ def again(succession: Succession, task_name: str, request: str) -> Again | None:
         return None
     digest = run.tags.get("bundle_digest", "")
     version = next((one for one in registry.versions(task_name) if one.digest == digest), None)
-    kept = read_files(registry, run.id, GATE).get(GATE)
+    kept = read_files(registry, run.id, RECORD).get(RECORD)
     if version is None or kept is None:
         return None
     try:

@@ -23,6 +23,7 @@ from training.rivals import match, readable
 from training.segments import segments
 from training.setting import Setting
 
+RECORD = "gate.json"  # the file of a run that keeps what its gate said
 TIMED_ROWS = 1000
 METHODS = ("decisions", "fair", "refitted", "record")  # what is surest first
 

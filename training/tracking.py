@@ -20,7 +20,7 @@ from training import recorded
 from training.card import card
 from training.children import children
 from training.evidence import Evidence, rung_name
-from training.gate import Verdict
+from training.gate import RECORD, Verdict
 from training.phases import Phases
 from training.pictures import pictures
 from training.source import source_tags
@@ -75,7 +75,7 @@ def _describe(run: Run, evidence: Evidence, verdict: Verdict, told: str) -> None
     """Texts and tables: for people, and for whoever reads the run by program."""
     run.log_note(told)
     run.log_text("model_card.md", told)
-    run.log_json("gate.json", verdict.record())
+    run.log_json(RECORD, verdict.record())
     run.log_data("store", evidence.store_digest, recorded.data(evidence))
     run.log_json("data.json", recorded.data(evidence))
     run.log_json("features.json", recorded.features(evidence))

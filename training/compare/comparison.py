@@ -11,6 +11,7 @@ from models.promotion import Succession
 from models.registry.reading import finished_training, read_files
 from training.compare.figures import Row, rows
 from training.compare.sides import Side, sides
+from training.gate import RECORD
 
 COMMON = ("decisions", "fair", "refitted")  # ways of the gate that measure both on the same rows
 METHODS = {
@@ -104,7 +105,7 @@ def _judged_in(succession: Succession, task_name: str, side: Side) -> tuple[str,
 
 def _recorded(succession: Succession, run_id: str) -> Mapping[str, Any]:
     """What the gate left in a run; nothing where that is spoiled, or says only that the champion was made again."""
-    for data in read_files(succession.registry, run_id, "gate.json").values():
+    for data in read_files(succession.registry, run_id, RECORD).values():
         with suppress(ValueError):
             record: dict[str, Any] = json.loads(data)
             return {} if record.get("serves_already") else record
