@@ -5,7 +5,6 @@ so that NumPy views the mapped bytes as they lie. Files are named by their conte
 """
 
 import hashlib
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,10 +19,8 @@ from features.errors import StoreError
 from features.files import atomic_write, check_digests
 from features.files import digest as content_digest
 from features.journeys import Category, Journeys, Profile, Strings
+from features.schema import CATEGORY, NUMBER
 
-CATEGORY = "category."
-NUMBER = "number."
-HASHES = 2**16
 SPARSE = 8  # codes that spread over more places than this times their number are sorted instead of marked
 
 
@@ -44,16 +41,6 @@ class BucketFiles:
     def lies_in(self, folder: Path) -> bool:
         """Whether both files are there; what is in them is checked when they are read."""
         return all((folder / name).is_file() for name in self.names)
-
-
-def hash_of(customer: str) -> int:
-    """What buckets are told apart by, `0 <= hash < HASHES`: stable, and at hand wherever the log may lie."""
-    return zlib.crc32(customer.encode()) >> 16
-
-
-def bucket_of(customer: str, buckets: int) -> int:
-    """The bucket of a customer among `buckets` (a power of two): by the first bits, so twice as many split each."""
-    return hash_of(customer) * buckets // HASHES
 
 
 def write(folder: Path, journeys: Journeys) -> BucketFiles:

@@ -15,10 +15,11 @@ import pyarrow.compute as pc
 
 from features import bucket, duck, runs
 from features.arrange import arrange, arrange_profile
-from features.bucket import CATEGORY, HASHES, NUMBER, BucketFiles, coded, names_of, starts_of
+from features.bucket import BucketFiles, coded, names_of, starts_of
 from features.config import Config
 from features.contents import Contents
 from features.journeys import NO_ORDER, Category, Floats, Ints, Journeys, Profile, Strings
+from features.schema import CATEGORY, HASHES, NUMBER
 from features.tally import Tally, tally
 from features.threads import in_turn
 

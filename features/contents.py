@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from features import runs
-from features.bucket import HASHES
 from features.runs import Mask
+from features.schema import HASHES
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,12 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from features import bucket
-from features.bucket import BucketFiles, hash_of
+from features.bucket import BucketFiles
 from features.crowd import Counts, Crowd, Ints, Topic, keys_of, summed, together
 from features.errors import StoreError
 from features.files import atomic_write, canonical_json, digest, sweep, text_digest, write_text
 from features.journeys import Category, Journeys
+from features.schema import hash_of
 from features.threads import in_turn
 from features.timeline import DAY_US, WEEK_US, seen_from, span
 

@@ -12,11 +12,11 @@ import numpy as np
 import pyarrow as pa
 
 from features import duck, runs
-from features.bucket import CATEGORY, NUMBER
 from features.config import Config
 from features.errors import StoreError
 from features.files import atomic_write, check_digests
 from features.runs import Mask
+from features.schema import CATEGORY, NUMBER
 
 PLACE = "place"  # of a row among all rows of the taken files
 

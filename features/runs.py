@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from features.bucket import CATEGORY, hash_of
 from features.files import atomic_write
+from features.schema import CATEGORY, hash_of
 from features.threads import in_turn
 
 ROWS = 2_000_000  # of a run, in memory while it is written

@@ -31,7 +31,7 @@ from features.partition import ASKED, ATTRIBUTE, EVENT, PROFILE, RAW, REASON, Ch
 from features.taken import Kind, log_columns, profile_columns
 from features.windows import FeatureSet
 
-BUCKET = "cast(shiftright(crc32(cast(customer AS BINARY)), 16) AS INT)"  # `features.bucket.hash_of` in SQL
+BUCKET = "cast(shiftright(crc32(cast(customer AS BINARY)), 16) AS INT)"  # `features.schema.hash_of` in SQL
 
 
 def panel(

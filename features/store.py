@@ -13,13 +13,13 @@ from pathlib import Path
 import numpy as np
 
 from features import bucket
-from features.bucket import bucket_of
 from features.config import Config
 from features.crowd import Crowd, Topic
 from features.errors import StoreError
 from features.gather import gather
 from features.journeys import Journeys
 from features.manifest import STORE, VERSION, Manifest, mapping_fingerprint, read_manifest
+from features.schema import bucket_of
 from features.timeline import visible
 
 CACHED_BUCKETS = 64

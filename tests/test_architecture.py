@@ -19,9 +19,9 @@ ROOT = Path(__file__).parents[1]
 
 # A module imports only from those before it. `training` and `serving` never import each other.
 ORDER = {
-    "features": "errors settings timeline files threads crowd journeys catalogue custom windows config duck zones "
-    "rules log arrange bucket runs readings taken tally manifest gather store ids contents build renew plan report "
-    "ingest leftovers fresh survey edits module families defaults kernel compared panel partition spark "
+    "features": "errors settings timeline files threads crowd journeys catalogue custom windows config duck "
+    "zones rules schema log arrange bucket runs readings taken tally manifest gather store ids contents build renew plan "
+    "report ingest leftovers fresh survey edits module families defaults kernel compared panel partition spark "
     "simulate_people simulate_life simulate_log simulate_truth simulate_toml simulate "
     "words facts guess ties mapping rhythm cast propose repair init_toml init",
     "models": "tasks trust boosted likelihood btyd gamma_gamma prediction expectations silence linear rungs "

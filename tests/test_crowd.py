@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from features import crowd as crowds
-from features.bucket import HASHES, hash_of
 from features.compared import topics
 from features.crowd import GROUPS, Counts, Crowd, summed, together
 from features.errors import ConfigError, StoreError
 from features.gather import FOLDER, counted
 from features.journeys import Floats, Journeys
 from features.panel import Rows, build
+from features.schema import HASHES, hash_of
 from features.store import Store
 from features.timeline import DAY_US
 from features.windows import Feature, FeatureSet, Stream

@@ -13,13 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features import build, duck, renew, runs
-from features.bucket import bucket_of
 from features.config import Config
 from features.contents import Contents
 from features.errors import StoreError
 from features.files import digest
 from features.ids import repeated_rows
 from features.report import render
+from features.schema import bucket_of
 from features.tally import statistics
 from features.timeline import DAY_US, instant
 from tests.shops import config, event, opened, run, write

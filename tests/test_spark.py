@@ -12,7 +12,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from features.bucket import hash_of
 from features.compared import topics
 from features.config import Config
 from features.errors import ConfigError, LogError
@@ -20,6 +19,7 @@ from features.journeys import Floats
 from features.module import read
 from features.panel import Rows, build
 from features.report import IngestReport
+from features.schema import hash_of
 from features.store import Store
 from features.windows import Feature, FeatureSet, Stream
 from tests.conftest import SERVICES_REQUIRED

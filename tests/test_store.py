@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features import build, ingest, manifest, runs, taken
-from features.bucket import bucket_of
 from features.config import Config
 from features.errors import StoreError
 from features.files import digest
 from features.journeys import Journeys
+from features.schema import bucket_of
 from features.store import Store, journey_digest
 from features.timeline import DAY_US, instant
 from tests.shops import NOW, config, digest_of, event, opened, run, write

@@ -164,10 +164,10 @@ def evaluated(
         return None
     found = None if choice.later is None else calibrator(choice.later)
     chosen = Rungs(choice.rung, constant(question.task, parts["choosing"]), None if quiet is None else quiet.rung)
-    before = answered(setting, question, chosen, parts["choosing"], start=split.validation)
+    before = answered(question, chosen, parts["choosing"], first=setting.first, start=split.validation)
     rungs = refitted(question, recipes_of(choice, quiet), rows)
     trial = Trial(
-        answer=answered(setting, question, rungs, rows, start=split.test, calibrator=found),
+        answer=answered(question, rungs, rows, first=setting.first, start=split.test, calibrator=found),
         seen=seen(question, before, parts["validation"]),
         threshold=choice.threshold,
         cap=cap_of(rows),
@@ -187,7 +187,7 @@ def _serving(
     """The recipe refitted on every cutoff up to a horizon before the end, over the base as it is now."""
     split, tested = reported.split, reported.tested
     rungs = refitted(question, recipes_of(reported.choice, reported.quiet), rows)
-    plain = answered(setting, question, rungs, rows, start=setting.as_of, calibrator=_calibrator(reported))
+    plain = answered(question, rungs, rows, first=setting.first, start=setting.as_of, calibrator=_calibrator(reported))
     answer = replace(
         informed(question, plain, *(tested.seen if tested else ())),
         horizon_days=split.horizon_days,

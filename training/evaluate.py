@@ -12,11 +12,10 @@ from training import metrics
 from training.bootstrap import MONEY, Figures, draws, figures_of, probability_figures
 from training.calibrate import Later
 from training.grade import grade
-from training.levels import levelled, levelled_money
+from training.levels import levelled
 from training.panels import Examples
 from training.recipe import Question
-from training.rules import cap_of
-from training.spread import NOTHING_LANDED, NOTHING_SEEN, Landed, Missed, conformal, probability_spread
+from training.spread import NOTHING_LANDED, NOTHING_SEEN, Landed, Missed, conformal, landed, probability_spread
 
 Seen = Missed | Landed
 
@@ -52,12 +51,6 @@ def seen(question: Question, answer: Answer, rows: Examples) -> Seen:
     if answer.amounts is None:
         return Missed(rows.outcome, expected.mean, np.zeros(len(rows), np.int64))
     return landed(rows, expected.mean, expected.parts["p_none"])
-
-
-def landed(rows: Examples, mean: Floats, p_none: Floats) -> Landed:
-    """Money with what is said of it on the level that came."""
-    quiet = levelled(rows.silence.outcome, p_none, rows.cutoff)
-    return Landed(rows.outcome, levelled_money(rows, mean, cap_of(rows)), quiet)
 
 
 def informed(question: Question, answer: Answer, *found: Seen) -> Answer:

@@ -47,7 +47,7 @@ def _said(subject: Subject, rows: Examples, test: Examples) -> Floats:
     """What the recipe says of the test, fitted on these rows."""
     setting, question, start = subject.setting, subject.question, subject.split.test
     rungs = refitted(question, Recipes(subject.recipe), rows)
-    answer = answered(setting, question, rungs, rows, start=start, calibrator=subject.calibrator)
+    answer = answered(question, rungs, rows, first=setting.first, start=start, calibrator=subject.calibrator)
     return answer.expected(test.values, question.features.position, start).mean
 
 

@@ -8,13 +8,11 @@ from features.journeys import Floats
 from models.answer import Adjusted, Answer, Quiet
 from models.calibration import Calibrator
 from models.rungs import Rung
-from training.evaluate import landed
 from training.levels import level, money_level
 from training.panels import Examples
 from training.recipe import Question, Recipe, make, unpack_recipe
 from training.rules import cap_of, constant
-from training.setting import Setting
-from training.spread import NOTHING_SEEN, amounts, probability_spread
+from training.spread import NOTHING_SEEN, amounts, landed, probability_spread
 
 
 @dataclass(frozen=True)
@@ -51,15 +49,16 @@ def refitted(question: Question, recipes: Recipes, rows: Examples) -> Rungs:
 
 
 def answered(
-    setting: Setting,
     question: Question,
     rungs: Rungs,
     rows: Examples,
     *,
+    first: int,
     start: int,
     calibrator: Calibrator | None = None,
 ) -> Answer:
-    """What rungs that were fitted on these rows say for the fitted horizon, from the instant `start` on (µs UTC).
+    """What rungs that were fitted on these rows say for the fitted horizon, from the instant `start` on; the log
+    begins at `first` (both µs UTC).
 
     How far the truth lies from it is not known yet.
     """
@@ -75,29 +74,28 @@ def answered(
         spread=probability_spread(NOTHING_SEEN),
         base=(),
         grade="D",
-        adjusted=_adjusted(setting, question, mean, rows, (calibrator, start)),
+        adjusted=_adjusted(question, mean, rows, calibrator, first=first, start=start),
     )
     if rungs.quiet is None:
         return plain
     p_none = question.predict(rungs.quiet, rows).mean
     fitted_on = landed(rows, mean, p_none)
     shape = amounts(fitted_on.outcome, fitted_on.mean, fitted_on.p_none)
-    adjusted = _adjusted(setting, question.silence, p_none, rows.silence, (None, start))
+    adjusted = _adjusted(question.silence, p_none, rows.silence, None, first=first, start=start)
     return replace(plain, quiet=Quiet(rungs.quiet, adjusted), amounts=shape)
 
 
 def _adjusted(
-    setting: Setting, question: Question, mean: Floats, rows: Examples, later: tuple[Calibrator | None, int]
+    question: Question, mean: Floats, rows: Examples, calibrator: Calibrator | None, *, first: int, start: int
 ) -> Adjusted:
     """The calibrator, and the level from an instant on, learnt from what a rung says of the rows it is fitted on."""
-    found, start = later
     if not len(rows):
         return Adjusted()
-    said = Adjusted(found).apply(mean)
-    past = {"horizon_days": question.fitted_days, "first": setting.first, "start": start}
+    said = Adjusted(calibrator).apply(mean)
+    past = {"horizon_days": question.fitted_days, "first": first, "start": start}
     if question.is_money:
         return Adjusted(level=money_level(rows, said, cap=cap_of(rows), **past))
-    return Adjusted(found, level(rows, said, **past))
+    return Adjusted(calibrator, level(rows, said, **past))
 
 
 def _baseline(question: Question, recipe: Recipe, rows: Examples) -> Rung:

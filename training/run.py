@@ -89,7 +89,7 @@ def train(  # noqa: PLR0913  as many arguments as the verb has options
         raise ConfigError("expected at least one table [tasks.NAME] in the configuration, found none; add a task")
     setting, facts = prepare(config, store, as_of=as_of, trials=trials, minutes=minutes, progress=progress)
     succession = Succession.open(config, [task.name for task in asked])
-    setting = replace(setting, champions=grown_before(succession, setting, asked), studied=True)
+    setting = replace(setting, champions=grown_before(succession, setting.as_of, asked), studied=True)
     order = Order(promote, who, clock, toml)
     return [_trained(succession, setting, task, facts, order) for task in asked]
 

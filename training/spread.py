@@ -7,7 +7,10 @@ import numpy as np
 from features.journeys import Floats, Ints
 from models.amounts import INSIDE, Amounts, Table
 from models.answer import Spread, Z
+from training.levels import levelled, levelled_money
 from training.metrics import edges
+from training.panels import Examples
+from training.rules import cap_of
 
 GROUPS = 10
 LEAST_ROWS = 50  # of a group
@@ -65,6 +68,12 @@ class Landed:
 
 
 NOTHING_LANDED = Landed(np.zeros(0), np.zeros(0), np.zeros(0))
+
+
+def landed(rows: Examples, mean: Floats, p_none: Floats) -> Landed:
+    """Money with what is said of it on the level that came."""
+    quiet = levelled(rows.silence.outcome, p_none, rows.cutoff)
+    return Landed(rows.outcome, levelled_money(rows, mean, cap_of(rows)), quiet)
 
 
 def amounts(outcome: Floats, mean: Floats, p_none: Floats) -> Amounts:

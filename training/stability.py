@@ -45,7 +45,7 @@ def _period(subject: Subject, cutoff: int) -> Part | None:
     if subject.question.processes.fitted and question.expectations(before) is None:
         return None
     rungs = refitted(question, recipes, before)
-    answer = answered(subject.setting, question, rungs, before, start=cutoff)
+    answer = answered(question, rungs, before, first=subject.setting.first, start=cutoff)
     said = answer.expected(asked.values, question.features.position, cutoff).mean
     return told(question, iso(cutoff)[:10], asked, said, question.predict(rungs.baseline, asked).mean)
 

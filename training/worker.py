@@ -47,7 +47,7 @@ def work(
     if task.kind == "next_action":
         raise InputError(f"expected a task with a search, found the next_action task '{task.name}'; `train` it instead")
     setting, _ = prepare(config, store, as_of=as_of, trials=trials, minutes=minutes, progress=progress)
-    setting = replace(setting, champions=grown_before(Succession.open(config, [task.name]), setting, [task]))
+    setting = replace(setting, champions=grown_before(Succession.open(config, [task.name]), setting.as_of, [task]))
     worked = []
     for days in sorted(task.horizons_days):
         cut = split(days, setting.first, setting.end)
