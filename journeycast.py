@@ -10,16 +10,16 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
-from features import settings
+from features.system import environment
 
-settings.apply()  # before NumPy comes in, which reads them while it is imported
+environment.apply()  # before NumPy comes in, which reads them while it is imported
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress
 
-from features.config import Config, load
+from features.config.sections import Config, load
 from features.errors import JourneycastError
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def simulate(
     out: Annotated[Path, typer.Option(help="where to write the log, the profiles and the truth")] = Path("shop"),
 ) -> None:
     """Write the log of a shop with known truth, and a TOML for it."""
-    from features.simulate import Shop, simulate
+    from features.simulate.write import Shop, simulate
 
     shop = simulate(Shop(customers=customers, seed=seed), out)
     _say(f"Simulated {shop.customer_count:,} customers with {shop.event_count:,} events in {out}.")
@@ -83,7 +83,7 @@ def init(
     log: Annotated[list[Path], typer.Argument(help="files of the log, and of customers' attributes")],
 ) -> None:
     """Read a log and write a commented TOML for it: guessed columns, events, horizons."""
-    from features.init import init
+    from features.init.draft import init
 
     _say(*init(log, context.obj))
 
@@ -102,7 +102,7 @@ def ingest(
 @app.command()
 def features(context: typer.Context, as_of: AsOf = None) -> None:
     """Print the features that training takes: each with its unit, what it says and why it is there."""
-    from features.store import Store
+    from features.store.reader import Store
     from training.report import features
     from training.run import prepare
 
@@ -116,8 +116,8 @@ def features(context: typer.Context, as_of: AsOf = None) -> None:
 @app.command()
 def readiness(context: typer.Context, task: Tasks = None, as_of: AsOf = None) -> None:
     """Print for each task what the log holds, what better answers need, when it will be there, and what you get now."""
-    from features.store import Store
-    from training.readiness import page, readiness
+    from features.store.reader import Store
+    from training.readiness.readiness import page, readiness
 
     shop = load(context.obj)
     with console.status("counting"):
@@ -173,7 +173,7 @@ def promote(
     why: Annotated[str | None, typer.Option(help="for the ledger", show_default=False)] = None,
 ) -> None:
     """Let a version of a task serve from now on; the ledger keeps who did it, when and why."""
-    from training.history import promote
+    from training.lifecycle.versions import promote
 
     _say(promote(load(context.obj), task, version, _hand(), why))
 
@@ -189,7 +189,7 @@ def rollback(
     why: Annotated[str | None, typer.Option(help="for the ledger", show_default=False)] = None,
 ) -> None:
     """Let the champion before this one serve again, at once: nothing is trained and no gate is asked."""
-    from training.history import rollback
+    from training.lifecycle.versions import rollback
 
     _say(rollback(load(context.obj), task, version, _hand(), why))
 
@@ -201,7 +201,7 @@ def history(
     on: Annotated[str | None, typer.Option(help="only what was live at this date or time", show_default=False)] = None,
 ) -> None:
     """Print what became of each version of a task: who did it, when, why, and on what evidence."""
-    from training.history import history
+    from training.lifecycle.versions import history
 
     console.print(history(load(context.obj), task, on))
 
@@ -215,7 +215,7 @@ def tune_worker(
     minutes: Annotated[float | None, typer.Option(help="as given to `train`", min=0, show_default=False)] = None,
 ) -> None:
     """Take part in the search of a task's trees, on this host or any: as `train` with the same options, no further."""
-    from features.store import Store
+    from features.store.reader import Store
     from training.worker import work
 
     shop = load(context.obj)
@@ -238,7 +238,7 @@ def prune(
     nobody went on with, and files that belong to nothing. Scores can be replayed from every bundle that ever served, so
     these stay for ever, and so does every entry of the ledger.
     """
-    from training.prune import prune, shown, total
+    from training.lifecycle.prune import prune, shown, total
 
     hand, removed = _hand(), "would remove" if dry_run else "removed"
     with console.status("looking for what is old"):
@@ -269,15 +269,15 @@ def serve(
     port: Annotated[int | None, typer.Option(help="port; default: [serve] port", show_default=False)] = None,
 ) -> None:
     """Answer score requests over HTTP until interrupted."""
-    from serving.service import serve
+    from serving.service.bento import serve
 
     shop = load(context.obj)
     serve(context.obj, host or shop.serve.host, port or shop.serve.port)
 
 
 def _ingest(shop: Config, files: list[Path] | None) -> None:
-    from features.ingest import ingest
-    from features.report import render
+    from features.ingest.report import render
+    from features.ingest.run import ingest
 
     with _progress() as progress:
         line = progress.add_task("reading", total=None)
@@ -296,7 +296,7 @@ def _train(
     promote: bool,
     text: str,
 ) -> None:
-    from features.store import Store
+    from features.store.reader import Store
     from training.report import sentences, table
     from training.run import train
 

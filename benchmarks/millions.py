@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # before this folder, where 
 
 from benchmarks.million import environment
 from benchmarks.million.children import bundle_bytes, measured, verbs
-from features import settings
+from features.system import environment as settings
 
 DATA = Path(__file__).parents[1] / ".cache" / "millions"
 MODELS = ("BG/NBD", "MBG/NBD", "Pareto/NBD", "Gamma-Gamma")

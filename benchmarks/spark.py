@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # before this folder, where 
 
 from benchmarks.feature_job import ours
 from benchmarks.feature_job.job import END, Job
-from features.config import parse
+from features.config.sections import parse
 
 SETTINGS = {"spark.driver.memory": "4g", "spark.driver.maxResultSize": "0", "spark.driver.host": "127.0.0.1"}
 
@@ -33,7 +33,7 @@ def main() -> int:
     if not find_spec("pyspark"):
         print("left out: PySpark is not installed; `make spark` does it")
         return 0
-    from features.spark import session
+    from features.spark.panel import session
 
     with tempfile.TemporaryDirectory() as folder:
         job = Job(Path(folder), 100_000 if options.quick else options.events)
@@ -77,7 +77,7 @@ def _compare(job: Job, spark: Any, repeats: int) -> int:
 
 
 def _in_spark(job: Job, spark: Any) -> Any:
-    from features.spark import panel
+    from features.spark.panel import panel
 
     config = parse({"log": {"value": "value", "categories": ["product"]}}, folder=job.folder)
     events = spark.read.parquet(*map(str, job.log))

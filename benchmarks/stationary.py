@@ -25,7 +25,7 @@ from benchmarks.known_truth.stationary import KINDS, SIZES, Steady, kept, knowin
 from benchmarks.known_truth.verdict import Verdict, judged
 from benchmarks.known_truth.worlds import TRIALS
 from experiments.paired import LEVEL, holm
-from features import settings
+from features.system import environment
 
 CHURN = (
     "rungs",
@@ -50,7 +50,7 @@ Cells = Callable[[list[Verdicts]], list[str]]
 def main() -> int:
     """The exit code: 1 when a promise is broken that every run has to keep."""
     options = _options()
-    settings.apply()
+    environment.apply()
     asked = list(QUICK) if options.quick else shops(options.shops, tuple(options.sizes))
     found = []
     with tempfile.TemporaryDirectory() as folder:

@@ -24,17 +24,17 @@ import lightgbm as lgb
 import numpy as np
 
 from experiments import automl
-from features import settings
-from features.config import Config, TaskConfig, load
-from features.ingest import ingest
-from features.simulate import Shop, simulate
-from features.store import Store
+from features.config.sections import Config, TaskConfig, load
+from features.ingest.run import ingest
+from features.simulate.write import Shop, simulate
+from features.store.reader import Store
+from features.system import environment
 from features.timeline import instant
-from training import metrics
-from training.panels import Asked, Examples, examples
+from training.context import Setting
+from training.dataset.examples import Asked, Examples, examples
+from training.dataset.split import Split, split
+from training.metrics import metrics
 from training.run import prepare, train_task
-from training.setting import Setting
-from training.split import Split, split
 
 ROOT = Path(__file__).parents[1]
 DATA = Path(os.environ.get("JOURNEYCAST_DATA", ROOT / "../shared/data"))
@@ -91,7 +91,7 @@ class Trained:
 def main() -> int:
     """The exit code: 1 when a training is worse than its baseline."""
     options = _options()
-    settings.apply()
+    environment.apply()
     logs = {"shop": _shop, "retail": _retail}
     chosen = ["shop"] if options.quick else options.log or list(logs)
     customers = 300 if options.quick else options.customers

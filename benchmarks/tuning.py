@@ -23,13 +23,13 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import numpy as np
 
-from features import settings
-from models.boosted import Grower, Growth, Sample, Stop, sample
-from training.tune.budget import Budget, Place
-from training.tune.old import drop_study
-from training.tune.search import search
-from training.tune.studies import opened
-from training.tune.turns import Turns
+from features.system import environment
+from models.ladder.lightgbm import Grower, Growth, Sample, Stop, sample
+from training.tuning.budget import Budget, Place
+from training.tuning.cleanup import drop_study
+from training.tuning.sampler import Turns
+from training.tuning.search import search
+from training.tuning.storage import opened
 
 START = Growth(min_rows=100)
 COLUMNS = 30
@@ -49,7 +49,7 @@ class Measured:
 def main() -> int:
     """The exit code: 1 when a search ended with too few trials, or with more than one too many for each worker."""
     options = _options()
-    settings.apply()
+    environment.apply()
     rows, trials, turns = (2_000, 6, 1) if options.quick else (options.rows, options.trials, options.turns)
     server = os.environ.get("JOURNEYCAST_POSTGRES", "")
     counts = ((1, 2) if options.quick else (1, 2, 4)) if server else (1,)
@@ -100,7 +100,7 @@ def _measured(address: str, workers: int, rows: int, trials: int) -> Measured:
 
 def _work(place: Place, rows: int, trials: int, ready: Barrier) -> None:
     """One worker."""
-    settings.apply()
+    environment.apply()
     earlier, later = _samples(rows)
     ready.wait()
 

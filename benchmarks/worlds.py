@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # before this folder, where 
 from benchmarks.known_truth.answers import counted, folder_of, in_turn
 from benchmarks.known_truth.verdict import Verdict, judged
 from benchmarks.known_truth.worlds import SIZES, TRIALS, World, kept, worlds
-from features import settings
+from features.system import environment
 
 HEAD = (
     "customers",
@@ -42,7 +42,7 @@ Found = tuple[World, Verdict]
 def main() -> int:
     """The exit code: 1 when a promise is broken that every run has to keep."""
     options = _options()
-    settings.apply()
+    environment.apply()
     asked = list(QUICK) if options.quick else worlds(options.worlds, tuple(options.sizes))
     found = []
     with tempfile.TemporaryDirectory() as folder:

@@ -19,22 +19,22 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import expit
 
-from features.config import Config, TaskConfig, load
-from features.defaults import DEFAULT, derive
-from features.families import FAMILIES
-from features.ingest import ingest
+from features.config.sections import Config, TaskConfig, load
+from features.ingest.run import ingest
 from features.journeys import Floats
-from features.simulate import Shop, simulate
-from features.store import Store
-from features.survey import survey
+from features.language.feature import FeatureSet
+from features.sets.defaults import DEFAULT, derive
+from features.sets.families import FAMILIES
+from features.sets.survey import survey
+from features.simulate.write import Shop, simulate
+from features.store.reader import Store
 from features.timeline import instant, iso
-from features.windows import FeatureSet
-from models.boosted import Grower, Growth, sample
-from training.metrics import log_losses
-from training.panels import Asked, Examples, examples
+from models.ladder.lightgbm import Grower, Growth, sample
+from training.context import Setting
+from training.dataset.examples import Asked, Examples, examples
+from training.dataset.split import Split, split
+from training.metrics.metrics import log_losses
 from training.run import prepare
-from training.setting import Setting
-from training.split import Split, split
 
 HERE = Path(__file__).parent
 LOGS = {  # name: (configuration, as of)

@@ -9,8 +9,8 @@ from cases import Case
 from peer_features import Floats
 from rivals import RANKS_ONLY
 
-from training import metrics
-from training.metrics import Metric
+from training.metrics import metrics
+from training.metrics.metrics import Metric
 
 AMOUNT: Mapping[str, Metric] = {
     "RMSE": metrics.rmse,

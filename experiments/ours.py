@@ -7,10 +7,10 @@ from cases import HERE, Case
 from flat import flat
 from rivals import CACHE
 
-from features.config import load
-from features.files import atomic_write
-from features.ingest import ingest
-from features.store import Store
+from features.config.sections import load
+from features.ingest.run import ingest
+from features.store.reader import Store
+from features.system.files import atomic_write
 from features.timeline import SECOND_US
 from serving.score import score
 from training.run import train

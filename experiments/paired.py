@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from training.metrics import Metric
+from training.metrics.metrics import Metric
 
 Floats = NDArray[np.float64]
 DRAWS = 2000

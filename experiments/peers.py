@@ -17,8 +17,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from models.btyd import Past, fit_bg_nbd, fit_pareto_nbd
-from models.gamma_gamma import fit_gamma_gamma
+from models.btyd.bg_nbd import Past, fit_bg_nbd, fit_pareto_nbd
+from models.btyd.gamma_gamma import fit_gamma_gamma
 
 Floats = NDArray[np.float64]
 Model = TypeVar("Model")

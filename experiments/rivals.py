@@ -25,7 +25,7 @@ from cases import Case
 from peer_features import Floats, Past
 
 from benchmarks.feature_job import peer
-from features.files import atomic_write
+from features.system.files import atomic_write
 
 HERE = Path(__file__).parent
 CACHE = HERE.parent / ".cache" / "experiments"

@@ -30,7 +30,7 @@ from paired import ahead
 from peer_features import Floats
 from rivals import RANKS_ONLY, Asked, said
 
-from features import settings
+from features.system import environment
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def main() -> None:
     parser.add_argument("--ours", choices=["cached", "fresh", "none"], default="fresh", help="none: only peers, kept")
     parser.add_argument("--seconds", type=float, default=automl.SECONDS, help="FLAML's time for a case; 0: without it")
     given = parser.parse_args()
-    settings.apply()
+    environment.apply()
     scored: set[tuple[str, str, str]] = set()
     for case in CASES:
         if all(part in case.title for part in given.parts):

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from paired import LEVEL, holm
 
-from features.files import write_text
+from features.system.files import write_text
 
 HERE = Path(__file__).parent
 PAGE = HERE / "README.md"

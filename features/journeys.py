@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from features.crowd import Crowd
 from features.errors import ConfigError
+from features.global_counts import Crowd
 from features.timeline import BEGINNING, visible
 
 Ints = NDArray[np.int64]

@@ -14,12 +14,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from features.config import TaskConfig
+from features.config.sections import TaskConfig
 from features.errors import BundleError
-from features.files import atomic_folder, canonical_json, text_digest
-from features.windows import FeatureSet
-from models.action import Actions, unpack_actions
-from models.answer import Answer, unpack_answer
+from features.language.feature import FeatureSet
+from features.system.files import atomic_folder, canonical_json, text_digest
+from models.predictor.actions import Actions, unpack_actions
+from models.predictor.predictor import Answer, unpack_answer
 
 FORMAT = 3
 MANIFEST = "manifest.json"

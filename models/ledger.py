@@ -11,12 +11,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from features.config import Config
+from features.config.sections import Config
 from features.errors import LedgerError
-from features.files import canonical_json, text_digest
+from features.system.files import canonical_json, text_digest
 from features.timeline import visible
-from models.address import address
-from models.database import POSTGRESQL, Database, Transaction
+from models.databases.sql import POSTGRESQL, Database, Transaction
+from models.databases.urls import address
 
 ADDRESS = "JOURNEYCAST_LEDGER_URI"  # of another ledger than the workspace's own
 FORMAT = 1

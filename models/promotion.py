@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from features.config import Config
+from features.config.sections import Config
 from features.errors import BundleError, DatabaseError, DiskError, JourneycastError
 from models import ledger as book
-from models.address import without_password
 from models.bundle import load
+from models.databases.urls import without_password
 from models.ledger import MOVES, PROMOTED, PRUNED, REFUSED, REGISTERED, ROLLED_BACK, Entry, Ledger, Page
 from models.registry.versions import Registry, Standing, Version
 

@@ -9,10 +9,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from features.config import TaskConfig
+from features.config.sections import TaskConfig
 from features.journeys import Journeys
-from features.panel import Panel, Rows, build
-from features.windows import Feature, FeatureSet, Stream
+from features.language.feature import Feature, FeatureSet, Stream
+from features.panel.build import Panel, Rows, build
 
 
 def outcome_stream(task: TaskConfig) -> Stream:

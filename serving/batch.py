@@ -18,15 +18,15 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from features.config import Config
-from features.files import atomic_write, canonical_json, digest, sweep, text_digest, write_text
-from features.store import Store
-from serving.champions import champions
-from serving.contract import SCHEMA
-from serving.judge import Asked, judge_everyone
-from serving.moment import Told, as_of_us
-from serving.served import Served, attended
-from serving.table import CODED_SCHEMA, WORDS, record_batch
+from features.config.sections import Config
+from features.store.reader import Store
+from features.system.files import atomic_write, canonical_json, digest, sweep, text_digest, write_text
+from serving.contract.record import SCHEMA
+from serving.scoring.arrow_table import CODED_SCHEMA, WORDS, record_batch
+from serving.scoring.as_of import Told, as_of_us
+from serving.scoring.champions import champions
+from serving.scoring.judge import Asked, judge_everyone
+from serving.scoring.served_model import Served, attended
 
 Progress = Callable[[int, int], None]  # buckets done, of how many
 REPEATING = [*WORDS, "horizon_days", "as_of", "expires_at", "flags.list.element"]

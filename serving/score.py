@@ -7,16 +7,16 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from features.config import Config
-from features.store import Store
-from serving.champions import champions
-from serving.contract import SCHEMA
-from serving.judge import Asked, judge_everyone
-from serving.moment import Told, as_of_us
-from serving.online import Customer, Online, Question
-from serving.scores import Scores
-from serving.served import attended
-from serving.table import record_batch
+from features.config.sections import Config
+from features.store.reader import Store
+from serving.contract.record import SCHEMA
+from serving.scoring.arrow_table import record_batch
+from serving.scoring.as_of import Told, as_of_us
+from serving.scoring.champions import champions
+from serving.scoring.judge import Asked, judge_everyone
+from serving.scoring.online import Customer, Online, Question
+from serving.scoring.scores import Scores
+from serving.scoring.served_model import attended
 
 
 def score(

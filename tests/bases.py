@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from features import build
-from features.config import Config
-from features.store import Store
+from features.config.sections import Config
+from features.ingest import build
+from features.store.reader import Store
 from features.timeline import instant
 from models.bundle import load, save
-from serving.judge import Asked
-from serving.online import Online
-from serving.served import Served
+from serving.scoring.judge import Asked
+from serving.scoring.online import Online
+from serving.scoring.served_model import Served
 from tests import fitted, shops
 from tests.shops import Row, event
 

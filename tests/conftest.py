@@ -7,9 +7,9 @@ import pytest
 from hypothesis import HealthCheck, configuration
 from hypothesis import settings as hypothesis
 
-from features import settings
+from features.system import environment
 
-settings.apply()  # before any test imports a library that reads its switches while it is imported
+environment.apply()  # before any test imports a library that reads its switches while it is imported
 os.environ.setdefault("MPLBACKEND", "Agg")
 
 ROOT = Path(__file__).parents[1]
@@ -45,7 +45,7 @@ def postgres_url() -> str:
 @pytest.fixture(scope="session")
 def tracking_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An empty MLflow database, to be copied to `workspace/mlflow.db`: making one takes seconds."""
-    from features.config import parse
+    from features.config.sections import parse
     from models.registry.versions import Registry
 
     folder = tmp_path_factory.mktemp("tracking")

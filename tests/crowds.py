@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from features.config import Config, parse
+from features.config.sections import Config, parse
 from features.timeline import DAY_US, iso
 from tests.worlds import CHANNELS, CUTOFFS, EDGES, EVENTS, PLANS, PRODUCTS, START
 

@@ -11,20 +11,24 @@ from pathlib import Path
 
 import numpy as np
 
-from features import gather, journeys, panel, timeline
-from features.compared import topics
-from features.crowd import together
-from features.kernel import amounts, calendar, crowd, door, order, rows, variety, walk
+from features import journeys, timeline
+from features.global_counts import together
+from features.kernel import amounts, calendar, diversity, rows, sequences, walk
+from features.kernel import compile as kernel_compile
+from features.kernel import global_counts as kernel_counts
+from features.language.feature import Feature, FeatureSet, Stream
+from features.panel import build
+from features.panel.comparisons import topics
+from features.store import global_counts
 from features.timeline import DAY_US
-from features.windows import Feature, FeatureSet, Stream
 from tests.worlds import CUTOFFS, Event, Fact, World, world
 
 CUTOFF, WEEK_US = CUTOFFS[0], 7 * DAY_US
 
 
 def value(of: World, feature: Feature, cutoff: int = CUTOFF) -> float:
-    rows = panel.Rows.grid(1, np.array([cutoff]))
-    return float(panel.build(of.journeys(), rows, FeatureSet((feature,))).values[0, 0])
+    rows = build.Rows.grid(1, np.array([cutoff]))
+    return float(build.build(of.journeys(), rows, FeatureSet((feature,))).values[0, 0])
 
 
 def count(of: World, window_days: int = 0) -> float:
@@ -113,9 +117,9 @@ def everybody(of: World, cutoff: int, until: int = timeline.FOREVER) -> float:
     """Of what everybody had of a product that anna touched long ago, the share that was of this product."""
     asked = FeatureSet((Feature("popularity", Stream(), "product"),))
     told = of.adding(Event(CUTOFF - 9 * DAY_US, product="tea")).journeys()
-    counted = together([gather.counted(told, topics(asked))], topics(asked))
+    counted = together([global_counts.counted(told, topics(asked))], topics(asked))
     seen = replace(told, crowd=counted).as_of(until)
-    return float(panel.build(seen, panel.Rows(np.array([0]), np.array([cutoff])), asked).values[0, 0])
+    return float(build.build(seen, build.Rows(np.array([0]), np.array([cutoff])), asked).values[0, 0])
 
 
 def bob_at(time: int, known: int | None = None) -> World:
@@ -183,7 +187,7 @@ MUTATIONS = (
     ("-(-instant // length_us)", "instant // length_us + 1"),
     ("-(-instant // length_us)", "-(-instant // length_us) - 1"),
 )
-KERNEL = (amounts, calendar, crowd, door, gather, order, rows, variety, walk)
+KERNEL = (amounts, calendar, kernel_counts, kernel_compile, global_counts, sequences, rows, diversity, walk)
 COMPARISONS = ("visible", "in_window", "censored", "before", "seen_from", "span", "over")
 
 

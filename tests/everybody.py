@@ -4,8 +4,8 @@ import math
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 
+from features.language.feature import Feature
 from features.timeline import DAY_US
-from features.windows import Feature
 from tests.oracle import belongs, is_inside
 from tests.worlds import NAN, Event, World
 

@@ -16,19 +16,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from features.config import Config, parse
-from features.ingest import ingest
+from features.config.sections import Config, parse
+from features.ingest.run import ingest
 from features.journeys import Floats, Journeys
-from features.panel import Panel, Rows, build
-from features.simulate import Shop, simulate
-from features.store import Store
+from features.language.feature import FeatureSet
+from features.panel.build import Panel, Rows, build
+from features.simulate.write import Shop, simulate
+from features.store.reader import Store
 from features.timeline import DAY_US, days
-from features.windows import FeatureSet
 from models.tasks import population
-from training import panels, split
 from training.audit.case import Case
-from training.labels import Labels, labels
-from training.panels import Asked, Examples
+from training.dataset import examples, split
+from training.dataset.examples import Asked, Examples
+from training.dataset.labels import Labels, labels
 from training.run import prepare
 
 Frame = pd.DataFrame
@@ -94,8 +94,8 @@ def case(config: Config, name: str = "") -> Case:
     task = config.task(name or next(iter(config.tasks)))
     cutoffs = split.split(task.horizons_days[0], setting.first, setting.end)
     asked = Asked(task, cutoffs.fitted_days, setting.features, setting.end, config.train.max_rows)
-    rows = panels.examples(setting.parts, asked, cutoffs.cutoffs)
-    base = panels.base_values(setting.parts, task, setting.features, setting.as_of, config.train.max_rows)
+    rows = examples.examples(setting.parts, asked, cutoffs.cutoffs)
+    base = examples.base_values(setting.parts, task, setting.features, setting.as_of, config.train.max_rows)
     return Case(task, setting.parts, setting.features, rows, cutoffs, base, setting.as_of, setting.end)
 
 
@@ -280,12 +280,12 @@ def upside_down(patch: pytest.MonkeyPatch) -> None:
         found = labels(*asked)
         return replace(found, outcome=1 - found.outcome)
 
-    patch.setattr(panels, "labels", wrong)
+    patch.setattr(examples, "labels", wrong)
 
 
 def all_the_same(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(
-        panels, "labels", lambda _task, _journeys, rows, _days: Labels(np.ones(len(rows)), np.zeros(len(rows)))
+        examples, "labels", lambda _task, _journeys, rows, _days: Labels(np.ones(len(rows)), np.zeros(len(rows)))
     )
 
 
@@ -293,14 +293,14 @@ def looking_back(patch: pytest.MonkeyPatch) -> None:
     def wrong(task: Any, journeys: Journeys, rows: Rows, horizon_days: int) -> Labels:
         return labels(task, journeys, rows.shifted(-days(horizon_days)), horizon_days)
 
-    patch.setattr(panels, "labels", wrong)
+    patch.setattr(examples, "labels", wrong)
 
 
 def half_the_horizon(patch: pytest.MonkeyPatch) -> None:
     def wrong(task: Any, journeys: Journeys, rows: Rows, horizon_days: int) -> Labels:
         return labels(task, journeys, rows, horizon_days // 2)
 
-    patch.setattr(panels, "labels", wrong)
+    patch.setattr(examples, "labels", wrong)
 
 
 def who_comes_again(patch: pytest.MonkeyPatch) -> None:
@@ -311,11 +311,11 @@ def who_comes_again(patch: pytest.MonkeyPatch) -> None:
         np.maximum.at(newest, journeys.owner, np.where(journeys.value > 0, journeys.time, 0))
         return population(task, journeys, rows) & (newest > TOWN.end_us - 60 * DAY_US)[rows.customer]
 
-    patch.setattr(panels, "population", wrong)
+    patch.setattr(examples, "population", wrong)
 
 
 def everybody(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(panels, "population", lambda _task, _journeys, rows: np.ones(len(rows), bool))
+    patch.setattr(examples, "population", lambda _task, _journeys, rows: np.ones(len(rows), bool))
 
 
 def scored_everybody(patch: pytest.MonkeyPatch) -> None:
@@ -326,14 +326,14 @@ def scored_everybody(patch: pytest.MonkeyPatch) -> None:
             [build(part, Rows.grid(len(part), np.array([as_of])), features).values for part in parts()]
         )
 
-    patch.setattr(panels, "base_values", wrong)
+    patch.setattr(examples, "base_values", wrong)
 
 
 def past_the_end(patch: pytest.MonkeyPatch) -> None:
     """The newest cutoffs reach past the end, and nobody leaves them out."""
     honest = split.split
     patch.setattr(split, "split", lambda horizon, first, end: honest(horizon, first, end + 20 * DAY_US))
-    patch.setattr(panels, "whole", lambda rows, _days, _end: np.ones(len(rows), bool))
+    patch.setattr(examples, "whole", lambda rows, _days, _end: np.ones(len(rows), bool))
 
 
 def side_by_side(patch: pytest.MonkeyPatch) -> None:
@@ -360,7 +360,7 @@ def both_sides(patch: pytest.MonkeyPatch) -> None:
 
 def a_month_ahead(patch: pytest.MonkeyPatch) -> None:
     """Features are computed 30 days too late."""
-    patch.setattr(panels, "build", lambda journeys, rows, features: build(journeys, rows.shifted(days(30)), features))
+    patch.setattr(examples, "build", lambda journeys, rows, features: build(journeys, rows.shifted(days(30)), features))
 
 
 def whole_journey(patch: pytest.MonkeyPatch) -> None:
@@ -371,8 +371,8 @@ def whole_journey(patch: pytest.MonkeyPatch) -> None:
         made.values[:, 0] = np.diff(journeys.starts)[rows.customer]
         return made
 
-    patch.setattr(panels, "build", wrong)
-    patch.setattr("training.audit.future.build", wrong)
+    patch.setattr(examples, "build", wrong)
+    patch.setattr("training.audit.checks.future.build", wrong)
 
 
 def rows_of(rows: list[tuple[Any, pd.Timestamp, str]]) -> Frame:

@@ -6,16 +6,16 @@ from typing import Any
 import lightgbm as lgb
 import numpy as np
 
-from features.config import TaskConfig
+from features.config.sections import TaskConfig
 from features.journeys import Floats
-from features.windows import Feature, FeatureSet, Stream
-from models.action import Actions
-from models.amounts import Amounts
-from models.answer import Adjusted, Answer, Quiet, Spread
-from models.boosted import QUIET, Trees
+from features.language.feature import Feature, FeatureSet, Stream
 from models.bundle import Bundle
-from models.calendar import Level
-from models.rungs import Binned, History, Hurdle, Probability, Scaled
+from models.ladder.lightgbm import QUIET, Trees
+from models.ladder.rung import Binned, History, Hurdle, Probability, Scaled
+from models.predictor.actions import Actions
+from models.predictor.level import Level
+from models.predictor.outcome_distribution import Amounts
+from models.predictor.predictor import Adjusted, Answer, Quiet, Spread
 from tests.worlds import START
 
 PURCHASES = Stream(("purchase",))

@@ -11,17 +11,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from features.config import Config, TaskConfig
+from features.config.sections import Config, TaskConfig
+from features.language.feature import FeatureSet
 from features.timeline import DAY_US, instant, iso
-from features.windows import FeatureSet
-from models.answer import Adjusted, Answer, Quiet
 from models.bundle import Bundle, load, save
-from models.calendar import Level
-from models.calibration import Beta
-from models.linear import Linear, Scale
-from models.rungs import Average, Binned, Rung, Scaled
-from serving.frames import Frames
-from serving.served import Served
+from models.ladder.logistic import Linear, Scale
+from models.ladder.rung import Average, Binned, Rung, Scaled
+from models.predictor.calibrators import Beta
+from models.predictor.level import Level
+from models.predictor.predictor import Adjusted, Answer, Quiet
+from serving.frames.frames import Frames
+from serving.scoring.served_model import Served
 from tests import fitted
 from tests.fitted import HIGH, LOW, MONEY, PROBABILITY
 from tests.test_expectations import FEATURES, HURDLE, LOGISTIC, NAMES, ORDERS, PROBABLE, VALUE

@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from features.config import Config, parse
+from features.config.sections import Config, parse
 from features.timeline import instant
 from models.bundle import save
 from models.promotion import Hand, Succession

@@ -14,8 +14,8 @@ from functools import lru_cache
 from itertools import groupby, pairwise
 from zoneinfo import ZoneInfo
 
+from features.language.feature import Feature, Stream
 from features.timeline import DAY_US
-from features.windows import Feature, Stream
 from tests.worlds import NAN, TIMEZONE, Event, Fact, World, all_columns, newest_last
 
 HALF_HOUR_US = 30 * 60 * 1_000_000

@@ -9,10 +9,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from features.config import Config, parse
-from features.ingest import ingest
-from features.report import IngestReport
-from features.store import Store
+from features.config.sections import Config, parse
+from features.ingest.report import IngestReport
+from features.ingest.run import ingest
+from features.store.reader import Store
 from features.timeline import instant
 
 Row = dict[str, Any]

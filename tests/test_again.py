@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from features.config import Config
+from features.config.sections import Config
 from models.promotion import Hand, Succession
 from models.registry.removal import past_runs
 from tests.shops import opened, run, write

@@ -17,15 +17,14 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
-# A module imports only from those before it. `training` and `serving` never import each other.
+# A room imports only from those before it. `training` and `serving` never import each other.
 ORDER = {
-    "features": "errors settings timeline files threads crowd journeys catalogue custom windows config duck "
-    "zones rules schema log arrange bucket runs readings taken tally manifest gather store ids contents build renew plan "
-    "report ingest leftovers fresh survey edits module families defaults kernel compared panel partition spark "
-    "simulate_people simulate_life simulate_log simulate_truth simulate_toml simulate "
-    "words facts guess ties mapping rhythm cast propose repair init_toml init",
-    "models": "tasks trust boosted likelihood btyd gamma_gamma prediction expectations silence linear rungs "
-    "calendar calibration action amounts answer process bundle address database ledger registry promotion",
+    "features": "errors timeline system timezones global_counts journeys language windows custom config log store "
+    "ingest sets kernel panel spark simulate init",
+    "models": "tasks grades prediction btyd ladder predictor bundle databases ledger registry promotion",
+    "training": "dataset metrics audit fit tuning selection context evaluation request horizon gate tracking resume "
+    "run worker report compare readiness lifecycle",
+    "serving": "contract scoring score batch frames service",
 }
 MAY_IMPORT = {
     "features": {"features"},
@@ -36,14 +35,14 @@ MAY_IMPORT = {
 }
 DOORS = {
     "bentoml": "serving.service",
-    "duckdb": "features.duck",
-    "lightgbm": "models.boosted",
-    "matplotlib": "training.plots",
+    "duckdb": "features.system.duck",
+    "lightgbm": "models.ladder.lightgbm",
+    "matplotlib": "training.tracking.plots",
     "mlflow": "models.registry",
-    "numba": "features.kernel.door",
-    "optuna": "training.tune",
+    "numba": "features.kernel.compile",
+    "optuna": "training.tuning",
     "pyspark": "features.spark",
-    "sqlalchemy": "models.database",
+    "sqlalchemy": "models.databases",
 }
 CODE_IN_DATA = {"cloudpickle", "dill", "joblib", "marshal", "pickle", "shelve"}
 CLOCK = "journeycast"  # the command line injects the time
@@ -220,13 +219,15 @@ def test_the_lock_is_hashed_and_without_addresses(name: str) -> None:
 @pytest.mark.parametrize(
     ("rule", "name", "source"),
     [
-        (import_order, "serving.score", "from training.labels import labels"),
+        (import_order, "serving.score", "from training.dataset.labels import labels"),
         (import_order, "training.run", "import serving.score"),
-        (import_order, "features.panel", "from models.tasks import Task"),
-        (import_order, "features.files", "from features import journeys"),
-        (import_order, "features.timeline", "def late():\n    from features.windows import Feature"),
+        (import_order, "features.panel.build", "from models.tasks import Task"),
+        (import_order, "features.system.files", "from features import journeys"),
+        (import_order, "features.timeline", "def late():\n    from features.language.feature import Feature"),
+        (import_order, "training.metrics.paired", "from training.gate import gate"),
+        (import_order, "serving.contract.record", "from serving.scoring.judge import judge"),
         (doors, "training.run", "import mlflow.tracking"),
-        (doors, "features.panel", "from numba import njit"),
+        (doors, "features.panel.build", "from numba import njit"),
         (doors, "models.registry.versions", "import sqlalchemy"),
         (no_code_in_data, "models.bundle", "import pickle"),
         (no_code_in_data, "models.bundle", "from joblib import load"),
@@ -234,11 +235,11 @@ def test_the_lock_is_hashed_and_without_addresses(name: str) -> None:
         (no_clock, "training.run", "started = datetime.now(UTC)"),
         (no_clock, "serving.score", "as_of = time.time()"),
         (no_clock, "serving.score", "from time import time"),
-        (no_clock, "features.log", "limit = pd.Timestamp.utcnow()"),
+        (no_clock, "features.log.cells", "limit = pd.Timestamp.utcnow()"),
         (one_time_comparison, "features.kernel.rows", "seen = time[row] <= cutoff"),
-        (one_time_comparison, "training.labels", "cutoff < journeys.time_us <= cutoff + horizon"),
-        (one_time_comparison, "features.panel", "late = events.known > row.cutoff_us"),
-        (one_time_comparison, "features.panel", "np.searchsorted(times, cutoffs, side='right')"),
+        (one_time_comparison, "training.dataset.labels", "cutoff < journeys.time_us <= cutoff + horizon"),
+        (one_time_comparison, "features.panel.build", "late = events.known > row.cutoff_us"),
+        (one_time_comparison, "features.panel.build", "np.searchsorted(times, cutoffs, side='right')"),
     ],
 )
 def test_a_break_of_the_rule_is_seen(rule: Rule, name: str, source: str) -> None:
@@ -248,15 +249,19 @@ def test_a_break_of_the_rule_is_seen(rule: Rule, name: str, source: str) -> None
 @pytest.mark.parametrize(
     ("rule", "name", "source"),
     [
-        (import_order, "features.panel", "from features.kernel import walk\nfrom features.windows import Feature"),
+        (
+            import_order,
+            "features.panel.build",
+            "from features.kernel import walk\nfrom features.language.feature import Feature",
+        ),
         (import_order, "journeycast", "from training.run import train\nfrom serving.score import score"),
-        (doors, "models.boosted", "import lightgbm"),
+        (doors, "models.ladder.lightgbm", "import lightgbm"),
         (no_code_in_data, "models.bundle", "np.load(file, allow_pickle=False)"),
         (no_clock, "journeycast", "datetime.now(UTC)"),
         (no_clock, "training.run", "time.perf_counter()"),
         (one_time_comparison, "features.timeline", "time <= cutoff"),
-        (one_time_comparison, "features.panel", "len(cutoffs) == len(times)"),
-        (one_time_comparison, "features.config", "timezone == row.cutoff"),
+        (one_time_comparison, "features.panel.build", "len(cutoffs) == len(times)"),
+        (one_time_comparison, "features.config.sections", "timezone == row.cutoff"),
     ],
 )
 def test_what_keeps_the_rule_passes(rule: Rule, name: str, source: str) -> None:

@@ -8,18 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis
 
-from features.config import CHECKS, TaskConfig, parse
+from features.config.sections import CHECKS, TaskConfig, parse
 from features.errors import AuditError, ConfigError, InputError
-from features.panel import Rows
+from features.panel.build import Rows
 from models.tasks import population
 from tests.faults import FAULTS, TASK, Fault, case, town
 from tests.worlds import CUTOFFS, World, worlds
-from training.audit import byhand, question
+from training.audit import recompute
+from training.audit.audit import audit, settle
 from training.audit.case import Case, Finding
-from training.audit.glimpse import glimpse
-from training.audit.verdict import audit, settle
-from training.labels import labels
-from training.panels import Examples
+from training.audit.checks import task_definition
+from training.audit.sample import glimpse
+from training.dataset.examples import Examples
+from training.dataset.labels import labels
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +48,7 @@ def test_without_its_fault_the_shop_raises_nothing_and_twice_the_same(clean: Cas
 def test_a_horizon_within_which_nobody_comes_is_refused(clean: Case) -> None:
     rows = clean.rows
     lost = replace(rows, labels=replace(rows.labels, outcome=np.ones(len(rows)), count=np.zeros(len(rows))))
-    (found,) = question.constant(replace(clean, rows=lost), glimpse(clean))
+    (found,) = task_definition.constant(replace(clean, rows=lost), glimpse(clean))
     assert found.refuses
     assert "nobody in" in found.sentence
     assert "choose `horizon_days` near that" in found.sentence
@@ -56,7 +57,7 @@ def test_a_horizon_within_which_nobody_comes_is_refused(clean: Case) -> None:
 def test_a_label_that_nobody_lacks_is_worth_a_note(clean: Case) -> None:
     rows = clean.rows
     kept = replace(rows, labels=replace(rows.labels, outcome=np.zeros(len(rows)), count=np.ones(len(rows))))
-    (found,) = question.constant(replace(clean, rows=kept), glimpse(clean))
+    (found,) = task_definition.constant(replace(clean, rows=kept), glimpse(clean))
     assert not found.refuses
     assert "nothing to learn yet" in found.sentence
 
@@ -118,6 +119,6 @@ def test_labels_and_population_by_hand_are_those_of_the_panel(keys: dict[str, ob
     asked = TaskConfig.model_validate({"name": "asked", **keys, "horizon_days": 30, "active_days": 30})
     journeys, cutoffs = of.journeys(), np.array(CUTOFFS, np.int64)
     grid = Rows.grid(len(journeys), cutoffs)
-    by_hand = byhand.labels(asked, journeys, cutoffs, 30).ravel()
+    by_hand = recompute.labels(asked, journeys, cutoffs, 30).ravel()
     assert by_hand == pytest.approx(labels(asked, journeys, grid, 30).outcome, abs=1e-9)
-    assert byhand.members(asked, journeys, cutoffs).ravel().tolist() == population(asked, journeys, grid).tolist()
+    assert recompute.members(asked, journeys, cutoffs).ravel().tolist() == population(asked, journeys, grid).tolist()

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from features.simulate import Shop
+from features.simulate.write import Shop
 from tests.faults import DAY, END, TASK, Town, case, rows_of, town
-from training.audit.verdict import audit
+from training.audit.audit import audit
 
 CHURN = {"kind": "churn", "event": "purchase", "horizon_days": 60}
 BUYS = {"kind": "propensity", "event": "purchase", "horizon_days": 14, "active_event": "purchase"}

@@ -11,8 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from features import bucket, log, runs, taken
 from features.errors import ConfigError, InputError, JourneycastError, LogError
+from features.log import formats, staging, validate
+from features.store import bucket
 from features.timeline import DAY_US
 from tests.shops import NOW, config, event, opened, run, write
 
@@ -208,8 +209,8 @@ def test_an_unreadable_file_is_named(tmp_path: Path, name: str, content: bytes) 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.csv.gz"])
 def test_a_line_without_an_end_is_refused(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(log, "MAX_LINE", 5_000)
-    monkeypatch.setattr(log, "PIECE", 1_000)
+    monkeypatch.setattr(formats, "MAX_LINE", 5_000)
+    monkeypatch.setattr(formats, "PIECE", 1_000)
     (tmp_path / "log").mkdir()
     keep = gzip.compress if name.endswith(".gz") else bytes
     row = b"anna,2025-01-01," + b"x" * 4_950 + b",1\n"
@@ -221,7 +222,7 @@ def test_a_line_without_an_end_is_refused(tmp_path: Path, name: str, monkeypatch
 
 
 def test_a_file_whose_many_first_lines_are_no_rows_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(log, "MANY_LINES", 20)
+    monkeypatch.setattr(formats, "MANY_LINES", 20)
     write(tmp_path / "log" / "a.csv", [event()])
     with (tmp_path / "log" / "b.csv").open("w") as file:
         file.write("who,at,what,money\n" + "a,b\n" * 21 + "anna,2025-01-01,purchase,1\n" * 20)
@@ -232,7 +233,7 @@ def test_a_file_whose_many_first_lines_are_no_rows_is_refused(tmp_path: Path, mo
 def test_a_file_of_very_many_bad_rows_and_fewer_good_ones_is_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(taken, "MOST_BAD", 10)
+    monkeypatch.setattr(validate, "MOST_BAD", 10)
     shop = config(tmp_path)
     write(tmp_path / "log" / "a.csv", [event(), *[event(at="then")] * 9])
     run(shop)
@@ -320,7 +321,7 @@ def test_a_failing_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(bucket, "write", full)
     with pytest.raises(JourneycastError, match=r"sorting the log into the store failed: .*No space left"):
         run(config(tmp_path))
-    monkeypatch.setattr(runs, "write", full)
+    monkeypatch.setattr(staging, "write", full)
     write(tmp_path / "log" / "a.csv", [event(who="bob")])
     with pytest.raises(JourneycastError, match=r"a.csv cannot be taken: .*No space left.*; make room on the disk"):
         run(config(tmp_path))

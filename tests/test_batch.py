@@ -14,11 +14,11 @@ import pytest
 from features.journeys import Journeys
 from serving import batch
 from serving.batch import Run
-from serving.contract import SCHEMA
-from serving.judge import Asked, judge_everyone
-from serving.online import Customer, Online, Question
-from serving.scores import Scores
-from serving.served import Served
+from serving.contract.record import SCHEMA
+from serving.scoring.judge import Asked, judge_everyone
+from serving.scoring.online import Customer, Online, Question
+from serving.scoring.scores import Scores
+from serving.scoring.served_model import Served
 from tests.bases import AS_OF, BUNDLES, CUSTOMERS, EMOJI, asked, base, rows, without_silence
 from tests.shops import event
 

@@ -12,8 +12,8 @@ from scipy.integrate import quad
 from scipy.special import betaln
 
 from features.journeys import Floats
-from models.btyd import Geometric, ParetoNbd, Past, Process, fit_bg_nbd, fit_pareto_nbd
-from models.gamma_gamma import GammaGamma, fit_gamma_gamma
+from models.btyd.bg_nbd import Geometric, ParetoNbd, Past, Process, fit_bg_nbd, fit_pareto_nbd
+from models.btyd.gamma_gamma import GammaGamma, fit_gamma_gamma
 
 BG_NBD = Geometric(0.6, 20.0, 0.8, 2.5)
 MBG_NBD = Geometric(0.6, 20.0, 0.8, 2.5, from_first=True)

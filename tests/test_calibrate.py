@@ -8,11 +8,11 @@ from scipy.special import expit, logit
 
 from features.errors import BundleError
 from features.journeys import Floats
-from models.answer import Adjusted, unpack_adjusted
-from models.calendar import Level
-from models.calibration import Beta, Calibrator, VennAbers, unpack_calibrator
-from training.calibrate import FEWEST_ROWS, FITS, Later, calibrator
-from training.metrics import log_losses
+from models.predictor.calibrators import Beta, Calibrator, VennAbers, unpack_calibrator
+from models.predictor.level import Level
+from models.predictor.predictor import Adjusted, unpack_adjusted
+from training.fit.calibration import FEWEST_ROWS, FITS, Later, calibrator
+from training.metrics.metrics import log_losses
 
 GRID = np.linspace(0.0, 1.0, 501)
 LEVEL = Level(0, 7.0, (0.5, -0.5), (0.1, 0.2))

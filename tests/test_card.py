@@ -6,21 +6,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from features.config import TaskConfig, parse
+from features.config.sections import TaskConfig, parse
+from features.language.feature import Feature, FeatureSet, Stream
 from features.timeline import days
-from features.windows import Feature, FeatureSet, Stream
-from models.action import Actions
-from models.answer import Answer, Spread
 from models.bundle import Bundle
-from models.rungs import Binned
-from training.asked import as_written, label, misuse, population, purpose
-from training.bootstrap import Figures
-from training.card import card
-from training.conditions import Condition
-from training.evidence import Evidence, HorizonEvidence
-from training.fit import Candidate
-from training.gate import Verdict
-from training.studied import Moved, Part, Studied
+from models.ladder.rung import Binned
+from models.predictor.actions import Actions
+from models.predictor.predictor import Answer, Spread
+from training.evaluation.diagnostics import Moved, Part, Studied
+from training.gate.conditions import Condition
+from training.gate.gate import Verdict
+from training.metrics.bootstrap import Figures
+from training.selection.choose import Candidate
+from training.tracking.evidence import Evidence, HorizonEvidence
+from training.tracking.model_card import card
+from training.tracking.model_card_task import as_written, label, misuse, population, purpose
 
 TASKS = {
     "churn": {"kind": "churn", "event": "purchase", "horizon_days": 90},

@@ -8,17 +8,17 @@ import pytest
 
 from features.journeys import Floats
 from features.timeline import DAY_US
-from models.answer import Adjusted
 from models.bundle import Bundle
-from models.calendar import Level
-from models.calibration import Beta
+from models.predictor.calibrators import Beta
+from models.predictor.level import Level
+from models.predictor.predictor import Adjusted
 from tests.shops import opened
 from tests.test_training import bundles, config, crowd
-from training.calibrate import Later
-from training.fit import DOUBT, _first_of_the_best, _Judged
-from training.panels import base_values
-from training.recipe import Recipe
+from training.dataset.examples import base_values
+from training.fit.calibration import Later
+from training.fit.recipe import Recipe
 from training.run import prepare
+from training.selection.choose import DOUBT, _first_of_the_best, _Judged
 
 RECIPES = [Recipe("rule"), Recipe("btyd"), Recipe("logistic")]
 

@@ -20,20 +20,20 @@ from PIL import Image
 from rich.console import Console
 from typer.testing import CliRunner
 
-from features.config import Config, parse
+from features.config.sections import Config, parse
 from features.errors import JourneycastError
+from features.language.feature import Feature, FeatureSet, Stream
 from features.timeline import instant
-from features.windows import Feature, FeatureSet, Stream
 from journeycast import app
-from models.answer import Answer, Spread
 from models.bundle import Bundle, save
+from models.ladder.rung import Binned
+from models.predictor.predictor import Answer, Spread
 from models.promotion import Hand, Succession
 from models.registry.versions import Version
-from models.rungs import Binned
 from training.compare import pictures as light
 from training.compare.comparison import Comparison, compare
+from training.compare.figure_kinds import KNOWN
 from training.compare.figures import Figure, Pair, _better, shown
-from training.compare.kinds import KNOWN
 from training.compare.page import card, page
 from training.compare.pictures import pictures
 from training.compare.table import table

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from features.config import Config, TaskConfig, load, parse
+from features.config.sections import Config, TaskConfig, load, parse
 from features.errors import ConfigError
+from features.language.feature import Feature, Stream
 from features.timeline import instant
-from features.windows import Feature, Stream
 
 CONTRACT = """
 name = "shop"

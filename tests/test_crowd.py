@@ -11,17 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from features import crowd as crowds
-from features.compared import topics
-from features.crowd import GROUPS, Counts, Crowd, summed, together
+from features import global_counts as crowds
 from features.errors import ConfigError, StoreError
-from features.gather import FOLDER, counted
+from features.global_counts import GROUPS, Counts, Crowd, summed, together
 from features.journeys import Floats, Journeys
-from features.panel import Rows, build
-from features.schema import HASHES, hash_of
-from features.store import Store
+from features.language.feature import Feature, FeatureSet, Stream
+from features.log.schema import HASHES, hash_of
+from features.panel.build import Rows, build
+from features.panel.comparisons import topics
+from features.store.global_counts import FOLDER, counted
+from features.store.reader import Store
 from features.timeline import DAY_US
-from features.windows import Feature, FeatureSet, Stream
 from tests.crowds import NOW, crowd
 from tests.everybody import comparison
 from tests.shops import run

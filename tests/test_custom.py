@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from features.custom import Compute, Function, Module, Seen, feature
 from features.errors import ConfigError, FeatureError
 from features.journeys import Floats, Journeys
-from features.panel import Rows, build
+from features.language.feature import AnyFeature, Feature, FeatureSet
+from features.language.functions import Compute, Function, Module, Seen, feature
+from features.panel.build import Rows, build
 from features.timeline import DAY_US
-from features.windows import AnyFeature, Feature, FeatureSet
 from tests.worlds import CUTOFFS, NAN, TIMEZONE, Event, Fact, World, events, facts, same_bits, world, worlds
 
 GRID = np.array(CUTOFFS, np.int64)

@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from features.compared import topics
-from features.config import Config, parse
-from features.crowd import together
-from features.defaults import chosen, derive
+from features.config.sections import Config, parse
 from features.errors import ConfigError
-from features.families import FAMILIES
-from features.gather import counted
-from features.panel import Rows, build
-from features.survey import Survey, survey
-from features.windows import FeatureSet
+from features.global_counts import together
+from features.language.feature import FeatureSet
+from features.panel.build import Rows, build
+from features.panel.comparisons import topics
+from features.sets.defaults import chosen, derive
+from features.sets.families import FAMILIES
+from features.sets.survey import Survey, survey
+from features.store.global_counts import counted
 from tests.worlds import CUTOFFS, Event, Fact, World, world, worlds
 
 NOW = CUTOFFS[0]

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.config import Config, parse
-from features.custom import Module
-from features.defaults import derive
-from features.edits import added, removed
+from features.config.sections import Config, parse
 from features.errors import ConfigError
-from features.survey import survey
-from features.windows import Feature, FeatureSet, Stream
+from features.language.feature import Feature, FeatureSet, Stream
+from features.language.functions import Module
+from features.sets.defaults import derive
+from features.sets.overrides import added, removed
+from features.sets.survey import survey
 from tests.worlds import CUTOFFS, EVERY_FEATURE, Event, Fact, world
 
 WORLD = world(Event(CUTOFFS[0], channel="web"), Event(CUTOFFS[0], "view", channel="shop"), Fact(0, "paid", 4.0))

@@ -10,22 +10,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import logit
 
-from features.config import TaskConfig
+from features.config.sections import TaskConfig
 from features.journeys import Floats
-from features.panel import Panel, Rows
-from features.windows import Feature, FeatureSet, Stream
-from models.answer import Answer, Spread, unpack_answer
-from models.boosted import QUIET, Trees
-from models.btyd import Geometric
-from models.expectations import Expectations
-from models.gamma_gamma import GammaGamma
-from models.rungs import Average, History, Hurdle, Orders, Probability, Rung, gains, moved, unpack
-from models.silence import Btyd
-from serving.reasons import why
-from training.expectations import FEWEST_RETURNED, processes, repeats
-from training.labels import Labels
-from training.panels import Examples
-from training.recipe import Question, Recipe, make
+from features.language.feature import Feature, FeatureSet, Stream
+from features.panel.build import Panel, Rows
+from models.btyd.bg_nbd import Geometric
+from models.btyd.expectations import Expectations
+from models.btyd.gamma_gamma import GammaGamma
+from models.ladder.lightgbm import QUIET, Trees
+from models.ladder.purchase_process import Btyd
+from models.ladder.rung import Average, History, Hurdle, Orders, Probability, Rung, gains, moved, unpack
+from models.predictor.predictor import Answer, Spread, unpack_answer
+from serving.scoring.reasons import why
+from training.dataset.examples import Examples
+from training.dataset.labels import Labels
+from training.fit.purchase_process import FEWEST_RETURNED, processes, repeats
+from training.fit.recipe import Question, Recipe, make
 
 TASK = TaskConfig.model_validate({"name": "value", "kind": "cltv", "event": "purchase", "horizon_days": 90})
 PURCHASES = Stream(("purchase",))

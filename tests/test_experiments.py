@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from experiments.paired import ahead, holm
-from training import metrics
+from training.metrics import metrics
 
 FOLDER = Path(__file__).parents[1] / "experiments"
 CUTOFF = "2024-06-01 00:00:00"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from features.errors import BundleError, StoreError
-from features.files import (
+from features.system.files import (
     TEMPORARY,
     atomic_folder,
     atomic_write,
@@ -88,7 +88,7 @@ def test_a_killed_writer_leaves_the_old_file_and_a_sweep_the_folder_clean(tmp_pa
     write_text(tmp_path / "a", "old")
     half = (
         "import os, signal, pathlib\n"
-        "from features.files import atomic_write, atomic_folder\n"
+        "from features.system.files import atomic_write, atomic_folder\n"
         f"folder = pathlib.Path({str(tmp_path)!r})\n"
         "with atomic_folder(folder / 'b') as inside, atomic_write(folder / 'a') as temporary:\n"
         "    (inside / 'x').write_text('half'); temporary.write_text('half')\n"

@@ -18,20 +18,20 @@ import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
 
-from features.config import Config
+from features.config.sections import Config
 from features.errors import BundleError, JourneycastError
-from features.module import own_features
-from features.panel import Rows, build
-from features.store import Store
+from features.language.feature import Feature, FeatureSet
+from features.panel.build import Rows, build
+from features.sets.user_module import own_features
+from features.store.reader import Store
 from features.timeline import DAY_US, instant, moment
-from features.windows import Feature, FeatureSet
 from models.bundle import Bundle, load, save
-from models.registry import flavour
+from models.registry import pyfunc
 from models.registry.versions import Registry, Version
-from serving.champions import champions
-from serving.contract import SCHEMA
-from serving.frames import Frames
+from serving.contract.record import SCHEMA
+from serving.frames.frames import Frames
 from serving.score import score
+from serving.scoring.champions import champions
 from tests import fitted
 from tests.bases import AS_OF, BUNDLES, EMOJI, FACTS, base, rows
 from tests.shops import Row, event
@@ -324,7 +324,7 @@ def test_it_scores_on_a_machine_without_this_checkout(shop: Config, tmp_path: Pa
 
 def test_packing_says_nothing(shop: Config, capfd: pytest.CaptureFixture[str]) -> None:
     folder = shop.workspace_path / "bundles" / champions(shop, ["value"])[0].bundle.digest
-    with flavour.packed(load(folder, folder.name), folder, shop, "a run") as model:
+    with pyfunc.packed(load(folder, folder.name), folder, shop, "a run") as model:
         assert (model / "MLmodel").is_file()
     assert not model.exists()
     assert capfd.readouterr() == ("", "")
@@ -401,6 +401,6 @@ def test_the_example_reads_every_column_of_the_log(tmp_path: Path) -> None:
         "categories": ["channel"],
     }
     config = Config.model_validate({"folder": tmp_path, "log": log})
-    example = flavour.example(replace(BUNDLES[0], facts={"trained_as_of_us": 400 * DAY_US}), config)
+    example = pyfunc.example(replace(BUNDLES[0], facts={"trained_as_of_us": 400 * DAY_US}), config)
     assert example.notna().all().all()
     assert {"bill", "seen", "key", "note", "pieces", "channel"} < set(example.columns)

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from features.config import parse
+from features.config.sections import parse
 from features.errors import BundleError, JourneycastError, StoreError
-from features.files import canonical_json
+from features.system.files import canonical_json
 from models import bundle as bundles
 from models.bundle import load, save
 from models.registry.versions import Registry
 from tests import fitted, shops
-from training.tune.budget import study_address
-from training.tune.old import drop_study, old_studies
+from training.tuning.budget import study_address
+from training.tuning.cleanup import drop_study, old_studies
 
 
 @pytest.mark.parametrize(("written", "by"), [(1, "older"), (2, "older"), (99, "newer")])

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.errors import RequestError
-from features.fresh import merge
-from features.store import journey_digest
+from features.store.merge import merge
+from features.store.reader import journey_digest
 from tests.shops import NOW, config, event, opened, run, write
 
 SHOP: dict[str, Any] = {

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from features import duck
-from features.config import Config
+from features.config.sections import Config
 from features.errors import DiskError
-from features.files import TEMPORARY, atomic_folder, write_text
+from features.system import duck
+from features.system.files import TEMPORARY, atomic_folder, write_text
 from tests.shops import config, event, opened, run, write
 
 

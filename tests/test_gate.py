@@ -14,32 +14,33 @@ import numpy as np
 import pytest
 from scipy.special import expit, logit
 
-from features.config import Config
+from features.config.sections import Config
 from features.journeys import Floats
+from features.language.feature import Feature, FeatureSet, Stream
 from features.timeline import DAY_US, instant, iso
-from features.windows import Feature, FeatureSet, Stream
 from models.bundle import Bundle, load, save
+from models.ladder.rung import Average, Probability
 from models.ledger import Entry
 from models.registry.versions import Registry, Version
-from models.rungs import Average, Probability
 from tests import fitted
 from tests.shops import Row, event, opened, run, write
 from tests.test_training import FIRST, config, crowd
-from training import conditions, evaluate
-from training.answers import Trained, recipes_of
+from training.audit.audit import accepted
 from training.audit.case import Finding
-from training.audit.verdict import accepted
-from training.conditions import Condition, audited, count_trees, rolled_back, size
-from training.gate import Rivals, Verdict, judge, verdict
-from training.making import Recipes, unpack_recipes
-from training.metrics import auroc
-from training.paired import Sums, calibration_error, relative_loss
-from training.recipe import Recipe
-from training.rivals import match
-from training.rules import needed
+from training.context import Setting
+from training.evaluation import evaluate
+from training.evaluation.segments import segments
+from training.fit.baselines import needed
+from training.fit.predictor import Recipes, unpack_recipes
+from training.fit.recipe import Recipe
+from training.gate import conditions
+from training.gate.conditions import Condition, audited, count_trees, rolled_back, size
+from training.gate.gate import Rivals, Verdict, judge, verdict
+from training.gate.shared_rows import match
+from training.horizon import Trained, recipes_of
+from training.metrics.metrics import auroc
+from training.metrics.paired import Sums, calibration_error, relative_loss
 from training.run import prepare, train_task
-from training.segments import segments
-from training.setting import Setting
 
 DATES = ("2024-08-15", "2024-10-20")  # more than a horizon apart
 SOON = "2024-10-10"  # less than that before the second

@@ -8,17 +8,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from features import build as building
-from features.compared import topics
-from features.config import Config
-from features.crowd import Crowd, together
+from features.config.sections import Config
 from features.errors import StoreError
-from features.fresh import merge
-from features.gather import FOLDER, PART, counted, read, write
-from features.panel import Rows, build
-from features.store import Store
+from features.global_counts import Crowd, together
+from features.ingest import build as building
+from features.language.feature import Feature, FeatureSet, Stream
+from features.panel.build import Rows, build
+from features.panel.comparisons import topics
+from features.store.global_counts import FOLDER, PART, counted, read, write
+from features.store.merge import merge
+from features.store.reader import Store
 from features.timeline import instant
-from features.windows import Feature, FeatureSet, Stream
 from tests.crowds import NOW, crowd
 from tests.shops import config, event, opened, run
 from tests.shops import write as write_log

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from features.errors import BundleError
-from features.files import text_digest
+from features.system.files import text_digest
 from models.bundle import FORMAT, MANIFEST, load
 from tests.goldens import EXPECTED, FOLDER, machine, made, scored
 

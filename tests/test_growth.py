@@ -12,15 +12,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from features import build, duck, renew, runs
-from features.config import Config
-from features.contents import Contents
+from features.config.sections import Config
 from features.errors import StoreError
-from features.files import digest
-from features.ids import repeated_rows
-from features.report import render
-from features.schema import bucket_of
-from features.tally import statistics
+from features.ingest import build, update
+from features.ingest.changes import Contents
+from features.ingest.deduplicate import repeated_rows
+from features.ingest.report import render
+from features.log import staging
+from features.log.schema import bucket_of
+from features.store.statistics import statistics
+from features.system import duck
+from features.system.files import digest
 from features.timeline import DAY_US, instant
 from tests.shops import config, event, opened, run, write
 
@@ -74,8 +76,8 @@ def test_a_store_that_grew_is_the_store_of_one_ingest_of_everything(
     last, arrived = 0, dict[str, int]()
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(build, "ROWS_PER_BUCKET", 4)
-        patched.setattr(runs, "ROWS", 5)
-        for module in (build, renew) if apart else ():  # each customer in a bucket that stays its own
+        patched.setattr(staging, "ROWS", 5)
+        for module in (build, update) if apart else ():  # each customer in a bucket that stays its own
             patched.setattr(module, "buckets_for", lambda _: BUCKETS)
         for step in [[("log/a.csv", first)], *steps]:
             for name, rows in step:
@@ -105,7 +107,7 @@ def _assert_as_if_built_whole(shop: Config, folder: Path, arrived: dict[str, int
     found = opened(shop).manifest
     assert {file.digest: file.arrival for file in found.taken} == arrived
     logs, profiles = (
-        tuple(renew.staged(shop, file) for file in found.taken if file.kind == kind) for kind in ("log", "profile")
+        tuple(update.staged(shop, file) for file in found.taken if file.kind == kind) for kind in ("log", "profile")
     )
     contents = Contents(logs, profiles)
     if shop.log.id:

@@ -18,11 +18,11 @@ import pytest
 from typer.testing import CliRunner
 
 import journeycast
-from features.config import Config, load
+from features.config.sections import Config, load
 from features.errors import ConfigError, LogError
-from features.ingest import ingest
-from features.init import init
-from features.propose import HUMAN_DAYS
+from features.ingest.run import ingest
+from features.init.draft import init
+from features.init.task_proposals import HUMAN_DAYS
 from features.timeline import instant
 
 START = datetime(2023, 1, 2, 9, 30, tzinfo=UTC)

@@ -5,8 +5,8 @@ import math
 import numpy as np
 from hypothesis import given
 
-from features.panel import Panel, Rows, build
-from features.windows import Feature
+from features.language.feature import Feature
+from features.panel.build import Panel, Rows, build
 from tests.oracle import oracle
 from tests.worlds import CUTOFFS, EVERY_FEATURE, World, worlds
 

@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.config import TaskConfig
-from features.panel import Rows
+from features.config.sections import TaskConfig
+from features.panel.build import Rows
 from features.timeline import DAY_US
 from tests.worlds import START, Event, World, world
-from training.labels import Labels, decisions, labels, whole
+from training.dataset.labels import Labels, decisions, labels, whole
 
 CUTOFF = START + 100 * DAY_US
 HORIZON = 30

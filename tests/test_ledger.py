@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from sqlalchemy import NullPool, create_engine, make_url, text
 
-from features.config import Config, parse
+from features.config.sections import Config, parse
 from features.errors import ConfigError, DatabaseError, DiskError, LedgerError
-from features.files import canonical_json, text_digest
-from models import database as door
-from models.database import Database
+from features.system.files import canonical_json, text_digest
+from models.databases import sql as door
+from models.databases.sql import Database
 from models.ledger import ADDRESS, TABLE, Entry, Ledger, live_on, served, serving
 
 FIELDS: dict[str, Any] = {"digest": "d" * 64, "who": "anna", "when_us": 10, "why": "it is better ✓", "evidence": {}}

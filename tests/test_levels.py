@@ -11,10 +11,10 @@ from scipy.special import expit, logit
 
 from features.journeys import Floats
 from features.timeline import DAY_US
-from models.calendar import Level, unpack_level
-from training.labels import Labels
-from training.levels import DRIFT_WIDTHS, MEAN_SIZE, YEAR, Shifts, forecast, level, levelled, missing_shift, shifts
-from training.panels import Examples
+from models.predictor.level import Level, unpack_level
+from training.dataset.examples import Examples
+from training.dataset.labels import Labels
+from training.fit.level import DRIFT_WIDTHS, MEAN_SIZE, YEAR, Shifts, forecast, level, levelled, missing_shift, shifts
 
 RAMP = Level(100 * DAY_US, 7.0, (0.0, 0.7, -0.7), (0.1, 0.2, 0.4))
 MONTHS: Floats = np.linspace(0.0, 720.0, 25)

@@ -9,9 +9,9 @@ import pytest
 from scipy.special import logit
 
 from features.journeys import Floats
-from models.boosted import QUIET, Trees
-from models.linear import WIDEST, Linear, Scale
-from models.rungs import Probability, Rung, moved, unpack
+from models.ladder.lightgbm import QUIET, Trees
+from models.ladder.logistic import WIDEST, Linear, Scale
+from models.ladder.rung import Probability, Rung, moved, unpack
 from tests.test_expectations import NAMES, POSITION, PROBABLE, SILENCE, customers
 
 COLUMNS = (NAMES[4], NAMES[5], NAMES[6])

@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from features.config import parse
-from features.report import render
-from features.rules import LATE
-from features.store import Store
+from features.config.sections import parse
+from features.ingest.report import render
+from features.log.cells import LATE
+from features.store.reader import Store
 from features.timeline import BEGINNING, DAY_US, instant
-from features.zones import local_days
+from features.timezones import local_days
 from tests.shops import NOW, config, digest_of, event, opened, run, write
 
 ROWS = [

@@ -10,9 +10,9 @@ from sklearn.linear_model import LogisticRegression
 from features.journeys import Floats, Ints
 from features.timeline import DAY_US
 from tests.test_expectations import POSITION, PROBABLE, customers
-from training.labels import Labels
-from training.logistic import FEWEST_CUTOFFS, Fitted, fit_logistic
-from training.panels import Examples
+from training.dataset.examples import Examples
+from training.dataset.labels import Labels
+from training.fit.logistic import FEWEST_CUTOFFS, Fitted, fit_logistic
 
 MONTHS = np.arange(24) * 30
 FIVE = {name: place for place, name in enumerate("abcde")}

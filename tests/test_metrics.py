@@ -9,8 +9,8 @@ from sklearn import metrics as oracle
 from sklearn.linear_model import LogisticRegression
 
 from features.journeys import Floats
-from training import bootstrap, metrics
-from training.metrics import Metric
+from training.metrics import bootstrap, metrics
+from training.metrics.metrics import Metric
 
 ONES = np.ones((1, 400))
 AT = 0.4

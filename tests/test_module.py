@@ -7,14 +7,14 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from features import partition
-from features.config import Config, parse
+from features.config.sections import Config, parse
 from features.errors import BundleError, ConfigError, FeatureError
-from features.fresh import merge
-from features.module import own_features, read
-from features.panel import Rows, build
-from features.store import Store
-from features.windows import Feature, FeatureSet, Stream
+from features.language.feature import Feature, FeatureSet, Stream
+from features.panel.build import Rows, build
+from features.sets.user_module import own_features, read
+from features.spark import jobs
+from features.store.merge import merge
+from features.store.reader import Store
 from models.bundle import equipped, load, save
 from tests import fitted
 from tests.crowds import NOW, crowd
@@ -44,7 +44,7 @@ def longest_silence(seen: Seen) -> float:
 def web_money(seen):
     return np.nansum(seen.value[seen.categories["channel"] == "web"])
 """
-HEAD = "from features.custom import feature\nfrom features.windows import Feature, Stream\n"
+HEAD = "from features.language.functions import feature\nfrom features.windows import Feature, Stream\n"
 
 
 def of(source: str = SOURCE) -> FeatureSet:
@@ -140,13 +140,13 @@ def test_fresh_events_give_what_ingested_ones_give(tmp_path: Path) -> None:
 def test_executors_give_what_one_machine_gives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int) -> None:
     shop = crowd(tmp_path, 60, without="id")
     run(shop, now=NOW)
-    monkeypatch.setattr(partition, "CHUNK_ROWS", most)
+    monkeypatch.setattr(jobs, "CHUNK_ROWS", most)
     own = of()
     assert own.module is not None
-    given: dict[str, Any] = {"features": own.to_json(), "cutoffs": CUTOFFS, "config": partition.plain(shop)}
+    given: dict[str, Any] = {"features": own.to_json(), "cutoffs": CUTOFFS, "config": jobs.plain(shop)}
     given["module"] = (own.module.name, own.module.source)
-    batches = list(partition.panels(_batches(_partition(shop)), shop.folder, **given))
-    table = pa.Table.from_batches(batches, partition.panel_schema(own))
+    batches = list(jobs.panels(_batches(_partition(shop)), shop.folder, **given))
+    table = pa.Table.from_batches(batches, jobs.panel_schema(own))
     journeys = Store.open(shop.workspace_path, shop).bucket(0)
     expected = build(journeys, Rows.grid(len(journeys), np.array(CUTOFFS)), own)
     assert table.schema.names[2:] == list(own.names)

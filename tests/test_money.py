@@ -6,14 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from features.config import Config, TaskConfig
+from features.config.sections import Config, TaskConfig
 from features.timeline import DAY_US, instant, iso
-from models.calendar import Level
+from models.predictor.level import Level
 from serving.score import score
 from tests.shops import Row, event, opened, run, write
 from tests.test_levels import came
 from tests.test_training import config
-from training.levels import levelled_money, money_level
+from training.fit.level import levelled_money, money_level
 from training.run import train
 
 FIRST, LAST = instant("2024-01-01"), 400

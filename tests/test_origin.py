@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from models.boosted import Growth
+from models.ladder.lightgbm import Growth
 from tests.shops import event, opened, run, write
 from tests.test_training import config
-from training.origin import SOURCES, code_version, origin, source_digest, study_name
+from training.context import Setting
+from training.dataset.split import split
+from training.request import SOURCES, code_version, origin, source_digest, study_name
 from training.run import prepare
-from training.setting import Setting
-from training.split import split
 
 CHURN = "churn"
 

@@ -4,16 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from features.config import Config
+from features.config.sections import Config
 from features.errors import BundleError, ConfigError
-from features.module import own_features
-from features.store import Store
+from features.sets.user_module import own_features
+from features.store.reader import Store
 from models.bundle import save
 from models.registry.versions import Registry
-from serving.champions import champions
-from serving.online import Customer, Online, Question
 from serving.score import score
-from serving.served import Served
+from serving.scoring.champions import champions
+from serving.scoring.online import Customer, Online, Question
+from serving.scoring.served_model import Served
 from tests import fitted
 from tests.bases import EMOJI, FACTS, base, rows
 from tests.test_module import SOURCE

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from features.errors import ConfigError
 from features.journeys import Floats, Journeys, Profile
-from features.panel import Rows, build
-from features.windows import Feature, FeatureSet, Stream
+from features.language.feature import Feature, FeatureSet, Stream
+from features.panel.build import Rows, build
 from tests.worlds import CUTOFFS, EVERY_FEATURE, Event, World, all_columns, events, facts, same_bits, world, worlds
 
 GRID = np.array(CUTOFFS, np.int64)

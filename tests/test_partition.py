@@ -13,15 +13,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features import gather, partition
-from features.compared import topics
-from features.config import Config, parse
-from features.crowd import summed, together
+from features.config.sections import Config, parse
 from features.errors import LogError, StoreError
-from features.panel import Rows, build
-from features.partition import ASKED, ATTRIBUTE, EVENT, PROFILE, Checks
-from features.store import Store
-from features.windows import FeatureSet
+from features.global_counts import summed, together
+from features.language.feature import FeatureSet
+from features.panel.build import Rows, build
+from features.panel.comparisons import topics
+from features.spark import jobs
+from features.spark.jobs import ASKED, ATTRIBUTE, EVENT, PROFILE, Checks
+from features.store import global_counts
+from features.store.reader import Store
 from tests.crowds import NOW, crowd
 from tests.shops import run
 from tests.worlds import COMPARISONS, CUTOFFS, EVERY_FEATURE, same_bits
@@ -33,11 +34,11 @@ def test_a_panel_of_chunks_is_the_panel_of_the_store(
 ) -> None:
     shop = crowd(tmp_path, 60, without="id")
     run(shop, now=NOW)
-    monkeypatch.setattr(partition, "CHUNK_ROWS", most)
-    monkeypatch.setattr(partition, "CELLS", 50 * most)
-    given: dict[str, Any] = {"features": EVERY_FEATURE.to_json(), "cutoffs": CUTOFFS, "config": partition.plain(shop)}
-    batches = list(partition.panels(_batches(_partition(shop)), shop.folder, **given))
-    table = pa.Table.from_batches(batches, partition.panel_schema(EVERY_FEATURE))
+    monkeypatch.setattr(jobs, "CHUNK_ROWS", most)
+    monkeypatch.setattr(jobs, "CELLS", 50 * most)
+    given: dict[str, Any] = {"features": EVERY_FEATURE.to_json(), "cutoffs": CUTOFFS, "config": jobs.plain(shop)}
+    batches = list(jobs.panels(_batches(_partition(shop)), shop.folder, **given))
+    table = pa.Table.from_batches(batches, jobs.panel_schema(EVERY_FEATURE))
     journeys = Store.open(shop.workspace_path, shop).bucket(0)
     expected = build(journeys, Rows.grid(len(journeys), np.array(CUTOFFS)), EVERY_FEATURE)
     assert (len(batches) > 10) == (most == 40)
@@ -52,15 +53,15 @@ def test_what_chunks_add_up_to_is_what_everybody_did(
 ) -> None:
     shop = crowd(tmp_path, 60, without="id")
     run(shop, now=NOW)
-    monkeypatch.setattr(partition, "CHUNK_ROWS", most)
-    sent: dict[str, Any] = {"features": COMPARISONS.to_json(), "config": partition.plain(shop)}
-    found = pa.Table.from_batches(partition.counts(_batches(_partition(shop)), shop.folder, **sent), partition.COUNTS)
+    monkeypatch.setattr(jobs, "CHUNK_ROWS", most)
+    sent: dict[str, Any] = {"features": COMPARISONS.to_json(), "config": jobs.plain(shop)}
+    found = pa.Table.from_batches(jobs.counts(_batches(_partition(shop)), shop.folder, **sent), jobs.COUNTS)
     asked = topics(COMPARISONS)
     everybody = together([summed(found.column("key").to_numpy(), found.column("count").to_numpy())], asked)
-    gather.write(tmp_path / "sent.arrow", everybody)
+    global_counts.write(tmp_path / "sent.arrow", everybody)
     sent |= {"cutoffs": CUTOFFS, "crowd": str(tmp_path / "sent.arrow")}
-    batches = partition.panels(_batches(_partition(shop)), shop.folder, **sent)
-    table = pa.Table.from_batches(batches, partition.panel_schema(COMPARISONS))
+    batches = jobs.panels(_batches(_partition(shop)), shop.folder, **sent)
+    table = pa.Table.from_batches(batches, jobs.panel_schema(COMPARISONS))
     journeys = Store.open(shop.workspace_path, shop).with_crowd(asked).bucket(0)
     expected = build(journeys, Rows.grid(len(journeys), np.array(CUTOFFS)), COMPARISONS)
     assert same_bits(np.stack([column.to_numpy() for column in table.columns[2:]], axis=1), expected.values)
@@ -70,7 +71,7 @@ def test_what_chunks_add_up_to_is_what_everybody_did(
 def test_a_customer_is_never_cut(lengths: list[int], size: int, most: int) -> None:
     names = [f"c{number}" for number, length in enumerate(lengths) for _ in range(length)]
     rows = pa.table({"customer": pa.array(names, pa.string()), "row": pa.array(range(len(names)), pa.int64())})
-    chunks = list(partition._whole_customers(_batches(rows, size), most))
+    chunks = list(jobs._whole_customers(_batches(rows, size), most))
     assert [row for chunk in chunks for row in chunk.column("row").to_pylist()] == list(range(len(names)))
     customers = [set(chunk.column("customer").to_pylist()) for chunk in chunks]
     assert sum(map(len, customers)) == len(set(names))
@@ -92,7 +93,7 @@ def test_an_attribute_is_a_number_only_where_every_chunk_has_numbers(tmp_path: P
     found = [
         dict(zip(*batch.to_pydict().values(), strict=True))
         for chunk in chunks
-        for batch in partition.kinds(_batches(chunk), tmp_path, config=partition.plain(shop))
+        for batch in jobs.kinds(_batches(chunk), tmp_path, config=jobs.plain(shop))
     ]
     assert found == [{"size": "number"}, {"size": "category"}]
 
@@ -110,7 +111,7 @@ def test_what_is_sent_of_a_configuration_reads_rows_the_same_way(tmp_path: Path)
     shop = parse(
         {"log": {"categories": ["c"], "complete_until": "2020-01-01"}, "tasks": {"offer": task}}, folder=tmp_path
     )
-    read = Config.model_validate(partition.plain(shop))
+    read = Config.model_validate(jobs.plain(shop))
     assert (read.stored_categories, read.stored_numbers) == (("c", "campaign"), ("p",))
     assert read.log.complete_until_us == shop.log.complete_until_us
 
@@ -129,7 +130,7 @@ def test_rows_that_cannot_be_right_are_refused(
     rows = pa.table({"customer": customers, "kind": [ASKED] * 3, "at": pa.array(at, pa.int64())})
     none = FeatureSet(()).to_json()
     with pytest.raises(error, match=message):
-        list(partition.panels(_batches(rows), tmp_path, config={"folder": "."}, features=none, cutoffs=None))
+        list(jobs.panels(_batches(rows), tmp_path, config={"folder": "."}, features=none, cutoffs=None))
 
 
 def _partition(shop: Config) -> pa.Table:
@@ -151,12 +152,12 @@ def _partition(shop: Config) -> pa.Table:
 def _checked(shop: Config, kind: Any) -> pa.Table:
     files = sorted((shop.folder / {"log": "log", "profile": "people"}[kind]).iterdir())
     rows = pa.concat_tables(map(pq.read_table, files))
-    sent = partition.plain(shop)
+    sent = jobs.plain(shop)
     kinds: dict[str, str] = {}
-    for found in partition.kinds(_batches(rows), shop.folder, config=sent) if kind == "profile" else ():
+    for found in jobs.kinds(_batches(rows), shop.folder, config=sent) if kind == "profile" else ():
         kinds = dict(zip(*found.to_pydict().values(), strict=True))
-    schema = partition.check_schema(rows.schema, shop.folder, Checks(shop, kind, NOW, kinds))
-    batches = partition.check(_batches(rows), shop.folder, config=sent, kind=kind, now_us=NOW, kinds=kinds)
+    schema = jobs.check_schema(rows.schema, shop.folder, Checks(shop, kind, NOW, kinds))
+    batches = jobs.check(_batches(rows), shop.folder, config=sent, kind=kind, now_us=NOW, kinds=kinds)
     return pa.Table.from_batches(batches, schema)
 
 

@@ -7,11 +7,11 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from features.journeys import Floats
-from models.action import Actions
-from training.curves import equal_groups, gained, rate_interval, thinned
-from training.plots import actions, canvas, causes, money, probability, quality, search
-from training.plots.gains import gains
-from training.studied import Learnt, Moved, Part
+from models.predictor.actions import Actions
+from training.evaluation.diagnostics import Learnt, Moved, Part
+from training.tracking.plots import actions, attributions, canvas, diagnostics, money, probability, search
+from training.tracking.plots.curves import equal_groups, gained, rate_interval, thinned
+from training.tracking.plots.gains import gains
 
 N = 400
 CHANCE = np.random.default_rng(5)
@@ -70,12 +70,12 @@ def every_figure(truth: Floats, paid: Floats, model: Floats, baseline: Floats) -
         "distribution": probability.distribution(truth, model, title=T, happened="left", otherwise="stayed"),
         "deciles": money.deciles(paid, model, baseline, title=T),
         "coverage": money.coverage(paid, model, model * 0, model * 9, title=T),
-        "importance": causes.importance(["days since the last purchase", "number of visits"], model[:2], title=T),
+        "importance": attributions.importance(["days since the last purchase", "number of visits"], model[:2], title=T),
         "actions": actions.actions(ACTIONS, title=T),
         "values": actions.values(ACTIONS, title=T),
-        "learning": quality.learning(LEARNT, (0.6, 0.5, 0.7), title=T, money=False),
-        "stability": quality.stability(PERIODS, title=T),
-        "shap": causes.shap(["days since the last purchase", "visits"], moved(model), title=T, unit="moved by"),
+        "learning": diagnostics.learning(LEARNT, (0.6, 0.5, 0.7), title=T, money=False),
+        "stability": diagnostics.stability(PERIODS, title=T),
+        "shap": attributions.shap(["days since the last purchase", "visits"], moved(model), title=T, unit="moved by"),
         "history": search.history(TRIALS, title=T),
         "importances": search.importances({"min_rows": 0.7, "leaves": 0.3}, title=T),
     }
@@ -120,7 +120,7 @@ def test_the_legend_tells_model_from_baseline_by_figure() -> None:
 
 
 def test_importance_counts_what_is_used_and_cuts_long_names() -> None:
-    figure = causes.importance(
+    figure = attributions.importance(
         ["x" * 200, *("y" * k for k in range(1, 30))], np.r_[50.0, np.ones(24), np.zeros(5)], title=T
     )
     axes = figure.axes[0]
@@ -178,7 +178,7 @@ def test_only_nothing_was_done_says_so() -> None:
 
 
 def test_the_learning_curve_says_how_many_customers_each_point_learnt_from() -> None:
-    axes = quality.learning(LEARNT, (0.6, 0.5, 0.7), title=T, money=False).axes[0]
+    axes = diagnostics.learning(LEARNT, (0.6, 0.5, 0.7), title=T, money=False).axes[0]
     assert [tick.get_text() for tick in axes.get_xticklabels()] == [
         "1/4\n100 customers\n400 rows",
         "all\n400 customers\n1,600 rows",
@@ -188,20 +188,22 @@ def test_the_learning_curve_says_how_many_customers_each_point_learnt_from() -> 
 
 def test_the_learning_curve_of_money_is_drawn_in_money() -> None:
     squared = (Learnt(1.0, 9, 9, [400.0, 100.0, 900.0]),)
-    axes = quality.learning(squared, (900.0, 400.0, 1600.0), title=T, money=True).axes[0]
+    axes = diagnostics.learning(squared, (900.0, 400.0, 1600.0), title=T, money=True).axes[0]
     assert axes.lines[0].get_ydata() == pytest.approx([20.0])
 
 
 def test_stability_says_that_only_the_last_period_tests_the_choice() -> None:
-    left, right = quality.stability(PERIODS, title=T).axes
+    left, right = diagnostics.stability(PERIODS, title=T).axes
     assert [axes.get_title("left")[:8] for axes in (left, right)] == ["AUROC (h", "log-loss"]
     assert "only the last one is a test of the choice" in right.get_xlabel()
-    assert quality.stability(PERIODS[1:], title=T).axes[1].get_xlabel() == "history is too short for an earlier period"
+    assert (
+        diagnostics.stability(PERIODS[1:], title=T).axes[1].get_xlabel() == "history is too short for an earlier period"
+    )
 
 
 def test_a_period_whose_figure_says_nothing_is_drawn() -> None:
     nothing: dict[str, list[float | None]] = {"auroc": [None, None, None], "log_loss": [0.5, 0.4, 0.6]}
-    assert canvas.png(quality.stability([Part("2024-01-01", 3, 0.0, nothing, nothing)], title=T))
+    assert canvas.png(diagnostics.stability([Part("2024-01-01", 3, 0.0, nothing, nothing)], title=T))
 
 
 def test_the_search_marks_what_was_stopped_and_what_failed_and_where_the_best_is() -> None:
@@ -216,9 +218,9 @@ def test_the_search_marks_what_was_stopped_and_what_failed_and_where_the_best_is
 @pytest.mark.parametrize(
     ("figure", "sentence"),
     [
-        (quality.learning((), (), title=T, money=False), "no later rows"),
-        (quality.stability((), title=T), "no later rows"),
-        (causes.shap([], None, title=T, unit=""), "every customer gets the same answer"),
+        (diagnostics.learning((), (), title=T, money=False), "no later rows"),
+        (diagnostics.stability((), title=T), "no later rows"),
+        (attributions.shap([], None, title=T, unit=""), "every customer gets the same answer"),
         (search.history((), title=T), "No search"),
         (search.importances({}, title=T), "Too few trials"),
         (actions.values(replace(ACTIONS, metrics={}), title=T), "no policy has a value yet"),
@@ -235,7 +237,7 @@ def test_a_long_name_keeps_its_window() -> None:
 
 
 def test_points_of_equal_place_are_spread_to_both_sides_within_their_row() -> None:
-    heights = causes._swarm(np.r_[np.zeros(50), 1.0])
+    heights = attributions._swarm(np.r_[np.zeros(50), 1.0])
     assert abs(heights).max() <= 0.5
     assert len(np.unique(heights[:50])) == 50
     assert heights[50] == 0

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from features.config import TaskConfig
+from features.config.sections import TaskConfig
 from features.journeys import Journeys
 from features.timeline import DAY_US
-from models.action import Actions, unpack_actions
+from models.predictor.actions import Actions, unpack_actions
 from tests.worlds import START, Event, world
-from training.policy import learn
+from training.fit.actions import learn
 
 END = START + 400 * DAY_US
 

@@ -12,20 +12,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.config import TaskConfig
-from features.panel import Rows
+from features.config.sections import TaskConfig
+from features.panel.build import Rows
 from features.timeline import DAY_US, FOREVER
 from models.tasks import population
 from serving.batch import Run
-from serving.judge import Asked, judge_everyone, monotone
-from serving.online import Online
-from serving.served import Served
+from serving.scoring.judge import Asked, judge_everyone, monotone
+from serving.scoring.online import Online
+from serving.scoring.served_model import Served
 from tests import bases, fitted
 from tests.fitted import FEATURES, task_config
 from tests.test_service import Client
 from tests.test_truth_tables import CHURN, COFFEE, CONTRACT, LEADS, VALUE
 from tests.worlds import CUTOFFS, Event, World, worlds
-from training import panels
+from training.dataset import examples
 
 OFFER = task_config(
     name="offer",
@@ -59,8 +59,8 @@ def trained_on(of: World, task: TaskConfig, cutoff: int, now: int) -> list[str]:
     journeys = of.journeys().as_of(now)
     if task.kind == "next_action":  # its rows are decisions; the base is asked by the same function
         return sorted(journeys.customers[population(task, journeys, Rows.grid(len(journeys), np.array([cutoff])))])
-    asked = panels.Asked(task, 30, FEATURES, FOREVER, 10**6)
-    return sorted(panels.examples(lambda: [journeys], asked, [cutoff]).customer)
+    asked = examples.Asked(task, 30, FEATURES, FOREVER, 10**6)
+    return sorted(examples.examples(lambda: [journeys], asked, [cutoff]).customer)
 
 
 @pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
@@ -79,7 +79,7 @@ def test_the_base_at_training_is_the_base_that_is_scored() -> None:
     ]
     of = World(tuple(rows))
     for task in (CHURN, CANCELS, COFFEE, LEADS, VALUE):
-        values = panels.base_values(lambda: [of.journeys()], task, FEATURES, CUTOFFS[0], 10**6)
+        values = examples.base_values(lambda: [of.journeys()], task, FEATURES, CUTOFFS[0], 10**6)
         assert 0 < len(values) == len(scored(of, task, CUTOFFS[0])) < 40
 
 

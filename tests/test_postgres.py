@@ -9,11 +9,11 @@ from sqlalchemy import create_engine, make_url, text
 
 from models.ledger import ADDRESS as LEDGER
 from models.promotion import Hand, Succession
-from models.registry.door import ADDRESS as TRACKING
+from models.registry.client import ADDRESS as TRACKING
 from tests.shops import opened, run, write
 from tests.test_training import config, crowd
 from training.run import train
-from training.tune.budget import ADDRESS as STUDIES
+from training.tuning.budget import ADDRESS as STUDIES
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow]
 

@@ -18,18 +18,18 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 import journeycast
-from features.config import Config
+from features.config.sections import Config
 from features.errors import BundleError, ConfigError, DatabaseError, JourneycastError, LedgerError
 from models import promotion
-from models.database import Database
+from models.databases.sql import Database
 from models.ledger import TABLE, Ledger
 from models.promotion import Hand, Succession, who
 from models.registry.versions import Registry, Standing, Version
 from tests.heirs import ASKED, TASK, hand, prepared, promote, register
 from tests.torture.killed import ended, forked
-from training.history import history, table
-from training.history import promote as promote_by_hand
-from training.history import rollback as roll_back_by_hand
+from training.lifecycle.versions import history, table
+from training.lifecycle.versions import promote as promote_by_hand
+from training.lifecycle.versions import rollback as roll_back_by_hand
 
 SHOPS = count()
 

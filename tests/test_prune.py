@@ -11,9 +11,9 @@ from pathlib import Path
 import optuna
 import pytest
 
-from features.config import Config, parse
+from features.config.sections import Config, parse
 from features.errors import JourneycastError, LogError, StoreError
-from features.ingest import alone
+from features.ingest.run import alone
 from features.timeline import DAY_US
 from models.bundle import save
 from models.ledger import Entry
@@ -21,9 +21,9 @@ from models.promotion import Hand, Succession
 from models.registry.removal import past_runs
 from models.registry.versions import Version
 from tests import fitted, shops
-from training import prune as verb
-from training.prune import Pruned, prune, total
-from training.tune.budget import study_address
+from training.lifecycle import prune as verb
+from training.lifecycle.prune import Pruned, prune, total
+from training.tuning.budget import study_address
 
 TASK = "offer"
 OFFER = {

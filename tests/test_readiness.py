@@ -11,14 +11,14 @@ import pytest
 from rich.console import Console
 
 import journeycast
-from features.config import Config, parse
+from features.config.sections import Config, parse
 from features.errors import ConfigError, StoreError
-from features.store import Store
+from features.store.reader import Store
 from features.timeline import DAY_US, instant, iso
 from tests.shops import Row, event, opened, run, write
-from training.readiness import Ready, page, readiness
+from training.readiness.readiness import Ready, page, readiness
+from training.readiness.requirements import BEST, FULL, GRADED, LEARNT, NEVER, OWN, READY, TEST, TREES
 from training.run import prepare, train_task
-from training.steps import BEST, FULL, GRADED, LEARNT, NEVER, OWN, READY, TEST, TREES
 
 FIRST = instant("2024-01-01")
 LENGTH = 420  # days of the steady shop

@@ -18,11 +18,11 @@ import pytest
 from sqlalchemy import Engine
 from sqlalchemy.event import listen
 
-from features.config import Config, parse
+from features.config.sections import Config, parse
 from features.errors import BundleError, JourneycastError
-from features.files import TEMPORARY, text_digest
-from models import process
-from models.registry.door import ADDRESS, hurried, place
+from features.system import processes
+from features.system.files import TEMPORARY, text_digest
+from models.registry.client import ADDRESS, hurried, place
 from models.registry.runs import PROCESS
 from models.registry.versions import Registry, Standing, Version
 from tests.torture.killed import ended, forked
@@ -102,8 +102,8 @@ def other_process() -> Iterator["subprocess.Popen[bytes]"]:
 
 
 def identity_of(pid: int) -> str:
-    host, boot, space, _, _ = process.identity().split(" ")
-    return " ".join((host, boot, space, str(pid), process._start(pid)))
+    host, boot, space, _, _ = processes.identity().split(" ")
+    return " ".join((host, boot, space, str(pid), processes._start(pid)))
 
 
 def test_only_runs_of_dead_processes_are_closed(registry: Registry, other_process: "subprocess.Popen[bytes]") -> None:
@@ -125,21 +125,21 @@ def test_only_runs_of_dead_processes_are_closed(registry: Registry, other_proces
 
 def test_a_process_is_gone_once_it_ended(other_process: "subprocess.Popen[bytes]") -> None:
     identity = identity_of(other_process.pid)
-    assert not process.is_gone(identity)
+    assert not processes.is_gone(identity)
     other_process.kill()
     other_process.wait()
-    assert process.is_gone(identity)
+    assert processes.is_gone(identity)
 
 
 def test_without_proc_a_process_is_known_by_its_number(
     other_process: "subprocess.Popen[bytes]", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(process, "PROC", Path("/nowhere"))
+    monkeypatch.setattr(processes, "PROC", Path("/nowhere"))
     identity = identity_of(other_process.pid)
-    assert not process.is_gone(identity)
+    assert not processes.is_gone(identity)
     other_process.kill()
     other_process.wait()
-    assert process.is_gone(identity)
+    assert processes.is_gone(identity)
 
 
 def test_a_registered_bundle_is_the_challenger(registry: Registry, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.boosted import Grower, Growth, sample
+from models.ladder.lightgbm import Grower, Growth, sample
 from tests.shops import run, write
 from tests.test_training import config, crowd
 from tests.torture.sizes import size

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from features import duck, rules
-from features.rules import Cell
+from features.log import cells
+from features.log.cells import Cell
+from features.system import duck
 
 CELLS = [
     None, "", " ", "anna", "😀", "a\tb", "a\u0085b", "x" * 256, "x" * 257, "é" * 129, "😀" * 64, "😀" * 65,
@@ -47,7 +48,7 @@ def python(rule: Callable[[Any], Any], value: Any) -> Any:
 
 @pytest.mark.parametrize(
     ("expression", "rule"),
-    [(rules.sql_text, rules.text), (rules.sql_time, lambda value: rules.time(value, "UTC"))],
+    [(cells.sql_text, cells.text), (cells.sql_time, lambda value: cells.time(value, "UTC"))],
     ids=["text", "time"],
 )
 def test_sql_and_python_read_a_cell_alike(expression: Callable[[Cell], str], rule: Callable[[Any], Any]) -> None:
@@ -56,20 +57,20 @@ def test_sql_and_python_read_a_cell_alike(expression: Callable[[Cell], str], rul
 
 
 def test_sql_and_python_read_a_number_alike() -> None:
-    finite = [None if value is None or not math.isfinite(value) else value for value in sql(rules.sql_number, CELLS)]
-    assert dict(zip(map(repr, CELLS), finite, strict=True)) == {repr(v): python(rules.number, v) for v in CELLS}
+    finite = [None if value is None or not math.isfinite(value) else value for value in sql(cells.sql_number, CELLS)]
+    assert dict(zip(map(repr, CELLS), finite, strict=True)) == {repr(v): python(cells.number, v) for v in CELLS}
 
 
 def test_sql_and_python_refuse_the_same_customers() -> None:
     def reason(cell: Cell) -> str:
-        text = f"({rules.sql_text(cell)})"
-        checks = [(rules.sql_nested(cell), rules.NESTED), *rules.sql_bad_customer(text)]
-        checks.append((rules.sql_control(text), rules.CONTROL))
+        text = f"({cells.sql_text(cell)})"
+        checks = [(cells.sql_nested(cell), cells.NESTED), *cells.sql_bad_customer(text)]
+        checks.append((cells.sql_control(text), cells.CONTROL))
         return "CASE " + " ".join(f"WHEN {bad} THEN '{why}'" for bad, why in checks) + " END"
 
     def told(value: Any) -> str | None:
         try:
-            rules.customer(value)
+            cells.customer(value)
         except ValueError as error:
             return str(error)
         return None
@@ -85,10 +86,10 @@ def test_sql_and_python_refuse_the_same_customers() -> None:
 )
 def test_any_text_and_number_is_read_alike(values: list[Any]) -> None:
     values = [value for value in values if not isinstance(value, str) or value.isascii() or value.isprintable()]
-    assert sql(rules.sql_text, values) == [python(rules.text, value) for value in values]
+    assert sql(cells.sql_text, values) == [python(cells.text, value) for value in values]
 
 
 def test_a_time_that_is_twice_or_never_takes_the_later_offset() -> None:
     twice, never = "2020-10-25T02:30:00", "2020-03-29T02:30:00"
-    assert rules.time(twice, "Europe/Paris") == rules.time("2020-10-25T02:30:00+01:00", "UTC")
-    assert rules.time(never, "Europe/Paris") == rules.time("2020-03-29T02:30:00+02:00", "UTC")
+    assert cells.time(twice, "Europe/Paris") == cells.time("2020-10-25T02:30:00+01:00", "UTC")
+    assert cells.time(never, "Europe/Paris") == cells.time("2020-03-29T02:30:00+02:00", "UTC")

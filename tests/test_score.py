@@ -12,15 +12,15 @@ from hypothesis import strategies as st
 
 from features.errors import InputError, RequestError
 from features.journeys import Floats, Journeys
-from features.panel import Panel, Rows, build
+from features.language.feature import FeatureSet
+from features.panel.build import Panel, Rows, build
 from features.timeline import DAY_US, moment
-from features.windows import FeatureSet
 from models.bundle import Bundle, load, save
-from serving.contract import SCHEMA, ScoreId, ScoreRecord, read_score_id
-from serving.judge import Asked, judge, judge_everyone, monotone
-from serving.reasons import contributions
-from serving.served import Served
-from serving.table import record_batch
+from serving.contract.record import SCHEMA, ScoreId, ScoreRecord, read_score_id
+from serving.scoring.arrow_table import record_batch
+from serving.scoring.judge import Asked, judge, judge_everyone, monotone
+from serving.scoring.reasons import contributions
+from serving.scoring.served_model import Served
 from tests import fitted
 from tests.bases import without_silence
 from tests.fitted import FEATURES
@@ -226,7 +226,7 @@ def test_bundles_with_the_same_features_share_one_panel(monkeypatch: pytest.Monk
         built.append(features)
         return build(journeys, rows, features)
 
-    monkeypatch.setattr("serving.judge.build", counted)
+    monkeypatch.setattr("serving.scoring.judge.build", counted)
     scored(world(*ANNA))
     assert built.count(FEATURES) == 1
 

@@ -7,10 +7,10 @@ import numpy as np
 from features.timeline import DAY_US, instant, iso
 from tests.shops import Row, event, opened, run, write
 from tests.test_training import config
-from training.panels import Asked, Examples, examples
+from training.context import Setting
+from training.dataset.examples import Asked, Examples, examples
+from training.evaluation.segments import segments
 from training.run import prepare
-from training.segments import segments
-from training.setting import Setting
 
 CUTOFF = instant("2024-06-01")
 

@@ -19,17 +19,17 @@ import pytest
 from pydantic import BaseModel
 from starlette.applications import Starlette
 
-from features.config import load
+from features.config.sections import load
 from features.errors import BundleError, ConfigError
-from features.files import write_text
+from features.system.files import write_text
 from models.registry.versions import Registry
-from serving.app import LARGEST_BODY, create_app
 from serving.batch import Run, score_base
-from serving.champions import champions
-from serving.contract import FailureResponse, ModelsResponse, ScoreRecord, ScoreResponse, read_score_id
-from serving.online import Online
+from serving.contract.record import FailureResponse, ModelsResponse, ScoreRecord, ScoreResponse, read_score_id
 from serving.score import score
-from serving.service import serve
+from serving.scoring.champions import champions
+from serving.scoring.online import Online
+from serving.service.app import LARGEST_BODY, create_app
+from serving.service.bento import serve
 from tests.bases import AS_OF, BUNDLES, EMOJI, asked, base, rows, without_silence
 from tests.shops import event
 
@@ -255,7 +255,7 @@ def test_another_method_is_refused_in_the_same_shape(client: Client) -> None:
 def test_a_failure_of_ours_tells_the_client_nothing_of_the_inside(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("serving.app._answer", lambda *_: 1 / 0)
+    monkeypatch.setattr("serving.service.app._answer", lambda *_: 1 / 0)
     assert refused(ask(client, EMOJI)) == (500, "the service failed; its log says where")
 
 
@@ -337,7 +337,7 @@ def port() -> int:
 
 
 def started(config: Path, port: int) -> subprocess.Popen[bytes]:
-    code = f"from serving.service import serve; serve({str(config)!r}, '127.0.0.1', {port})"
+    code = f"from serving.service.bento import serve; serve({str(config)!r}, '127.0.0.1', {port})"
     return subprocess.Popen([sys.executable, "-c", textwrap.dedent(code)], cwd=Path(__file__).parents[1])
 
 

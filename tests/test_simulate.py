@@ -13,12 +13,12 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
-from features.config import load
+from features.config.sections import load
 from features.errors import ConfigError
-from features.simulate import BLOCK, Shop, Simulation, draw_block, simulate
-from features.simulate_life import live
-from features.simulate_people import ACTIONS, NOTHING, draw_people
-from features.simulate_truth import Standing, expected_orders, no_purchase, standing
+from features.simulate.customers import ACTIONS, NOTHING, draw_people
+from features.simulate.process import live
+from features.simulate.truth import Standing, expected_orders, no_purchase, standing
+from features.simulate.write import BLOCK, Shop, Simulation, draw_block, simulate
 from features.timeline import moment
 
 SMALL = Shop(customers=60, history_days=120, future_days=30)

@@ -12,16 +12,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from features.compared import topics
-from features.config import Config
+from features.config.sections import Config
 from features.errors import ConfigError, LogError
+from features.ingest.report import IngestReport
 from features.journeys import Floats
-from features.module import read
-from features.panel import Rows, build
-from features.report import IngestReport
-from features.schema import hash_of
-from features.store import Store
-from features.windows import Feature, FeatureSet, Stream
+from features.language.feature import Feature, FeatureSet, Stream
+from features.log.schema import hash_of
+from features.panel.build import Rows, build
+from features.panel.comparisons import topics
+from features.sets.user_module import read
+from features.store.reader import Store
 from tests.conftest import SERVICES_REQUIRED
 from tests.crowds import NOW, crowd
 from tests.shops import run
@@ -46,7 +46,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     if missing:
         told = f"no {' and no '.join(missing)}: `make spark` installs PySpark, which needs a JRE"
         (pytest.fail if SERVICES_REQUIRED else pytest.skip)(told)
-    from features.spark import session
+    from features.spark.panel import session
 
     folder = tmp_path_factory.mktemp("spark")
     settings = {
@@ -96,7 +96,7 @@ def profile(spark: Any, shop: Config) -> Any:
 def test_every_customer_at_every_cutoff_is_equal_to_the_bit(
     events: Any, profile: Any, shop: Config, expected: Answers
 ) -> None:
-    from features.spark import panel
+    from features.spark.panel import panel
 
     table = panel(events, CUTOFFS, FEATURES, shop, now_us=NOW, profile=profile).toArrow()
     assert table.schema.names == ["customer_id", "cutoff", *FEATURES.names]
@@ -110,7 +110,7 @@ def test_every_customer_at_every_cutoff_is_equal_to_the_bit(
 def test_rows_that_are_asked_for_come_back_each_once_unknown_customers_included(
     spark: Any, events: Any, profile: Any, shop: Config, expected: Answers
 ) -> None:
-    from features.spark import panel
+    from features.spark.panel import panel
 
     some = sorted(expected)[::7]
     pairs = [(name, CUTOFFS[place % 2]) for place, name in enumerate([*some, "nobody", some[0]])]
@@ -127,7 +127,7 @@ def test_rows_that_are_asked_for_come_back_each_once_unknown_customers_included(
 def test_neither_the_zone_of_the_session_nor_small_batches_change_a_bit(
     spark: Any, events: Any, profile: Any, shop: Config, expected: Answers
 ) -> None:
-    from features.spark import panel
+    from features.spark.panel import panel
 
     settings = {"spark.sql.session.timeZone": "America/New_York", "spark.sql.execution.arrow.maxRecordsPerBatch": "97"}
     before = {name: spark.conf.get(name) for name in settings}
@@ -148,7 +148,7 @@ def test_neither_the_zone_of_the_session_nor_small_batches_change_a_bit(
 def test_bad_rows_are_told_with_what_they_held_and_none_is_lost(
     kind: Any, events: Any, profile: Any, shop: Config, report: IngestReport
 ) -> None:
-    from features.spark import check
+    from features.spark.panel import check
 
     checked = check(events if kind == "log" else profile, shop, now_us=NOW, kind=kind).select("reason", "raw").toArrow()
     bad = checked.filter(pc.is_valid(checked.column("reason")))
@@ -159,7 +159,7 @@ def test_bad_rows_are_told_with_what_they_held_and_none_is_lost(
 
 
 def test_customers_come_together_by_the_bucket_of_the_store(spark: Any) -> None:
-    from features.spark import BUCKET
+    from features.spark.panel import BUCKET
 
     names = ["anna", "é", "😀", "c1@x.org", ""]
     rows = spark.createDataFrame([(name,) for name in names], "customer string").selectExpr(
@@ -169,7 +169,7 @@ def test_customers_come_together_by_the_bucket_of_the_store(spark: Any) -> None:
 
 
 def test_a_missing_column_is_told_before_anything_runs(events: Any, shop: Config) -> None:
-    from features.spark import check, panel
+    from features.spark.panel import check, panel
 
     with pytest.raises(LogError, match=r"no column 'money', which \[log\] names as `value`; did you mean 'monee'"):
         check(events.withColumnRenamed("money", "monee"), shop, now_us=NOW)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from features.timeline import DAY_US, days
 from tests.worlds import START
-from training.split import MOST_CUTOFFS, split
+from training.dataset.split import MOST_CUTOFFS, split
 
 spans = st.floats(0, 4000).map(lambda length: START + round(length * DAY_US))
 

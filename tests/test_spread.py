@@ -8,9 +8,9 @@ import pytest
 from numpy.typing import NDArray
 
 from features.journeys import Floats
-from models.amounts import LEVELS, Amounts, Around, unpack_amounts
-from training.grade import grade
-from training.spread import Landed, Missed, amounts, conformal, probability_spread, shortest
+from models.predictor.outcome_distribution import LEVELS, Amounts, Around, unpack_amounts
+from training.fit.intervals import Landed, Missed, amounts, conformal, probability_spread, shortest
+from training.metrics.grade import grade
 
 
 def once(truth: Floats, predicted: Floats) -> Missed:

@@ -11,13 +11,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from features import build, ingest, manifest, runs, taken
-from features.config import Config
+from features.config.sections import Config
 from features.errors import StoreError
-from features.files import digest
+from features.ingest import build
+from features.ingest import run as ingest
 from features.journeys import Journeys
-from features.schema import bucket_of
-from features.store import Store, journey_digest
+from features.log import staging, validate
+from features.log.schema import bucket_of
+from features.store import manifest
+from features.store.reader import Store, journey_digest
+from features.system.files import digest
 from features.timeline import DAY_US, instant
 from tests.shops import NOW, config, digest_of, event, opened, run, write
 
@@ -90,8 +93,8 @@ def test_the_number_of_buckets_changes_no_journey(tmp_path: Path, monkeypatch: p
     run(shop)
     expected = opened(shop).state_digest()
     monkeypatch.setattr(build, "ROWS_PER_BUCKET", 10)
-    monkeypatch.setattr(runs, "ROWS", 7)
-    monkeypatch.setattr(taken, "PIECE_ROWS", 5)
+    monkeypatch.setattr(staging, "ROWS", 7)
+    monkeypatch.setattr(validate, "PIECE_ROWS", 5)
     shutil.rmtree(tmp_path / "workspace")
     run(shop)
     many = opened(shop)
@@ -234,7 +237,7 @@ def test_two_ingests_at_once_are_refused(tmp_path: Path) -> None:
 
 
 def _hold(workspace: Path, ready: Any, done: Any) -> None:
-    from features.ingest import alone
+    from features.ingest.run import alone
 
     with alone(workspace):
         ready.set()

@@ -10,13 +10,13 @@ import pytest
 from models.bundle import Bundle
 from tests.shops import Row, event, opened, run, write
 from tests.test_training import config, crowd
-from training.answers import Trained, train_answer
-from training.evidence import evidence
-from training.pictures import pictures
-from training.plots import canvas
+from training.dataset.split import split
+from training.evaluation.diagnostics import Studied
+from training.horizon import Trained, train_answer
 from training.run import prepare
-from training.split import split
-from training.studied import Studied
+from training.tracking.evidence import evidence
+from training.tracking.figures import pictures
+from training.tracking.plots import canvas
 
 
 def studied(folder: Path, rows: Sequence[Row], *tasks: str) -> dict[str, Trained]:

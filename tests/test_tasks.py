@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from features.config import TaskConfig, parse
+from features.config.sections import TaskConfig, parse
 from features.errors import ConfigError
-from features.panel import Rows, build
+from features.language.feature import Feature, FeatureSet, Stream
+from features.panel.build import Rows, build
 from features.timeline import DAY_US
-from features.windows import Feature, FeatureSet, Stream
 from models.tasks import is_member, membership, outcome_stream, population
 from tests.worlds import CUTOFFS, Event, Fact, World, world, worlds
 

@@ -13,24 +13,24 @@ import numpy as np
 import pytest
 from mlflow.entities import Run as MlflowRun
 
-from features.config import Config, parse
+from features.config.sections import Config, parse
 from features.journeys import Floats
+from features.language.feature import Feature, FeatureSet, Stream
 from features.timeline import SECOND_US, days
-from features.windows import Feature, FeatureSet, Stream
-from models.action import Actions
-from models.answer import Answer, Spread
-from models.boosted import QUIET, Trees
 from models.bundle import Bundle, load, save
+from models.ladder.lightgbm import QUIET, Trees
+from models.ladder.rung import Binned, History, Hurdle, Probability, Rung, Scaled
+from models.predictor.actions import Actions
+from models.predictor.predictor import Answer, Spread
 from models.registry.versions import Registry, Version
-from models.rungs import Binned, History, Hurdle, Probability, Rung, Scaled
-from training.children import ALL_OF, MOST, telling
-from training.evidence import Evidence, HorizonEvidence
-from training.fit import Candidate
-from training.gate import Verdict
-from training.phases import Phases
-from training.plots import canvas
-from training.source import source_tags
-from training.tracking import track, tracked
+from training.gate.gate import Verdict
+from training.selection.choose import Candidate
+from training.tracking.child_runs import ALL_OF, MOST, telling
+from training.tracking.evidence import Evidence, HorizonEvidence
+from training.tracking.git_version import source_tags
+from training.tracking.plots import canvas
+from training.tracking.timings import Phases
+from training.tracking.track import track, tracked
 
 SHOPS = count()
 FEATURES = FeatureSet((Feature("recency", Stream(("purchase",))), Feature("count", Stream(("purchase",)), None, 90)))

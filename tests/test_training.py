@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from features.config import Config, parse
+from features.config.sections import Config, parse
 from features.timeline import DAY_US, instant, iso
-from models.boosted import Growth
 from models.bundle import Bundle, save
+from models.ladder.lightgbm import Growth
 from models.promotion import Succession
 from tests.shops import Row, event, opened, run, write
 from training.run import prepare, train, train_task
-from training.warm import grown_before
+from training.tuning.warm_start import grown_before
 
 FIRST = instant("2024-01-01")
 TASKS = {

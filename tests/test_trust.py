@@ -7,21 +7,21 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from features.config import KEYS, Config
+from features.config.sections import KEYS, Config
 from features.timeline import DAY_US, FOREVER, instant
-from models.trust import BASELINES, EDGES, FEWEST_CUSTOMERS, FEWEST_OF_RARER, FLAT, is_stale, valid_us
+from models.grades import BASELINES, EDGES, FEWEST_CUSTOMERS, FEWEST_OF_RARER, FLAT, is_stale, valid_us
 from serving import batch
 from serving import score as in_python
 from serving.batch import score_base
-from serving.contract import FLAGS
-from serving.judge import Asked, judge
-from serving.moment import Told
-from serving.online import Customer, Online, Question
-from serving.served import Served
+from serving.contract.record import FLAGS
+from serving.scoring.as_of import Told
+from serving.scoring.judge import Asked, judge
+from serving.scoring.online import Customer, Online, Question
+from serving.scoring.served_model import Served
 from tests import fitted
 from tests.bases import EMOJI, base, rows
 from tests.worlds import CUTOFFS, Event, World, world
-from training.grade import grade
+from training.metrics.grade import grade
 
 AS_OF = CUTOFFS[1]
 DOCS = (Path(__file__).parents[1] / "docs" / "trust.md").read_text(encoding="utf-8")

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from features.config import TaskConfig, parse
-from features.panel import Rows
+from features.config.sections import TaskConfig, parse
+from features.panel.build import Rows
 from features.timeline import DAY_US
 from models.tasks import population
 from tests.worlds import START, Event, world
-from training.labels import decisions, labels, whole
+from training.dataset.labels import decisions, labels, whole
 
 C = START + 100 * DAY_US
 E = C + 30 * DAY_US

@@ -12,16 +12,16 @@ from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 
-from features.config import parse
+from features.config.sections import parse
 from features.errors import ConfigError, JourneycastError
-from models.boosted import Growth, Stop
-from models.process import is_gone
-from training.tune import studies
-from training.tune.budget import ADDRESS, Budget, Place, study_address
-from training.tune.old import drop_study
-from training.tune.search import ENOUGH, Found, Objective, search
-from training.tune.studies import opened
-from training.tune.turns import Turns
+from features.system.processes import is_gone
+from models.ladder.lightgbm import Growth, Stop
+from training.tuning import storage as studies
+from training.tuning.budget import ADDRESS, Budget, Place, study_address
+from training.tuning.cleanup import drop_study
+from training.tuning.sampler import Turns
+from training.tuning.search import ENOUGH, Found, Objective, search
+from training.tuning.storage import opened
 
 START, CHAMPION = Growth(min_rows=40), Growth(leaves=5, min_rows=9000, feature_share=0.2, row_share=0.9, l2=3.0)
 BUDGET = Budget(12, champion=CHAMPION)

@@ -6,11 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from features.catalogue import WHATS
 from features.errors import ConfigError
-from features.panel import Rows, build
+from features.language.feature import Feature, FeatureSet, Stream
+from features.language.kinds import WHATS
+from features.panel.build import Rows, build
 from features.timeline import DAY_US
-from features.windows import Feature, FeatureSet, Stream
 from tests.worlds import (
     CHANNELS,
     CUTOFFS,

@@ -10,17 +10,17 @@ from pathlib import Path
 import pytest
 from optuna.trial import TrialState
 
-from features.config import Config, load
+from features.config.sections import Config, load
 from features.errors import InputError
 from tests.shops import event, opened, run, write
 from tests.test_training import config, crowd
-from training.origin import study_name
+from training.dataset.split import split
+from training.request import study_name
 from training.run import prepare, train_task
-from training.split import split
-from training.tune.budget import ADDRESS, Place
-from training.tune.old import drop_study
-from training.tune.studies import opened as study_at
-from training.tune.turns import Turns
+from training.tuning.budget import ADDRESS, Place
+from training.tuning.cleanup import drop_study
+from training.tuning.sampler import Turns
+from training.tuning.storage import opened as study_at
 from training.worker import work
 
 ROOT = Path(__file__).parents[1]

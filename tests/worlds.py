@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from features.catalogue import CALENDAR, COMPARED, PROFILE, WHATS
 from features.journeys import NO_ORDER, Category, Floats, Ints, Journeys, Profile, number_occurrences
+from features.language.feature import Feature, FeatureSet, Stream
+from features.language.kinds import CALENDAR, COMPARED, PROFILE, WHATS
 from features.timeline import DAY_US, instant
-from features.windows import Feature, FeatureSet, Stream
 
 NAN = math.nan
 START = instant("2020-01-01")

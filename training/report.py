@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from rich.markup import escape
 from rich.table import Table
 
-from models.action import Actions
-from models.answer import Answer
+from models.predictor.actions import Actions
+from models.predictor.predictor import Answer
+from training.context import Setting
 from training.run import Outcome
-from training.setting import Setting
 
 AUROC, LOG_LOSS, GINI = ("AUROC", "auroc"), ("log-loss", "log_loss"), ("Gini", "gini")
 SHOWN = {  # of each kind, the figures that tell most: what they are called, and their key

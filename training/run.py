@@ -5,33 +5,33 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from features.compared import topics
-from features.config import Config, TaskConfig
-from features.defaults import Chosen, chosen
-from features.edits import added
+from features.config.sections import Config, TaskConfig
 from features.errors import ConfigError
-from features.module import own_features
-from features.store import Store
-from features.survey import Survey, survey
+from features.language.feature import FeatureSet
+from features.panel.comparisons import topics
+from features.sets.defaults import Chosen, chosen
+from features.sets.overrides import added
+from features.sets.survey import Survey, survey
+from features.sets.user_module import own_features
+from features.store.reader import Store
 from features.timeline import SECOND_US, instant
-from features.windows import FeatureSet
 from models.bundle import Bundle, save
 from models.promotion import Hand, Succession
 from models.registry.versions import Version
-from training.again import again
-from training.answers import Trained, recipes_of, train_answer
-from training.evidence import evidence
-from training.gate import Verdict, verdict
-from training.origin import code_version, data_digest, origin
-from training.panels import Parts, history_start
-from training.phases import Phases
-from training.policy import learn
-from training.rules import needed
-from training.setting import Setting
-from training.split import split
-from training.tracking import track, tracked
-from training.tune.budget import Budget
-from training.warm import grown_before
+from training.context import Setting
+from training.dataset.examples import Parts, history_start
+from training.dataset.split import split
+from training.fit.actions import learn
+from training.fit.baselines import needed
+from training.gate.gate import Verdict, verdict
+from training.horizon import Trained, recipes_of, train_answer
+from training.request import code_version, data_digest, origin
+from training.resume import again
+from training.tracking.evidence import evidence
+from training.tracking.timings import Phases
+from training.tracking.track import track, tracked
+from training.tuning.budget import Budget
+from training.tuning.warm_start import grown_before
 
 HELD_ROWS = 5_000_000
 

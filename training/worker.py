@@ -3,16 +3,16 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from features.config import Config
+from features.config.sections import Config
 from features.errors import InputError
-from features.store import Store
+from features.store.reader import Store
 from models.promotion import Succession
-from training.answers import asked_rows, budget_of, parted
-from training.fit import tune
+from training.dataset.split import split
+from training.horizon import asked_rows, budget_of, parted
 from training.run import prepare
-from training.split import split
-from training.tune.search import Found
-from training.warm import grown_before
+from training.selection.choose import tune
+from training.tuning.search import Found
+from training.tuning.warm_start import grown_before
 
 
 @dataclass(frozen=True)

@@ -9,14 +9,14 @@ import numpy as np
 import pandas as pd  # noqa: F401  imported at the first conversion to Arrow, which is not what is measured
 
 from benchmarks.feature_job.job import COUNT_DAYS, DISTINCT_DAYS, END, EVENTS, SUM_DAYS, Job
-from features.config import Config, parse
-from features.ingest import ingest
+from features.config.sections import Config, parse
+from features.ingest.report import IngestReport
+from features.ingest.run import ingest
 from features.journeys import Floats
-from features.panel import Panel, Rows, build
-from features.report import IngestReport
-from features.store import Store
-from features.threads import in_turn
-from features.windows import Feature, FeatureSet, Stream
+from features.language.feature import Feature, FeatureSet, Stream
+from features.panel.build import Panel, Rows, build
+from features.store.reader import Store
+from features.system.threads import in_turn
 
 THREADS = 2
 

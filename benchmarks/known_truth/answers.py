@@ -11,10 +11,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from features.files import atomic_write
+from features.system.files import atomic_write
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = ("features", "features/kernel", "models", "training")
+FOLDERS = ("features", "models", "training")
 Asked = TypeVar("Asked")
 Found = TypeVar("Found")
 
@@ -32,7 +32,7 @@ def kept(file: Path, tell: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
 
 def folder_of(name: str, *own: str) -> Path:
     """Where answers are kept: a folder named by a digest of all the product's code and of `own` files."""
-    files = [*(ROOT / path for path in own), *(file for name in FOLDERS for file in (ROOT / name).glob("*.py"))]
+    files = [*(ROOT / path for path in own), *(file for name in FOLDERS for file in (ROOT / name).rglob("*.py"))]
     digest = hashlib.sha256(b"\0".join(file.read_bytes() for file in sorted(files))).hexdigest()[:12]
     return ROOT / ".cache" / name / digest
 

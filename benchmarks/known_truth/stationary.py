@@ -16,13 +16,13 @@ import pandas as pd
 from benchmarks.known_truth import answers
 from benchmarks.known_truth.money import Worth
 from benchmarks.known_truth.worlds import Told, of_everybody, restored
-from features.config import load
-from features.ingest import ingest
+from features.config.sections import load
+from features.ingest.run import ingest
 from features.journeys import Floats
-from features.store import Store
+from features.store.reader import Store
 from features.timeline import instant
-from models.btyd import Past, fit_bg_nbd, fit_pareto_nbd
-from models.gamma_gamma import fit_gamma_gamma
+from models.btyd.bg_nbd import Past, fit_bg_nbd, fit_pareto_nbd
+from models.btyd.gamma_gamma import fit_gamma_gamma
 from training.run import prepare, train_task
 
 HORIZON_DAYS, ACTIVE_DAYS, VALUE_ACTIVE_DAYS = 90, 180, 365
@@ -180,7 +180,9 @@ def rival(past: pd.DataFrame) -> "pd.Series[float]":
 
 
 def statistics(past: pd.DataFrame) -> pd.DataFrame:
-    """Of each customer at the log's end: x, t_x and age in days (as in `models.btyd`), and the mean worth of a day."""
+    """Of each customer at the log's end: x, t_x and age in days (as in `models.btyd.bg_nbd`), and the mean worth of
+    a day.
+    """
     days = past.groupby(["customer_id", past["timestamp"].dt.floor("D")])["value"].sum().reset_index("timestamp")
     by = days.groupby("customer_id")
     first, last, count = (by["timestamp"].agg(how) for how in ("min", "max", "count"))

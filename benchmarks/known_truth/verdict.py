@@ -11,7 +11,7 @@ import numpy as np
 
 from benchmarks.known_truth.worlds import Told
 from features.journeys import Floats
-from training.metrics import calibration_slope, ece, log_losses
+from training.metrics.metrics import calibration_slope, ece, log_losses
 
 SURE = 2.0  # standard errors
 DRAWS = 400

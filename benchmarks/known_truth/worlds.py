@@ -15,17 +15,17 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.known_truth import answers
-from features.config import TaskConfig, load
-from features.ingest import ingest
+from features.config.sections import TaskConfig, load
+from features.ingest.run import ingest
 from features.journeys import Floats, Strings
-from features.panel import Rows, build
-from features.simulate import Shop, Simulation, simulate
-from features.store import Store
+from features.panel.build import Rows, build
+from features.simulate.write import Shop, Simulation, simulate
+from features.store.reader import Store
 from features.timeline import DAY_US, instant
 from models.bundle import Bundle
 from models.tasks import population
+from training.context import Setting
 from training.run import prepare, train_task
-from training.setting import Setting
 
 HORIZON_DAYS = 90
 ACTIVE_DAYS = 180

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from features.journeys import Floats
-from models.btyd import MOST_FITTED, Geometric, ParetoNbd, Past, fit_bg_nbd, fit_pareto_nbd
-from models.gamma_gamma import GammaGamma, fit_gamma_gamma
+from models.btyd.bg_nbd import MOST_FITTED, Geometric, ParetoNbd, Past, fit_bg_nbd, fit_pareto_nbd
+from models.btyd.gamma_gamma import GammaGamma, fit_gamma_gamma
 
 FITS: Mapping[str, Callable[[Past], Geometric | ParetoNbd | None]] = {
     "BG/NBD": fit_bg_nbd,

@@ -6,8 +6,8 @@ negative value is a refund: no occurrence, but part of sums.
 
 import math
 
-from features.kernel.door import compiled, in_window
-from features.kernel.figures import (
+from features.kernel.compile import compiled, in_window
+from features.kernel.opcodes import (
     COUNT,
     COUNT_ACCELERATION,
     COUNT_RATIO,

@@ -2,8 +2,8 @@
 
 import math
 
-from features.kernel.door import compiled, in_window
-from features.kernel.figures import (
+from features.kernel.compile import compiled, in_window
+from features.kernel.opcodes import (
     ACTIVE_DAYS,
     HOUR_SHARE,
     REPEAT_AGE,

@@ -7,7 +7,7 @@ oldest first.
 
 import math
 
-from features.kernel.door import compiled, visible
+from features.kernel.compile import compiled, visible
 
 
 @compiled

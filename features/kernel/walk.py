@@ -13,7 +13,7 @@ import numpy as np
 
 from features.kernel.amounts import amounts, changes, more
 from features.kernel.calendar import active_days, repeats, season
-from features.kernel.door import (
+from features.kernel.compile import (
     COLUMNS,
     OUT,
     PROFILE,
@@ -27,7 +27,9 @@ from features.kernel.door import (
     entry,
     visible,
 )
-from features.kernel.figures import (
+from features.kernel.diversity import distinct, variety
+from features.kernel.gaps import rhythm
+from features.kernel.opcodes import (
     AMOUNTS,
     CHANGES,
     DAYS,
@@ -39,10 +41,8 @@ from features.kernel.figures import (
     SESSIONS,
     VARIETY,
 )
-from features.kernel.order import sequence, sessions
-from features.kernel.rhythm import rhythm
 from features.kernel.rows import are_steady, labelled, localise, net, pick, present
-from features.kernel.variety import distinct, variety
+from features.kernel.sequences import sequence, sessions
 from features.timeline import FOREVER
 
 OCCURRENCES, NUMBERS, CATEGORIES = range(3)  # what a block reads

@@ -1,5 +1,5 @@
 """The MLflow door: runs of training, registered versions of bundles, and the champion."""
 
-from features import settings
+from features.system import environment
 
-settings.apply()  # before any module here imports MLflow, which reads its switches while it is imported
+environment.apply()  # before any module here imports MLflow, which reads its switches while it is imported

@@ -15,7 +15,7 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 from mlflow.tracking import MlflowClient
 
 from features.errors import JourneycastError
-from models.registry.door import explained
+from models.registry.client import explained
 from models.registry.versions import DIGEST, MOST, Registry, Version
 
 PARENT = "mlflow.parentRunId"

@@ -11,8 +11,8 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunT
 from mlflow.tracking import MlflowClient
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
-from models import process
-from models.registry.door import explained
+from features.system import processes
+from models.registry.client import explained
 
 BATCH = 100  # parameters that MLflow takes at once
 LONGEST = 6000  # characters of a parameter
@@ -62,7 +62,7 @@ class Run:
     @explained
     def log_child(self, child: Child) -> None:
         """A run that MLflow shows below this one, over as soon as it is there."""
-        tags = {**child.tags, MLFLOW_PARENT_RUN_ID: self.id, PROCESS: process.identity()}
+        tags = {**child.tags, MLFLOW_PARENT_RUN_ID: self.id, PROCESS: processes.identity()}
         made = self.client.create_run(self.experiment, self.started_ms, tags, child.name).info
         self.client.log_batch(
             made.run_id,

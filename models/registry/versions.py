@@ -19,14 +19,14 @@ from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from features.config import Config
+from features.config.sections import Config
 from features.errors import BundleError, JourneycastError
-from features.files import atomic_folder, check_digests
-from models import process
-from models.address import without_password
+from features.system import processes
+from features.system.files import atomic_folder, check_digests
 from models.bundle import MANIFEST, Bundle
-from models.registry import flavour
-from models.registry.door import connect, explained, place
+from models.databases.urls import without_password
+from models.registry import pyfunc
+from models.registry.client import connect, explained, place
 from models.registry.runs import PROCESS, Run
 
 CHAMPION, CHALLENGER = "champion", "challenger"
@@ -77,7 +77,7 @@ class Registry:
         address, artifacts = place(config)
         logging.getLogger("alembic").setLevel(logging.WARNING)
         logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # what it logs it raises, too
-        first = nullcontext() if artifacts is None else process.alone(config.workspace_path / "mlflow.lock")
+        first = nullcontext() if artifacts is None else processes.alone(config.workspace_path / "mlflow.lock")
         with first:  # two first uses at once break the tables; a server's are there
             registry = Registry(config.name, address, artifacts, connect(address), config)
         registry.close_abandoned_runs()
@@ -101,7 +101,7 @@ class Registry:
 
     @explained
     def _start_run(self, task_name: str, run_name: str, tags: Mapping[str, str]) -> Run:
-        every = {"task": task_name, **tags, PROCESS: process.identity()}
+        every = {"task": task_name, **tags, PROCESS: processes.identity()}
         info = self.client.create_run(self._experiment(task_name), run_name=run_name, tags=every).info
         return Run(info.run_id, info.experiment_id, info.artifact_uri, info.start_time, self.client)
 
@@ -130,7 +130,7 @@ class Registry:
         experiments = self.client.search_experiments(filter_string=f"name LIKE '{self.shop}.%'")
         running = self.client.search_runs([e.experiment_id for e in experiments], "attributes.status = 'RUNNING'")
         gone = [
-            run.info.run_id for run in running if PROCESS in run.data.tags and process.is_gone(run.data.tags[PROCESS])
+            run.info.run_id for run in running if PROCESS in run.data.tags and processes.is_gone(run.data.tags[PROCESS])
         ]
         for run_id in gone:
             self.client.set_terminated(run_id, "KILLED")
@@ -148,7 +148,7 @@ class Registry:
     ) -> Version:
         """The bundle, logged into the run and registered as the challenger; a known digest keeps its version.
 
-        With `bundle`, which lies in the folder, the version is an MLflow model (`models.registry.flavour`).
+        With `bundle`, which lies in the folder, the version is an MLflow model (`models.registry.pyfunc`).
         """
         name = self._name(task_name)
         self._ensure_model(name)
@@ -165,11 +165,11 @@ class Registry:
     def _log(self, run: Run, bundle_folder: Path, bundle: Bundle | None) -> str:
         """The artifact that the version is made of."""
         if bundle is None:
-            run.log_folder(flavour.BUNDLE, bundle_folder)
-            return flavour.BUNDLE
-        with flavour.packed(bundle, bundle_folder, self.config, run.id) as model:
-            run.log_folder(flavour.FOLDER, model)
-        return flavour.FOLDER
+            run.log_folder(pyfunc.BUNDLE, bundle_folder)
+            return pyfunc.BUNDLE
+        with pyfunc.packed(bundle, bundle_folder, self.config, run.id) as model:
+            run.log_folder(pyfunc.FOLDER, model)
+        return pyfunc.FOLDER
 
     def _ensure_model(self, name: str) -> None:
         try:
@@ -266,7 +266,7 @@ class Registry:
 
     def _download(self, version: Version, folder: Path) -> None:
         made = str(self.client.get_model_version(version.name, str(version.version)).source)
-        path = flavour.PLACE if made.endswith(f"/{flavour.FOLDER}") else flavour.BUNDLE
+        path = pyfunc.PLACE if made.endswith(f"/{pyfunc.FOLDER}") else pyfunc.BUNDLE
         try:
             source = Path(self.client.download_artifacts(version.run_id, path, str(folder)))
         except (MlflowException, OSError) as error:

@@ -23,9 +23,10 @@ from typing import Any, Self
 
 import pyarrow as pa
 
-from features import build, threads
-from features.config import Config
+from features.config.sections import Config
 from features.errors import StoreError
+from features.ingest import build
+from features.system import threads
 from tests.shops import config, opened, run
 
 CALLS = ("fsync", "rename", "replace", "unlink", "mkdir", "rmdir")

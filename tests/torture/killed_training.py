@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from features.store import Store
+from features.store.reader import Store
 from models.bundle import load
 from models.promotion import Hand, Succession
 from tests.shops import opened, run, write

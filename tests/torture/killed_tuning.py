@@ -16,15 +16,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from models.boosted import Growth, Stop
-from models.process import identity
+from features.system.processes import identity
+from models.ladder.lightgbm import Growth, Stop
 from tests.torture.stalling import Stalling
-from training.tune import studies
-from training.tune.budget import Budget, Place
-from training.tune.old import drop_study
-from training.tune.search import search
-from training.tune.studies import opened
-from training.tune.turns import Turns
+from training.tuning import storage
+from training.tuning.budget import Budget, Place
+from training.tuning.cleanup import drop_study
+from training.tuning.sampler import Turns
+from training.tuning.search import search
+from training.tuning.storage import opened
 
 START = Growth(min_rows=40)
 LONG = 0.4  # seconds of a trial, at most
@@ -87,7 +87,7 @@ def worker(place: Place, plan: Plan, number: int) -> int:
     try:
         random.seed(os.getpid())
         if number % 2:
-            vars(studies)["identity"] = lambda: f"elsewhere-{identity()}"
+            vars(storage)["identity"] = lambda: f"elsewhere-{identity()}"
         budget = Budget(plan.trials, place=place, told=lambda *trial: note(folder, "finished", trial))
         search(evaluated(folder), START, budget=budget, seed=1)
         code = 0

@@ -18,7 +18,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from features.config import Config
+from features.config.sections import Config
 from features.errors import InputError
 from tests.shops import config, event, opened, run, write
 

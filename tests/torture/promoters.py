@@ -19,10 +19,10 @@ from typing import Any
 from mlflow.tracking import MlflowClient
 from sqlalchemy import Connection
 
-from features.config import Config
+from features.config.sections import Config
 from features.errors import JourneycastError
 from models.bundle import load
-from models.database import Transaction
+from models.databases.sql import Transaction
 from models.ledger import MOVES, PROMOTED, Entry
 from models.promotion import Succession
 from models.registry.versions import Registry

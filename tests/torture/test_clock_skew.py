@@ -13,10 +13,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from features.config import Config
-from features.ingest import ingest
-from features.report import IngestReport
-from features.rules import LATE
+from features.config.sections import Config
+from features.ingest.report import IngestReport
+from features.ingest.run import ingest
+from features.log.cells import LATE
 from features.timeline import DAY_US, SECOND_US, instant, iso, moment
 from tests.shops import config, event, opened, write
 from tests.torture.sizes import FORM, Toll, size

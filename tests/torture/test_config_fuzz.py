@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from features.config import load, parse
+from features.config.sections import load, parse
 from features.errors import ConfigError
 from tests.test_config import CONTRACT
 from tests.torture.sizes import Toll, size

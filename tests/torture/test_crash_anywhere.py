@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from features import build
+from features.ingest import build
 from tests.shops import event, run, write
 from tests.torture import killed
 from tests.torture.sizes import FORM, Toll, size

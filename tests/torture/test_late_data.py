@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from features import build
-from features.config import Config
+from features.config.sections import Config
+from features.ingest import build
 from features.journeys import Floats, Journeys
-from features.panel import Rows
-from features.panel import build as panel
+from features.panel.build import Rows
+from features.panel.build import build as panel
 from features.timeline import DAY_US, iso
 from tests.shops import config, opened, run, write
 from tests.torture.sizes import Toll, size

@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from features import build
-from features.config import Config
-from features.fresh import merge
+from features.config.sections import Config
+from features.ingest import build
 from features.journeys import Floats, Journeys
-from features.panel import Rows
-from features.panel import build as panel
+from features.panel.build import Rows
+from features.panel.build import build as panel
+from features.store.merge import merge
 from features.timeline import DAY_US
 from tests.crowds import NOW, crowd
 from tests.shops import opened, run

@@ -17,14 +17,14 @@ from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
-from features import build
-from features.config import Config
+from features.config.sections import Config
 from features.errors import LogError
-from features.files import digest
+from features.ingest import build
 from features.journeys import Floats
-from features.panel import Rows
-from features.panel import build as panel
-from features.rules import AHEAD_US
+from features.log.cells import AHEAD_US
+from features.panel.build import Rows
+from features.panel.build import build as panel
+from features.system.files import digest
 from features.timeline import DAY_US, iso
 from tests.oracle import oracle
 from tests.shops import config, opened, run, write

@@ -16,7 +16,7 @@ import pytest
 from sqlalchemy import NullPool, create_engine, make_url, text
 
 from models.ledger import ADDRESS as LEDGER
-from models.registry.door import ADDRESS as TRACKING
+from models.registry.client import ADDRESS as TRACKING
 from tests.conftest import ROOT
 from tests.heirs import prepared
 from tests.torture.sizes import Toll, size

@@ -15,16 +15,16 @@ from pathlib import Path
 
 import pytest
 
-from features.config import Config
+from features.config.sections import Config
 from features.errors import JourneycastError
 from models.promotion import Succession
-from models.registry.door import ADDRESS
+from models.registry.client import ADDRESS
 from models.registry.versions import Registry
 from tests.conftest import ROOT
 from tests.heirs import ASKED, TASK, hand, register, shop
 from tests.torture.sizes import Toll, size
 from tests.torture.tracker import ILLNESSES, Tracker, tracking
-from training.history import promote
+from training.lifecycle.versions import promote
 
 LIMIT_S = 5
 EVERY = size(6, 2, 1)  # requests of a promotion

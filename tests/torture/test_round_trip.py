@@ -14,11 +14,11 @@ import pytest
 
 from features.errors import BundleError
 from features.journeys import Floats
-from models.answer import Adjusted
 from models.bundle import Bundle, load, save
-from models.calibration import VennAbers
-from models.linear import Linear, Scale
-from models.rungs import Rung, Scaled
+from models.ladder.logistic import Linear, Scale
+from models.ladder.rung import Rung, Scaled
+from models.predictor.calibrators import VennAbers
+from models.predictor.predictor import Adjusted
 from tests.goldens import AS_OF, COLUMNS, LEVEL, LINEAR, RULE, SCALE, answer, bundle
 from tests.test_expectations import NAMES, PROBABLE, RUNGS, customers
 from tests.torture.sizes import Toll, size

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from features.config import TaskConfig
+from features.config.sections import TaskConfig
 from features.journeys import Floats, Ints
-from features.windows import FeatureSet
-from training.panels import Examples, Parts
-from training.split import Split
+from features.language.feature import FeatureSet
+from training.dataset.examples import Examples, Parts
+from training.dataset.split import Split
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +53,9 @@ class Case:
 
 @dataclass(frozen=True)
 class Finding:
-    """What one check (a name of `features.config.CHECKS`) has to say to a person; `refuses` where no fit may follow."""
+    """What one check (a name of `features.config.sections.CHECKS`) has to say to a person; `refuses` where no fit
+    may follow.
+    """
 
     check: str
     sentence: str

@@ -8,10 +8,10 @@ from typing import Any
 
 from models.ledger import Entry
 from models.promotion import Succession
-from models.registry.reading import finished_training, read_files
+from models.registry.past_runs import finished_training, read_files
 from training.compare.figures import Row, rows
 from training.compare.sides import Side, sides
-from training.gate import RECORD
+from training.gate.gate import RECORD
 
 COMMON = ("decisions", "fair", "refitted")  # ways of the gate that measure both on the same rows
 METHODS = {

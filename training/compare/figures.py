@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from models.registry.reading import Record
-from training.compare.kinds import KINDS, KNOWN, MAIN, Kind
+from models.registry.past_runs import Record
+from training.compare.figure_kinds import KINDS, KNOWN, MAIN, Kind
 
 MISSING = "–"
 

@@ -10,13 +10,13 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markdown_it import MarkdownIt
 
-from features.files import write_text
+from features.system.files import write_text
 from training.compare.comparison import Comparison
 from training.compare.figures import Row, shown
+from training.compare.interval_strip import LANE, WIDTH, height, strip
+from training.compare.parameters import facts
 from training.compare.pictures import pictures
 from training.compare.sides import at
-from training.compare.strip import LANE, WIDTH, height, strip
-from training.compare.trained import facts
 
 HERE = Path(__file__).parent
 OUTSIDE = ["image", "link", "autolink", "reference", "html_inline", "html_block"]  # what could reach or run something

@@ -12,7 +12,7 @@ from features.errors import JourneycastError
 from features.timeline import moment
 from models.ledger import MOVES, PROMOTED, REFUSED, REGISTERED, Entry, serving
 from models.promotion import Succession
-from models.registry.reading import Record, read_files, read_run
+from models.registry.past_runs import Record, read_files, read_run
 from models.registry.versions import Version
 
 

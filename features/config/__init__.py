@@ -1,0 +1,1 @@
+"""The TOML: its sections, its tasks, and how it is read."""

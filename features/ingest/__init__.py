@@ -1,0 +1,1 @@
+"""The verb that brings a log into the store."""

@@ -1,0 +1,1 @@
+"""The verb that reads a log and drafts a TOML for it."""

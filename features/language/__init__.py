@@ -1,0 +1,1 @@
+"""What a feature is: its kinds, its spelling, and functions of one's own."""

@@ -1,0 +1,1 @@
+"""Source files to checked rows: formats, columns, cells, quarantine."""

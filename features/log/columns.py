@@ -1,0 +1,132 @@
+"""Columns of a source file as SQL: how each is read, what makes it bad, and the query of the taken file they make."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from features.config.sections import Config
+from features.log.cells import (
+    AHEAD_US,
+    EARLY,
+    EMPTY,
+    LATE,
+    NESTED,
+    NOT_NUMBER,
+    NOT_TIME,
+    Cell,
+    sql_bad_customer,
+    sql_given,
+    sql_is_date,
+    sql_is_local,
+    sql_nested,
+    sql_number,
+    sql_text,
+    sql_time,
+)
+from features.log.formats import ROW, Relation
+from features.system import duck
+from features.timeline import BEGINNING, DAY_US
+from features.timezones import BEFORE_DAYS, UTC_NAMES
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a column comes to be: `parsed` is SQL over the source by alias, `checks` pair bad conditions with reasons.
+
+    An alias that starts with `#` serves the checks alone.
+    """
+
+    parsed: Mapping[str, str]
+    checks: tuple[tuple[str, str], ...] = ()
+
+
+def read_customer(column: str, cell: Cell) -> Reading:
+    """The id of a customer, control characters in it apart."""
+    reading = read_text("customer", column, cell)
+    bad = tuple((condition, f"{column}: {reason}") for condition, reason in sql_bad_customer("customer"))
+    return Reading(reading.parsed, reading.checks + bad)
+
+
+def read_text(alias: str, column: str, cell: Cell, *, required: bool = False) -> Reading:
+    """A text, which may be null unless `required`."""
+    nested, name = sql_nested(cell), duck.name(alias)
+    parsed = {alias: sql_text(cell)} | ({} if nested == "false" else {f"#{alias} nested": nested})
+    checks = [] if nested == "false" else [(duck.name(f"#{alias} nested"), f"{column}: {NESTED}")]
+    return Reading(parsed, (*checks, *([(f"{name} IS NULL", f"{column}: {EMPTY}")] if required else [])))
+
+
+def read_number(alias: str, column: str, cell: Cell) -> Reading:
+    """A finite number or null."""
+    name, given = duck.name(alias), duck.name(f"#{alias} given")
+    bad = f"{given} AND ({name} IS NULL OR NOT isfinite({name}))"
+    return Reading({alias: sql_number(cell), f"#{alias} given": sql_given(cell)}, ((bad, f"{column}: {NOT_NUMBER}"),))
+
+
+def read_time(alias: str, column: str, cell: Cell, now_us: int, *, required: bool = False) -> Reading:
+    """A time that is not far after `now_us`; a required one is not before 1970 either."""
+    given = duck.name(f"#{alias} given")
+    parsed = {
+        alias: sql_time(cell),
+        f"#{alias} local": sql_is_local(cell),
+        f"#{alias} dated": sql_is_date(cell),
+        f"#{alias} given": sql_given(cell),
+    }
+    checks = [(f"{given} AND {alias} IS NULL", NOT_TIME), (f"{alias} > {now_us + AHEAD_US}", LATE)]
+    if required:
+        checks = [(f"NOT {given}", EMPTY), *checks, (f"{alias} < 0", EARLY)]
+    return Reading(parsed, tuple((condition, f"{column}: {reason}") for condition, reason in checks))
+
+
+def checked_rows(opened: Relation, readings: Iterable[Reading], arrival: int, config: Config) -> str:
+    """The query that gives the taken file."""
+    parsed = {alias: sql for reading in readings for alias, sql in reading.parsed.items()}
+    parsed |= {f"#broken {i}": condition for i, (condition, _) in enumerate(opened.checks)}
+    checks = [(duck.name(f"#broken {i}"), reason) for i, (_, reason) in enumerate(opened.checks)]
+    checks += [check for reading in readings for check in reading.checks]
+    columns = ", ".join(f"{sql} AS {duck.name(alias)}" for alias, sql in parsed.items())
+    query = f"SELECT {ROW} AS row, {columns} FROM ({opened.query})"
+    for alias in ("time", "known"):
+        query = _placed(query, alias, config.log.timezone) if alias in parsed else query
+    reason = " ".join(f"WHEN {condition} THEN {duck.text(told)}" for condition, told in checks)
+    query = f"SELECT *, CASE {reason} END AS reason FROM ({query})"
+    kept = [_final(alias) for alias in parsed if not alias.startswith("#") and alias != "known"]
+    made = [*_known(parsed), *_identity(parsed), f"{arrival}::INTEGER AS arrival", "row", "reason"]
+    return f"SELECT {', '.join([*kept, *made])} FROM ({query})"
+
+
+def _placed(query: str, alias: str, timezone: str) -> str:
+    """The same query with `alias` in UTC where it was local."""
+    if timezone in UTC_NAMES:
+        return query
+    shift, local, dated = BEFORE_DAYS * DAY_US, duck.name(f"#{alias} local"), duck.name(f"#{alias} dated")
+    inside = f"{local} AND {alias} BETWEEN -{shift} AND (SELECT max(turn) FROM local_days)"
+    day = f"CASE WHEN {inside} THEN ({alias} + {shift}) // {DAY_US} - {BEFORE_DAYS} END"
+    offset = f"coalesce(CASE WHEN {dated} THEN first WHEN {alias} >= turn THEN later ELSE earlier END, 0)"
+    return (
+        f"SELECT q.* REPLACE ({alias} - {offset} AS {alias}) FROM ({query}) q LEFT JOIN local_days d ON d.day = {day}"
+    )
+
+
+def _final(alias: str) -> str:
+    name = duck.name(alias)
+    return f"{_key(name)} AS {name}" if alias == "order" else name
+
+
+def _known(parsed: Mapping[str, str]) -> list[str]:
+    """When we learnt of it, never before it happened; attributes without a date were always known.
+
+    Without a column for it an event was known at its time, which need not be written twice.
+    """
+    time = "time" if "time" in parsed else str(BEGINNING)
+    if "known" in parsed:
+        return [f"greatest(coalesce(known, {time}), {time}) AS known"]
+    return [] if "time" in parsed else [f"{time}::BIGINT AS known"]
+
+
+def _identity(parsed: Mapping[str, str]) -> list[str]:
+    """The key of the id, else (below zero) of the text."""
+    keys = [sql for column, sql in (("id", _key("id")), ("text", f"-1 - {_key('text')}")) if column in parsed]
+    return [f"coalesce({', '.join(keys)}) AS identity"] if keys else []
+
+
+def _key(sql: str) -> str:
+    return f"(md5_number_lower({sql}) >> 1)::BIGINT"

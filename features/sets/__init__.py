@@ -1,0 +1,1 @@
+"""Which features a shop gets."""

@@ -1,0 +1,1 @@
+"""Shops whose truth is known."""

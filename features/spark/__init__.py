@@ -1,0 +1,1 @@
+"""The same panel in executors: the PySpark door."""

@@ -1,0 +1,1 @@
+"""Checked rows, sorted: read bucket by bucket, or one customer."""

@@ -1,0 +1,190 @@
+"""A crowd from journeys: what each bucket adds to it, kept beside the store so that only changed buckets are read.
+
+Files are named by all that decides their bytes, each with a note of its digest; what does not fit is made anew.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from features.errors import StoreError
+from features.global_counts import Counts, Crowd, Ints, Topic, keys_of, summed, together
+from features.journeys import Category, Journeys
+from features.log.schema import hash_of
+from features.store import bucket
+from features.store.bucket import BucketFiles
+from features.system.files import atomic_write, canonical_json, digest, sweep, text_digest, write_text
+from features.system.threads import in_turn
+from features.timeline import DAY_US, WEEK_US, seen_from, span
+
+FOLDER = "crowd"
+VERSION = 1  # raise it when the same rows give other counts
+THREADS = 2
+WEEKS = 2**20  # more than there are
+PART, WHOLE = "part", "whole"
+
+Arrays = dict[str, NDArray[Any]]
+
+
+def gather(
+    store: Path,
+    buckets: Sequence[BucketFiles],
+    topics: tuple[Topic, ...],
+    progress: Callable[[int, int], None] = lambda _done, _of: None,
+) -> Crowd:
+    """The crowd of all buckets of a store, from `crowd/` beside it where it is there."""
+    folder = store.parent / FOLDER
+    asked = text_digest(canonical_json([VERSION, *map(asdict, topics)]))[:16]
+    state = text_digest(canonical_json([files.events_digest for files in buckets]))[:24]
+    path = folder / f"{WHOLE}-{state}-{asked}.arrow"
+    if _read(path) is None:
+
+        def part(files: BucketFiles) -> Counts:
+            return _part(store, files, topics, folder / f"{PART}-{files.events_digest[:24]}-{asked}.arrow")
+
+        parts = []
+        for one in in_turn(part, buckets, threads=THREADS):
+            parts.append(one)
+            progress(len(parts), len(buckets))
+        write(path, together(parts, topics))
+        _prune(folder, {state, *(files.events_digest[:24] for files in buckets)})
+    return read(path, topics)
+
+
+def counted(journeys: Journeys, topics: Sequence[Topic]) -> Counts:
+    """What these customers add to a crowd. Raises ConfigError for a column that is not there."""
+    days = span(seen_from(journeys.time, journeys.known), DAY_US)
+    came = _came(journeys, days)
+    columns = {topic.column: cells(journeys, topic.column) for topic in topics if topic.column}
+    parts = []
+    for number, topic in enumerate(topics):
+        if topic.column:
+            held = (columns[topic.column] >= 0) & _with_event(journeys, topic.events)
+            group = 0 if topic.about == "all" else columns[topic.column][held].astype(np.int64)
+            parts.append(summed(keys_of(number, group, days[held]), np.ones(int(held.sum()), np.int64)))
+        else:
+            parts.append(_of_cohorts(number, came, _arrivals(journeys, topic, came)))
+    return Counts(np.concatenate([part.keys for part in parts]), np.concatenate([part.counts for part in parts]))
+
+
+def cells(journeys: Journeys, column: str) -> NDArray[np.int32]:
+    """The hash of every row's value, -1 where there is none."""
+    return _hashed(journeys.category(column))
+
+
+def write(path: Path, crowd: Crowd) -> None:
+    """Write a crowd for `read`."""
+    _write(path, {"starts": crowd.starts, "spans": crowd.spans, "totals": crowd.totals})
+
+
+def read(path: Path, topics: tuple[Topic, ...]) -> Crowd:
+    """What `write` wrote; raises StoreError when it is not there or not whole."""
+    held = _read(path)
+    if held is None:
+        raise StoreError(f"expected {path} as it was written, found it missing or changed; run the same again")
+    return Crowd(topics, held["starts"], held["spans"], held["totals"])
+
+
+def _hashed(category: Category) -> NDArray[np.int32]:
+    used, rows = np.unique(category.codes, return_inverse=True)
+    hashes = (hash_of(category.names[code]) if code >= 0 else -1 for code in used)
+    found: NDArray[np.int32] = np.fromiter(hashes, np.int32, len(used))[rows]
+    return found
+
+
+def _with_event(journeys: Journeys, events: tuple[str, ...]) -> NDArray[np.bool_]:
+    """Rows with one of the events, or with any."""
+    if not events:
+        return np.ones(journeys.rows, np.bool_)
+    return np.isin(journeys.event.codes, [journeys.event.code(event) for event in events])
+
+
+# What is known of a customer changes on some days. A state is (customer, day): the customer's cohort from then on.
+States = tuple[Ints, Ints, Ints, Ints, Ints]  # rows that are no refund, the state of each; owner, day, cohort of states
+
+
+def _came(journeys: Journeys, days: Ints) -> States:
+    rows = np.flatnonzero(~(journeys.value < 0))
+    owner, day = journeys.owner[rows], days[rows]
+    order = np.lexsort((day, owner))
+    rows, owner, day = rows[order], owner[order], day[order]
+    last = np.flatnonzero((np.diff(owner, append=-1) != 0) | (np.diff(day, append=-1) != 0))
+    week = np.minimum.accumulate(span(journeys.time[rows], WEEK_US) - owner * WEEKS) + owner * WEEKS
+    return rows, np.searchsorted(last, np.arange(len(rows))), owner[last], day[last], week[last]
+
+
+def _arrivals(journeys: Journeys, topic: Topic, came: States) -> Ints:
+    """How many are new in every state: the customer, or occurrences."""
+    rows, state, owner, _, _ = came
+    if topic.about == "customers":
+        first: Ints = (np.diff(owner, prepend=-1) != 0).astype(np.int64)
+        return first
+    new = _with_event(journeys, topic.events)[rows]
+    if journeys.occurrence is not None:
+        number = journeys.occurrence[rows]
+        order = np.lexsort((state, number, journeys.owner[rows]))
+        again = (np.diff(journeys.owner[rows][order], prepend=-1) == 0) & (np.diff(number[order], prepend=-1) == 0)
+        new[order[again]] = False
+    arrivals: Ints = np.bincount(state[new], minlength=len(owner)).astype(np.int64)
+    return arrivals
+
+
+def _of_cohorts(number: int, came: States, arrivals: Ints) -> Counts:
+    """On every state's day all that the customer has comes to the cohort of the state and goes from the one before."""
+    _, _, owner, day, week = came
+    follows = np.diff(owner, prepend=-1) == 0
+    running = np.cumsum(arrivals)
+    first = np.flatnonzero(~follows)
+    held = running - np.repeat((running - arrivals)[first], np.diff(first, append=len(owner)))
+    later = np.flatnonzero(follows)
+    keys = [keys_of(number, week, day), keys_of(number, week[later - 1], day[later])]
+    return summed(np.concatenate(keys), np.concatenate([held, -held[later - 1]]))
+
+
+def _part(store: Path, files: BucketFiles, topics: tuple[Topic, ...], path: Path) -> Counts:
+    held = _read(path)
+    if held is None:
+        counts = counted(bucket.read(store, files), topics)
+        held = {"keys": counts.keys, "counts": counts.counts}
+        _write(path, held)
+    return Counts(**held)
+
+
+def _write(path: Path, arrays: Arrays) -> None:
+    """One row of lists, which may be of different lengths, so that NumPy views the mapped bytes as they lie."""
+    lists = {
+        name: pa.LargeListArray.from_arrays(pa.array([0, len(values)], pa.int64()), pa.array(values))
+        for name, values in arrays.items()
+    }
+    batch = pa.RecordBatch.from_pydict(lists)
+    with atomic_write(path) as temporary, pa.ipc.new_file(temporary, batch.schema) as file:
+        file.write_batch(batch)
+    write_text(path.with_suffix(".json"), _note(path))
+
+
+def _note(path: Path) -> str:
+    return canonical_json({"digest": digest(path)})
+
+
+def _read(path: Path) -> Arrays | None:
+    """What `_write` wrote, None when it is not there or not whole."""
+    try:
+        if path.with_suffix(".json").read_text() != _note(path):
+            return None
+        batch = pa.ipc.open_file(pa.memory_map(str(path))).get_batch(0)
+    except FileNotFoundError:
+        return None
+    return {name: batch.column(name).values.to_numpy(zero_copy_only=True) for name in batch.schema.names}
+
+
+def _prune(folder: Path, digests: set[str]) -> None:
+    """Remove what is of no bucket any more."""
+    sweep(folder)
+    for path in folder.glob("*-*-*"):
+        if path.name.split("-")[1] not in digests:
+            path.unlink(missing_ok=True)

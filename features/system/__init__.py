@@ -1,0 +1,1 @@
+"""Disk, processes, threads, the environment, and the DuckDB door."""

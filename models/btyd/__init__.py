@@ -1,0 +1,1 @@
+"""Purchase processes: BG/NBD, Pareto/NBD, Gamma-Gamma, and what they expect."""

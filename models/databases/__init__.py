@@ -1,0 +1,1 @@
+"""Addresses of databases, and the SQLAlchemy door."""

@@ -1,0 +1,1 @@
+"""The rungs of a task's ladder, and the LightGBM door."""

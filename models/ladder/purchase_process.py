@@ -1,0 +1,85 @@
+"""A purchase process that serves as it is, without trees: silence after so many days with orders."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.special import logit
+
+from features.journeys import Floats
+from models.btyd.expectations import Ahead, Expectations, packed, unpack_expectations
+from models.prediction import TINY, Packed, Position, Prediction
+
+NEVER = 0.5  # chance of silence, and orders, of who never bought, where nothing is known of such people
+
+
+@dataclass(frozen=True)
+class Btyd:
+    """A purchase process as it is: the chance of silence or of an event, or money (`asked`).
+
+    `never` is the chance of silence of who never did what is asked about. `correction` is the ratio of summed money to
+    summed predictions over the rows fitted on.
+    """
+
+    expectations: Expectations
+    asked: str
+    never: float
+    correction: float = 1.0
+    name: str = "btyd"
+
+    def predict(self, values: Floats, position: Position) -> Prediction:
+        """The probability, or money with parts `p_none`, `orders` and `order_value`."""
+        return self.said(self.expectations.ahead(values, position))
+
+    def said(self, ahead: Ahead) -> Prediction:
+        """The same of what the process expects."""
+        unseen = np.isnan(ahead.p_none)
+        p_none = np.where(unseen, self.never, ahead.p_none)
+        if self.asked != "money" or ahead.order_value is None:
+            return Prediction(p_none if self.asked == "silence" else 1.0 - p_none)
+        orders, worth = np.where(unseen, 1.0 - self.never, ahead.orders), ahead.order_value * self.correction
+        return Prediction(orders * worth, {"p_none": p_none, "orders": orders, "order_value": worth})
+
+    def moved(self, values: Floats, position: Position) -> Floats:
+        """How far days with orders, silence and money moved the log-odds (of money: the logarithm), (n, n_features).
+
+        Each against a customer who came for the first time just now, one after the other.
+        """
+        reads, steps = self.expectations, values.copy()
+        moved = np.zeros(values.shape)
+        for shown, changed in self._since_first(values, position):
+            before = self._link(steps, position)
+            for name, column in changed.items():
+                steps[:, position[name]] = column
+            moved[:, position[shown]] += before - self._link(steps, position)
+        moved[np.isnan(values[:, position[reads.days]])] = 0.0
+        return moved
+
+    def pack(self) -> Packed:
+        """Plain JSON; no texts."""
+        plain = {"asked": self.asked, "never": self.never, "correction": self.correction, "name": self.name}
+        return {"rung": "btyd", **plain, **packed(self.expectations)}, {}
+
+    def _since_first(self, values: Floats, position: Position) -> list[tuple[str, dict[str, Floats]]]:
+        """Steps from the customer as it is to one who came for the first time just now, each with the feature shown."""
+        reads = self.expectations
+        span, nothing = values[:, position[reads.span]], np.zeros(len(values))
+        count = values[:, position[reads.days]] + 1
+        steps: list[tuple[str, dict[str, Floats]]] = [(reads.silence, {reads.age: span})]
+        if reads.order_value is not None:
+            usual = reads.order_value.order_value(nothing, nothing)
+            steps.append((reads.money, {reads.money: usual * count}))
+        return [*steps, (reads.days, {reads.days: nothing, reads.span: nothing, reads.age: nothing})]
+
+    def _link(self, values: Floats, position: Position) -> Floats:
+        mean = self.predict(values, position).mean
+        return np.asarray(
+            np.log(np.maximum(mean, TINY)) if self.asked == "money" else logit(np.clip(mean, TINY, 1 - TINY))
+        )
+
+
+def unpack_btyd(plain: Mapping[str, Any]) -> Btyd:
+    """The rung that `pack` wrote."""
+    given = {key: value for key, value in plain.items() if key != "rung"}
+    return Btyd(**{**given, "expectations": unpack_expectations(plain["expectations"])})

@@ -1,0 +1,1 @@
+"""A rung with all that turns its prediction into a score."""

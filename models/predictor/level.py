@@ -1,0 +1,61 @@
+"""How the level of a probability moves with time: season and drift that no feature of a customer tells.
+
+The level is a shift of the log-odds, or of the logarithm of money, that all customers share. `training.fit.level`
+learns and forecasts it; here it is a table over the dates at which scores may be asked for.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from scipy.special import expit, logit
+
+from features.journeys import Floats
+from features.timeline import DAY_US
+
+SUREST = 1e-6
+# The mean over a standard normal as a sum of five weighted values (Gauss-Hermite).
+POINTS = (0.0, *(sign * math.sqrt(5 + one * math.sqrt(10)) for one in (-1, 1) for sign in (-1, 1)))
+WEIGHTS = (8 / 15, *((7 - one * 2 * math.sqrt(10)) / 60 for one in (-1, 1) for _ in range(2)))
+
+
+@dataclass(frozen=True)
+class Level:
+    """Shifts with their standard deviations, at `start_us` (µs UTC) and every `step_days` after it.
+
+    Between two dates it runs straight; before the first and after the last it stays.
+    """
+
+    start_us: int
+    step_days: float
+    shift: tuple[float, ...]
+    doubt: tuple[float, ...]
+
+    def at(self, as_of_us: int | None = None) -> tuple[float, float]:
+        """Shift and standard deviation at an instant (µs UTC; default: the first date)."""
+        dates = np.arange(len(self.shift)) * self.step_days
+        day = 0.0 if as_of_us is None else (as_of_us - self.start_us) / DAY_US
+        return float(np.interp(day, dates, self.shift)), float(np.interp(day, dates, self.doubt))
+
+    def moved(self, probability: Floats, as_of_us: int | None = None) -> Floats:
+        """Probabilities on the level of an instant, averaged over what it may be."""
+        shift, doubt = self.at(as_of_us)
+        log_odds = logit(np.clip(probability, SUREST, 1 - SUREST)) + shift
+        terms = (w * expit(log_odds + doubt * point) for point, w in zip(POINTS, WEIGHTS, strict=True))
+        return np.asarray(sum(terms))
+
+    def factor(self, as_of_us: int | None = None) -> float:
+        """What money of an instant is multiplied by: the mean of the exponential of a normal shift."""
+        shift, doubt = self.at(as_of_us)
+        return math.exp(shift + doubt**2 / 2)
+
+    def pack(self) -> dict[str, Any]:
+        """Plain JSON from which `unpack_level` makes the same."""
+        return asdict(self)
+
+
+def unpack_level(plain: Mapping[str, Any] | None) -> Level | None:
+    """The level that `pack` wrote; None stays None."""
+    return None if plain is None else Level(**{**plain, "shift": tuple(plain["shift"]), "doubt": tuple(plain["doubt"])})

@@ -1,0 +1,302 @@
+"""What a bundle says about one horizon: a rung, the named baseline beside it, and what turns a prediction into a score.
+
+A probability goes from the rung through the calibrator to the level of the date that it is asked for.
+
+`Answer.say` is the heart of the scoring path: the same code for one customer over HTTP and for the whole base.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from features.journeys import Floats
+from models.btyd.expectations import Expectations, unpack_expectations
+from models.ladder.rung import Rung, unpack
+from models.prediction import TINY, Packed, Position, Prediction
+from models.predictor.calibrators import Calibrator, unpack_calibrator
+from models.predictor.level import Level, unpack_level
+from models.predictor.outcome_distribution import Amounts, Around, unpack_amounts
+
+BANDS = ("low", "medium", "high", "very high")
+BAND_EDGES = (50.0, 80.0, 95.0)  # of the percentile
+Z = 1.645  # standard deviations on either side hold 90 % of a normal
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How far the truth lies from a probability, learnt out of time in groups of like predictions.
+
+    Group `i` holds `edges[i-1] < mean <= edges[i]`; the 90 % interval of the rate is `mean + low[i], mean + high[i]`,
+    cut to [0, 1].
+    """
+
+    edges: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+    def interval(self, mean: Floats) -> tuple[Floats, Floats]:
+        """The 90 % interval around every prediction."""
+        edges, low, high = self._arrays
+        group = edges.searchsorted(mean, side="left")
+        return _clip(mean + low[group], 1.0), _clip(mean + high[group], 1.0)
+
+    def widened(self, mean: Floats, doubt: float) -> tuple[Floats, Floats]:
+        """The 90 % interval of probabilities whose level has this standard deviation in log-odds, too."""
+        low, high = self.interval(mean)
+        own = Z * doubt * mean * (1.0 - mean)
+        return _clip(mean - np.hypot(mean - low, own), 1.0), _clip(mean + np.hypot(high - mean, own), 1.0)
+
+    @cached_property
+    def _arrays(self) -> tuple[Floats, Floats, Floats]:
+        edges, low, high = (np.asarray(one, np.float64) for one in (self.edges, self.low, self.high))
+        return edges, low, high
+
+
+@dataclass(frozen=True)
+class Adjusted:
+    """What makes a rung's predictions come true: a calibrator of probabilities, and the level of the date."""
+
+    calibrator: Calibrator | None = None
+    level: Level | None = None
+
+    def apply(self, mean: Floats, as_of_us: int | None = None) -> Floats:
+        """Probabilities for an instant (µs UTC; default: the one the level starts at)."""
+        if self.calibrator is not None:
+            mean = self.calibrator.calibrated(mean)
+        return mean if self.level is None else self.level.moved(mean, as_of_us)
+
+    def factor(self, as_of_us: int | None = None) -> float:
+        """What money of an instant is multiplied by."""
+        return 1.0 if self.level is None else self.level.factor(as_of_us)
+
+    def doubt(self, as_of_us: int | None = None) -> float:
+        """Standard deviation of the level, in log-odds or the logarithm of money."""
+        return 0.0 if self.level is None else self.level.at(as_of_us)[1]
+
+    def pack(self) -> dict[str, Any]:
+        """Plain JSON from which `unpack_adjusted` makes the same."""
+        parts = {"calibrator": self.calibrator, "level": self.level}
+        return {name: part.pack() for name, part in parts.items() if part is not None}
+
+
+def unpack_adjusted(plain: Mapping[str, Any]) -> Adjusted:
+    """What `pack` wrote."""
+    return Adjusted(unpack_calibrator(plain.get("calibrator")), unpack_level(plain.get("level")))
+
+
+@dataclass(frozen=True)
+class Quiet:
+    """Whether a customer buys at all, said beside the money: a rung for the chance of silence, and what adjusts it."""
+
+    rung: Rung
+    adjusted: Adjusted
+
+    def say(self, values: Floats, position: Position, as_of_us: int | None = None) -> Floats:
+        """The chance that nothing is bought within `fitted_days` of the as-of."""
+        return self.adjusted.apply(self.rung.predict(values, position).mean, as_of_us)
+
+
+@dataclass(frozen=True)
+class Said:
+    """One column per field of the score record that depends on the row."""
+
+    score: Floats
+    low: Floats
+    high: Floats
+    percentile: Floats
+    baseline: Floats
+    parts: Mapping[str, Floats]
+    quantiles: Floats | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """One horizon of a task.
+
+    `fitted_days` is the horizon the rung was fitted on; when it is shorter than `horizon_days`, what is said is carried
+    over (law 5): the chance of silence by `power`, the same for all, because what a process says of one customer's pace
+    would be counted twice; money by the process `longer`. Without them by hazard and rate. `outcome` says which way the
+    probability points: "event" (something happens) or "silence" (churn by inactivity). Money has `amounts` instead of
+    a `spread`, and `quiet` beside its rung. `base` are ascending scores of the base at training at evenly spaced
+    percentiles 0..100. `metrics` and `baseline_metrics` are out-of-time figures, each `{name: [value, low, high]}`;
+    `notes` are sentences for a person.
+    """
+
+    horizon_days: int
+    fitted_days: int
+    kind: str
+    outcome: str
+    rung: Rung
+    baseline: Rung
+    spread: Spread
+    base: tuple[float, ...]
+    grade: str
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    baseline_metrics: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
+    longer: Expectations | None = None
+    power: float | None = None
+    adjusted: Adjusted = field(default_factory=Adjusted)
+    amounts: Amounts | None = None
+    quiet: Quiet | None = None
+
+    def expected(self, values: Floats, position: Position, as_of_us: int | None = None) -> Prediction:
+        """What is expected of every row within `fitted_days` of the as-of."""
+        prediction = self.rung.predict(values, position)
+        if self.kind != "cltv":
+            return Prediction(self.adjusted.apply(prediction.mean, as_of_us), prediction.parts)
+        factor = self.adjusted.factor(as_of_us)
+        mean, parts = prediction.mean * factor, dict(prediction.parts)
+        if self.quiet is not None:
+            parts["p_none"] = self.quiet.say(values, position, as_of_us)
+        if "orders" in parts:
+            parts["orders"] = parts["orders"] * factor
+        return Prediction(mean, parts)
+
+    def say(self, values: Floats, position: Position, as_of_us: int | None = None) -> Said:
+        """Score every row of a panel: `values` (n, n_features) with feature columns at `position`.
+
+        `as_of_us` is the instant of all rows (µs UTC); default: that of the training.
+        """
+        prediction = self.expected(values, position, as_of_us)
+        power, factor = self._stretch(values, position)
+        by = factor if self.kind == "cltv" else power
+        score = self.carried(prediction.mean, by)
+        parts = {name: self._carried_part(name, part, power, factor) for name, part in prediction.parts.items()}
+        if "orders" in parts:
+            parts |= _consistent(score, parts["orders"], parts["p_none"])
+        if self.kind == "cltv" and "p_none" in parts:
+            parts["next_order_days"] = _as_likely_as_not(parts["p_none"], self.horizon_days)
+        around, quantiles = self._around(prediction, parts, by, as_of_us)
+        return Said(
+            score=score,
+            low=around[0],
+            high=around[1],
+            percentile=self.percentile(score),
+            baseline=self.carried(self.baseline.predict(values, position).mean, by),
+            parts=parts,
+            quantiles=quantiles,
+        )
+
+    def _around(
+        self, prediction: Prediction, parts: Mapping[str, Floats], by: Floats, as_of_us: int | None
+    ) -> tuple[tuple[Floats, Floats], Floats | None]:
+        """The 90 % interval and, of money, quantiles of the outcome at `LEVELS`, shape (n, n_levels)."""
+        mean, doubt = prediction.mean, self.adjusted.doubt(as_of_us)
+        if self.amounts is not None:
+            around = Around(mean, parts["p_none"], by if self.horizon_days != self.fitted_days else 1.0, doubt)
+            low, high, quantiles = self.amounts.say(around)
+            return (low, high), quantiles
+        low, high = self.spread.widened(mean, doubt) if doubt else self.spread.interval(mean)
+        return (self.carried(low, by), self.carried(high, by)), None
+
+    def carried(self, said: Floats, by: Floats | None = None) -> Floats:
+        """What is said for `fitted_days`, carried over to `horizon_days`.
+
+        `by` is the power of the chance of silence, or the factor of money; without it hazard and rate stay as they are.
+        """
+        if self.horizon_days == self.fitted_days:
+            return said
+        if self.kind == "cltv":
+            return said * (self.horizon_days / self.fitted_days if by is None else by)
+        ratio = (self.power or self.horizon_days / self.fitted_days) if by is None else by
+        return np.asarray(said**ratio if self.outcome == "silence" else 1.0 - (1.0 - said) ** ratio)
+
+    def _stretch(self, values: Floats, position: Position) -> tuple[Floats, Floats]:
+        """Per row the power and the factor that carry over; where no process speaks the ratio of the horizons."""
+        same = np.full(len(values), self.horizon_days / self.fitted_days)
+        shared = None if self.power is None else np.full(len(values), self.power)
+        if self.longer is None or self.horizon_days == self.fitted_days:
+            return same if shared is None else shared, same
+        power, factor = self.longer.longer(values, position, self.horizon_days)
+        own = np.where(np.isnan(power), same, power)
+        return own if shared is None else shared, np.where(np.isnan(factor), same, factor)
+
+    def _carried_part(self, name: str, part: Floats, power: Floats, factor: Floats) -> Floats:
+        if self.horizon_days == self.fitted_days:
+            return part
+        return np.asarray(part**power if name == "p_none" else part * factor if name == "orders" else part)
+
+    def percentile(self, score: Floats) -> Floats:
+        """Share of the base at training with a lower score, ties counted half, 0-100."""
+        below, upto = self._base.searchsorted(score, side="left"), self._base.searchsorted(score, side="right")
+        return _clip((below + upto) / 2 / max(len(self._base), 1) * 100.0, 100.0)
+
+    @cached_property
+    def _base(self) -> Floats:
+        return np.asarray(self.base, np.float64)
+
+    def pack(self) -> Packed:
+        """Plain JSON and named texts from which `unpack_answer` makes the same answer."""
+        plain, texts = self.rung.pack()
+        baseline, baseline_texts = self.baseline.pack()
+        rest = {key: getattr(self, key) for key in _PLAIN} | {"spread": asdict(self.spread)}
+        rest["adjusted"] = self.adjusted.pack()
+        if self.longer is not None:
+            rest["longer"] = self.longer.pack()
+        if self.amounts is not None:
+            rest["amounts"] = self.amounts.pack()
+        named = {f"rung-{name}": text for name, text in texts.items()} | {
+            f"baseline-{n}": t for n, t in baseline_texts.items()
+        }
+        if self.quiet is not None:
+            quiet, quiet_texts = self.quiet.rung.pack()
+            rest["quiet"] = {"rung": quiet, "adjusted": self.quiet.adjusted.pack()}
+            named |= {f"quiet-{name}": text for name, text in quiet_texts.items()}
+        return {**rest, "rung": plain, "baseline": baseline}, named
+
+
+def _consistent(mean: Floats, orders: Floats, p_none: Floats) -> dict[str, Floats]:
+    """Orders are at least the chance of one, and their money adds up to the mean."""
+    orders = np.maximum(orders, 1.0 - p_none)
+    return {"orders": orders, "order_value": mean / np.maximum(orders, TINY)}
+
+
+def _as_likely_as_not(p_none: Floats, horizon_days: int) -> Floats:
+    """Days until an order is as likely to have come as not, at an even pace; NaN where that lies beyond the horizon."""
+    pace = -np.log(np.maximum(p_none, TINY))
+    return np.where(p_none <= 0.5, horizon_days * np.log(2.0) / np.maximum(pace, TINY), np.nan)
+
+
+def _clip(values: Floats, highest: float) -> Floats:
+    return np.minimum(np.maximum(values, 0.0), highest)
+
+
+_PLAIN = (
+    "horizon_days",
+    "fitted_days",
+    "kind",
+    "outcome",
+    "base",
+    "grade",
+    "metrics",
+    "baseline_metrics",
+    "notes",
+    "flags",
+    "power",
+)
+
+
+def unpack_answer(plain: Mapping[str, Any], texts: Mapping[str, str]) -> Answer:
+    """The answer that `pack` wrote."""
+    given: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in plain.items()}
+    own, other, silent = (_named(f"{part}-", texts) for part in ("rung", "baseline", "quiet"))
+    quiet = plain.get("quiet")
+    parts = {
+        "rung": unpack(plain["rung"], own),
+        "baseline": unpack(plain["baseline"], other),
+        "spread": Spread(*(tuple(plain["spread"][name]) for name in ("edges", "low", "high"))),
+        "longer": unpack_expectations(plain.get("longer")),
+        "adjusted": unpack_adjusted(plain.get("adjusted", {})),
+        "amounts": unpack_amounts(plain.get("amounts")),
+        "quiet": None if quiet is None else Quiet(unpack(quiet["rung"], silent), unpack_adjusted(quiet["adjusted"])),
+    }
+    return Answer(**(given | parts))
+
+
+def _named(start: str, texts: Mapping[str, str]) -> dict[str, str]:
+    return {name.removeprefix(start): text for name, text in texts.items() if name.startswith(start)}

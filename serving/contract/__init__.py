@@ -1,0 +1,1 @@
+"""The score record, requests and answers."""

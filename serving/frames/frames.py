@@ -1,0 +1,151 @@
+"""A data frame in, score records out: what a bundle in MLflow's registry answers, without store and TOML.
+
+A frame is a log, with the log's own column names, and all that is known of its customers. Or it is a panel:
+`customer_id`, `cutoff`, and the columns that the bundle's features and its population are named for.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from features.config.sections import Config
+from features.errors import BundleError, RequestError, did_you_mean
+from features.journeys import Ints, Strings
+from features.language.feature import FeatureSet
+from features.log import cells
+from features.panel.build import Panel, Rows
+from features.sets.user_module import read
+from models.bundle import REMEDY, equipped, load
+from serving.frames.frame_store import stored
+from serving.score import frame as as_frame
+from serving.scoring.as_of import Told, as_of_us
+from serving.scoring.judge import Asked, judge, judge_panel
+from serving.scoring.scores import Scores
+from serving.scoring.served_model import Served, attended
+
+CUSTOMER, CUTOFF = "customer_id", "cutoff"  # of a panel
+NO_LOG = 0  # the log's position in a score id: there is none
+
+
+@dataclass(frozen=True, eq=False)
+class Frames:
+    """A bundle in service, and the names of the log's columns."""
+
+    served: Served
+    names: Config
+
+    @staticmethod
+    def open(artifacts: Mapping[str, Path], digests: Mapping[str, str], version: str) -> "Frames":
+        """The `bundle`, the names of the `log` and the `module` of an MLflow model.
+
+        Raises:
+            BundleError: a byte is another than it was, or this version computes the features differently.
+        """
+        log = json.loads(_checked(artifacts["log"], digests["log"]))
+        bundle = load(artifacts["bundle"], digests["bundle"])
+        own = bundle.features.module
+        if own is not None:
+            source = _checked(artifacts["module"], own.digest)
+            bundle = equipped(bundle, read(artifacts["module"].name, source, log["timezone"]))
+        names = Config.model_validate({"folder": Path(), "log": log})
+        return Frames(Served(bundle, version or bundle.digest[:12]), names)
+
+    def predict(
+        self,
+        frame: pd.DataFrame,
+        *,
+        as_of: str | None = None,
+        reasons: bool = False,
+        model_from_the_future: bool = False,
+    ) -> pd.DataFrame:
+        """The score records of a log's customers in the order of their ids, or of a panel's rows in theirs.
+
+        `as_of` is an ISO date or time, by default when the newest event became known, or the model was trained if
+        that was later; a panel has its cutoffs.
+
+        Raises:
+            RequestError: the frame is neither, a cell cannot be read, or the model was trained after the as-of.
+        """
+        if not len(frame):
+            raise RequestError("expected a data frame with rows of a log or of a panel, found none")
+        asked = Asked(0, NO_LOG, True, reasons, model_from_the_future)
+        is_log = bool({self.names.log.time, self.names.log.event} & set(frame.columns))
+        if CUTOFF not in frame.columns or is_log:
+            return self._of_log(frame, as_of, asked)
+        if as_of is not None:
+            raise RequestError(f"expected no as_of beside a panel, got '{as_of}'; its cutoffs say it, leave it out")
+        return self._of_panel(frame, asked)
+
+    def _of_log(self, frame: pd.DataFrame, as_of: str | None, asked: Asked) -> pd.DataFrame:
+        with stored(frame, self.names, self.served.bundle.features) as (plain, config):
+            store = attended(plain, (self.served,))
+            newest = max(store.newest_known, self.served.bundle.trained_as_of_us)
+            now = as_of_us(config, store, newest if as_of is None else as_of)
+            asked = replace(asked, as_of_us=now, told_until_us=Told.by(config, store).until(now))
+            records = as_frame(judge(journeys, (self.served,), asked) for journeys in store.buckets())
+        return records.sort_values(CUSTOMER, kind="stable", ignore_index=True)
+
+    def _of_panel(self, frame: pd.DataFrame, asked: Asked) -> pd.DataFrame:
+        customers, cutoffs = _customers(frame), _cutoffs(frame, self.names.log.timezone)
+        places: list[Ints] = []
+
+        def parts() -> Iterator[Scores]:
+            for cutoff in np.unique(cutoffs).tolist():
+                places.append(np.flatnonzero(cutoffs == cutoff))
+                rows = frame.iloc[places[-1]]
+                panel, asking = (_panel(rows, one, cutoff) for one in (self.served.bundle.features, self.served.asking))
+                at = replace(asked, as_of_us=cutoff)
+                yield judge_panel(customers[places[-1]], panel, asking, self.served, at)
+
+        records = as_frame(parts())
+        heads = len(records) // len(frame)
+        order = np.argsort(np.repeat(np.concatenate(places), heads), kind="stable")
+        return records.iloc[order].reset_index(drop=True)
+
+
+def _checked(path: Path, wanted: str) -> bytes:
+    data = path.read_bytes()
+    found = hashlib.sha256(data).hexdigest()
+    if found != wanted:
+        raise BundleError(f"{path} was changed: expected SHA-256 {wanted[:12]}…, found {found[:12]}…; {REMEDY}")
+    return data
+
+
+def _column(frame: pd.DataFrame, name: str) -> pd.Series:
+    if name not in frame.columns:
+        raise RequestError(
+            f"expected the column '{name}' in the panel, found none; {did_you_mean(name, frame.columns)}"
+        )
+    return frame[name]
+
+
+def _customers(frame: pd.DataFrame) -> Strings:
+    try:
+        return np.array([cells.customer(value) for value in _column(frame, CUSTOMER).tolist()], object)
+    except ValueError as error:
+        raise RequestError(f"{CUSTOMER}: expected ids, found one that is {error}") from None
+
+
+def _cutoffs(frame: pd.DataFrame, timezone: str) -> Ints:
+    """µs UTC."""
+    column = _column(frame, CUTOFF)
+    try:
+        read_ = {value: cells.time(value, timezone) for value in column.unique().tolist()}
+    except ValueError as error:
+        raise RequestError(f"{CUTOFF}: expected dates or times, found one that is {error}") from None
+    return np.array([read_[value] for value in column.tolist()], np.int64)
+
+
+def _panel(rows: pd.DataFrame, features: FeatureSet, cutoff: int) -> Panel:
+    columns = np.empty((len(rows), len(features)))
+    for place, name in enumerate(features.names):
+        try:
+            columns[:, place] = _column(rows, name).to_numpy(np.float64, na_value=np.nan)
+        except (TypeError, ValueError) as error:
+            raise RequestError(f"expected numbers in the column '{name}' of the panel: {error}") from None
+    return Panel(Rows.grid(len(rows), np.array([cutoff], np.int64)), columns, features)

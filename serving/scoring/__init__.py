@@ -1,0 +1,1 @@
+"""The one scoring path behind Python, HTTP and the batch."""

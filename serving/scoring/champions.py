@@ -1,0 +1,42 @@
+"""Which bundles serve: the champions of the registry, loaded from the workspace."""
+
+import logging
+from collections.abc import Sequence
+
+from features.config.sections import Config
+from features.errors import BundleError, ConfigError
+from features.language.feature import FeatureSet
+from features.sets.user_module import own_features
+from models.bundle import Bundle, equipped, load
+from models.registry.versions import Registry, Version
+from serving.scoring.served_model import Served
+
+logger = logging.getLogger(__name__)
+
+
+def champions(config: Config, tasks: Sequence[str] | None = None) -> tuple[Served, ...]:
+    """The champions of these tasks in their order; without names, of every task of the TOML that has one.
+
+    Raises:
+        BundleError: a named task has no champion yet, or none has; or it was trained with another module of features.
+        ConfigError: the module of features that a champion needs is missing or cannot be used.
+    """
+    if not config.tasks:
+        raise ConfigError("expected at least one [tasks.NAME] in the TOML, found none; name what is to be predicted")
+    registry = Registry.open(config)  # its alias, not the ledger: a service starts without one, and settles nothing
+    wanted = [config.task(name).name for name in (tasks or config.tasks)]
+    found = {name: registry.champion(name) for name in dict.fromkeys(wanted)}
+    missing = [name for name, version in found.items() if version is None]
+    if missing and (tasks or len(missing) == len(found)):
+        raise BundleError(
+            f"expected a champion for task '{missing[0]}', found none; run `journeycast train {missing[0]}` first"
+        )
+    for name in missing:
+        logger.warning("task '%s' has no champion and is left out; run `journeycast train %s`", name, name)
+    loaded = [(_bundle(config, registry, version), version) for version in found.values() if version is not None]
+    own = own_features(config) if any(bundle.features.module for bundle, _ in loaded) else FeatureSet(())
+    return tuple(Served(equipped(bundle, own), str(version.version)) for bundle, version in loaded)
+
+
+def _bundle(config: Config, registry: Registry, version: Version) -> Bundle:
+    return load(registry.fetch(version, config.workspace_path / "bundles"), version.digest)

@@ -1,0 +1,83 @@
+"""The audit: every check in turn, before anything is fitted. It refuses by name what does not show."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from features.errors import AuditError
+from training.audit.case import Case, Finding
+from training.audit.checks import (
+    drift,
+    future,
+    labels,
+    leaky_columns,
+    log_gaps,
+    marketer_events,
+    population,
+    split,
+    task_definition,
+)
+from training.audit.sample import Glimpse, glimpse
+
+Check = Callable[[Case, Glimpse], Iterator[Finding]]
+
+
+def audit(case: Case) -> tuple[Finding, ...]:
+    """What is wrong or odd, the first of each check; nothing where the question is honest or too little is there."""
+    found: dict[tuple[str, bool], Finding] = {}
+    for finding in _all(case):
+        found.setdefault((finding.check, finding.refuses), finding)
+    refused = {check for check, refuses in found if refuses}
+    return tuple(one for one in found.values() if one.refuses or one.check not in refused)
+
+
+def settle(case: Case, found: Sequence[Finding], accept: Iterable[str] = ()) -> tuple[str, ...]:
+    """The notes that an answer carries: warnings, and what was accepted knowingly.
+
+    Raises AuditError with every finding that refuses and was not accepted.
+    """
+    accepted = set(accept)
+    refused = [one for one in found if one.refuses and one.check not in accepted]
+    if refused:
+        raise AuditError(_refusal(case, refused))
+    said = {True: "accepted", False: "look at this"}
+    return tuple(f"audit, {one.check} ({said[one.refuses]}): {one.sentence}" for one in found)
+
+
+def accepted(found: Sequence[Finding], accept: Iterable[str]) -> tuple[str, ...]:
+    """The checks that failed and were accepted knowingly, in order."""
+    return tuple(sorted({one.check for one in found if one.refuses} & set(accept)))
+
+
+def _refusal(case: Case, refused: Sequence[Finding]) -> str:
+    lines = [f"  {one.check}: {one.sentence}" for one in refused]
+    names = ", ".join(f'"{one.check}"' for one in refused)
+    return "\n".join(
+        [
+            f"the audit of task '{case.task.name}' ({case.split.horizon_days} days) expected nothing odd, found:",
+            *lines,
+            f"mend it; or, knowing what you do, train all the same with [train] accept = [{names}] (docs/audit.md)",
+        ]
+    )
+
+
+def _all(case: Case) -> Iterator[Finding]:
+    seen = glimpse(case)
+    yield from task_definition.turned(case, seen)
+    yield from task_definition.absent(case, seen)
+    yield from log_gaps.windows(case)
+    yield from log_gaps.silences(case, seen)
+    if not len(case.rows):
+        return
+    yield from population.membership(case, seen)
+    yield from labels.recomputed(case, seen)
+    yield from split.split_in_time(case)
+    yield from future.known_after(case, seen)
+    yield from drift.members_now(case, seen)
+    yield from task_definition.constant(case, seen)
+    yield from task_definition.ruled(case, seen)
+    yield from population.survivors(case, seen)
+    yield from marketer_events.caused_by_firm(case, seen)
+    yield from labels.by_recency(case)
+    yield from leaky_columns.too_good(case)
+    yield from leaky_columns.of_today(case, seen)
+    yield from split.shuffled(case)
+    yield from drift.moved(case)

@@ -1,0 +1,1 @@
+"""One file per check that comes before any fit."""

@@ -1,0 +1,51 @@
+"""What each side was trained on and how, by the parameters of its run."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from models.registry.past_runs import Record
+from training.compare.sides import Side
+
+FIRST = ("as_of", "rung", "grade", "rows.", "split.test", "features", "code_version", "seed")
+DATA = "data"  # the parameter that holds the digest whole; MLflow's own data sets cut it
+LONGEST = 160  # characters of a value
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One thing that is known of each side by the name it has in MLflow; `main` ones come first."""
+
+    name: str
+    values: tuple[str | None, ...]
+    main: bool
+
+    @property
+    def differs(self) -> bool:
+        """Whether the sides are not alike in it."""
+        return len(set(self.values)) > 1
+
+
+def facts(sides: Sequence[Side]) -> tuple[Fact, ...]:
+    """The bundle and the data by their digests, then every parameter, those that tell most first."""
+    runs = [side.run for side in sides]
+    names = list(dict.fromkeys(name for run in runs if run for name in run.params if name != DATA))
+    names.sort(key=_rank)
+    return (
+        Fact("bundle digest", tuple(side.version.digest for side in sides), main=True),
+        Fact("data digest", tuple((run.params.get(DATA) or run.data) if run else None for run in runs), main=True),
+        *(_fact(name, runs) for name in names),
+    )
+
+
+def _fact(name: str, runs: Sequence[Record | None]) -> Fact:
+    values = tuple(_cut(run.params.get(name)) if run else None for run in runs)
+    return Fact(name, values, main=_rank(name) < len(FIRST))
+
+
+def _rank(name: str) -> int:
+    """Its place among the first ones, by the beginning of its name; theirs comes from their order."""
+    return next((place for place, start in enumerate(FIRST) if name.startswith(start)), len(FIRST))
+
+
+def _cut(value: str | None) -> str | None:
+    return value if value is None or len(value) <= LONGEST else value[: LONGEST - 1] + "…"

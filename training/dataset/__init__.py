@@ -1,0 +1,1 @@
+"""Panel, labels, cutoffs and their split."""

@@ -1,0 +1,157 @@
+"""Panels with their labels, stacked over the buckets of a store.
+
+Only members of the task's population at a cutoff get a row. When there are more rows than the budget, customers are
+left out by a stable hash of their id, so the same customers stay whatever the order of buckets and whoever else is in
+the log.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.config.sections import TaskConfig
+from features.journeys import Floats, Ints, Journeys, Strings
+from features.language.feature import FeatureSet
+from features.panel.build import Rows, build
+from features.timeline import DAY_US
+from models.tasks import population
+from training.dataset.labels import Labels, labels, whole
+
+STRAY_SHARE = 0.001
+Parts = Callable[[], Iterable[Journeys]]  # every call walks all buckets again, as of the training's instant
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Rows of a panel with what came of them: `values` is float64 (n_rows, n_features) in the order of the feature
+    set.
+    """
+
+    customer: Strings
+    cutoff: Ints
+    values: Floats
+    labels: Labels
+
+    def __len__(self) -> int:
+        return len(self.cutoff)
+
+    def __getitem__(self, rows: NDArray[np.bool_] | Ints | slice) -> "Examples":
+        return Examples(self.customer[rows], self.cutoff[rows], self.values[rows], self.labels[rows])
+
+    def at(self, cutoffs: Iterable[int]) -> "Examples":
+        """Only the rows of these cutoffs."""
+        return self[np.isin(self.cutoff, np.fromiter(cutoffs, np.int64))]
+
+    @property
+    def outcome(self) -> Floats:
+        """The label of every row."""
+        return self.labels.outcome
+
+    @property
+    def silence(self) -> "Examples":
+        """The same rows, asked whether nothing happened."""
+        count = self.labels.count
+        return replace(self, labels=Labels((count == 0).astype(np.float64), count))
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What panels are made for: a task at a horizon, with features, and labels that end at `end` (µs UTC)."""
+
+    task: TaskConfig
+    horizon_days: int
+    features: FeatureSet
+    end: int
+    max_rows: int
+
+
+def examples(parts: Parts, asked: Asked, cutoffs: Iterable[int]) -> Examples:
+    """Members of the population at these cutoffs whose label window is whole; about `max_rows` of them at most."""
+    instants = np.fromiter(cutoffs, np.int64)
+    members = sum(len(_members(asked.task, part, instants)) for part in parts())
+    share = min(1.0, asked.max_rows / max(members, 1))
+    return _stack([_examples(asked, part, instants, share) for part in parts()], asked.features)
+
+
+def history_start(parts: Parts, first: int) -> int:
+    """The day by which one event in a thousand has happened: stray early dates are no history. µs UTC."""
+    counts = np.zeros(0, np.int64)
+    for part in parts():
+        day = (part.time - first) // DAY_US
+        counts = _added(counts, np.bincount(day)) if len(day) else counts
+    if not counts.sum():
+        return first
+    return first + int(np.searchsorted(counts.cumsum(), counts.sum() * STRAY_SHARE, side="right")) * DAY_US
+
+
+def base_values(parts: Parts, task: TaskConfig, features: FeatureSet, as_of: int, max_rows: int) -> Floats:
+    """Feature values of the population at `as_of`: whom the task is about now. At most about `max_rows` of them."""
+    now = np.array([as_of], np.int64)
+    members = sum(len(_members(task, part, now)) for part in parts())
+    share = min(1.0, max_rows / max(members, 1))
+    blocks = [build(part, _sampled(part, _members(task, part, now), share), features).values for part in parts()]
+    return np.concatenate([np.zeros((0, len(features))), *blocks])
+
+
+def in_share(customers: Strings, share: float) -> NDArray[np.bool_]:
+    """Whether each customer is among this share of all possible ids.
+
+    >>> in_share(np.array(["ada", "bob", "🙂"], object), 1.0).tolist()
+    [True, True, True]
+    """
+    return stable_hash(customers) < share * 2.0**64
+
+
+def stable_hash(customers: Strings) -> NDArray[np.uint64]:
+    """FNV-1a over code points with a finishing mix: the same number for an id on every machine, wherever it stands."""
+    if not len(customers):
+        return np.zeros(0, np.uint64)
+    text = customers.astype(np.str_)
+    points = text.view(np.uint32).reshape(len(text), -1).astype(np.uint64)
+    hashed = np.full(len(text), 0xCBF29CE484222325, np.uint64)
+    for column in points.T:
+        hashed = np.where(column > 0, (hashed ^ column) * np.uint64(0x100000001B3), hashed)
+    hashed ^= hashed >> np.uint64(32)
+    return hashed * np.uint64(0x9E3779B97F4A7C15)
+
+
+def _members(task: TaskConfig, journeys: Journeys, cutoffs: Ints) -> Rows:
+    rows = Rows.grid(len(journeys), cutoffs)
+    return rows[population(task, journeys, rows)]
+
+
+def _sampled(journeys: Journeys, rows: Rows, share: float) -> Rows:
+    return rows if share >= 1 else rows[in_share(journeys.customers, share)[rows.customer]]
+
+
+def _examples(asked: Asked, journeys: Journeys, cutoffs: Ints, share: float) -> Examples:
+    rows = _sampled(journeys, _members(asked.task, journeys, cutoffs), share)
+    rows = rows[whole(rows, asked.horizon_days, asked.end)]
+    came = labels(asked.task, journeys, rows, asked.horizon_days)
+    return Examples(journeys.customers[rows.customer], rows.cutoff, build(journeys, rows, asked.features).values, came)
+
+
+def _added(one: Ints, other: Ints) -> Ints:
+    """Sums of two counts by day, of whatever lengths."""
+    longer, shorter = (one, other) if len(one) >= len(other) else (other, one)
+    total = longer.copy()
+    total[: len(shorter)] += shorter
+    return total
+
+
+def _stack(parts: list[Examples], features: FeatureSet) -> Examples:
+    """All parts under each other, by cutoff and then customer, so that the number of buckets changes nothing."""
+    if not parts:
+        nothing = np.zeros(0)
+        return Examples(
+            np.zeros(0, object), np.zeros(0, np.int64), np.zeros((0, len(features))), Labels(nothing, nothing)
+        )
+    customer = np.concatenate([part.customer for part in parts])
+    cutoff = np.concatenate([part.cutoff for part in parts])
+    order = np.lexsort((customer.astype(np.str_), cutoff)) if len(customer) else np.zeros(0, np.int64)
+    values = np.concatenate([part.values for part in parts])[order]
+    outcome = np.concatenate([part.labels.outcome for part in parts])[order]
+    count = np.concatenate([part.labels.count for part in parts])[order]
+    return Examples(customer[order], cutoff[order], values, Labels(outcome, count))

@@ -1,0 +1,149 @@
+"""Out-of-time figures of a rung beside the named baseline, on rows later than all that chose or fitted it."""
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from features.journeys import Floats, Strings
+from models.ladder.rung import Rung
+from models.predictor.outcome_distribution import LEVELS
+from models.predictor.predictor import Answer, Said
+from training.dataset.examples import Examples
+from training.fit.calibration import Later
+from training.fit.intervals import NOTHING_LANDED, NOTHING_SEEN, Landed, Missed, conformal, landed, probability_spread
+from training.fit.level import levelled
+from training.fit.recipe import Question
+from training.metrics import metrics
+from training.metrics.bootstrap import MONEY, Figures, draws, figures_of, probability_figures
+from training.metrics.grade import grade
+
+Seen = Missed | Landed
+
+
+@dataclass(frozen=True, eq=False)
+class Tested:
+    """Figures, and arrays with one entry per test row; `seen` is what validation and test rows tell of intervals.
+
+    `later` holds what the rung said on the level of the test, for a calibrator; None for money. `customer` says whose
+    the rows are.
+    """
+
+    seen: tuple[Seen, ...]
+    cap: float
+    metrics: Figures
+    baseline_metrics: Figures
+    grade: str
+    truth: Floats
+    model: Floats
+    baseline: Floats
+    low: Floats
+    high: Floats
+    later: Later | None = None
+    customer: Strings = field(default_factory=lambda: np.zeros(0, object))
+
+
+def seen(question: Question, answer: Answer, rows: Examples) -> Seen:
+    """Where the outcomes of rows of one cutoff, on which nothing was fitted, lie in what the answer expects.
+
+    Money is put on the level that came: how sure the forecast of a level is, is known by itself.
+    """
+    expected = answer.expected(rows.values, question.features.position, _as_of(rows))
+    if answer.amounts is None:
+        return Missed(rows.outcome, expected.mean, np.zeros(len(rows), np.int64))
+    return landed(rows, expected.mean, expected.parts["p_none"])
+
+
+def informed(question: Question, answer: Answer, *found: Seen) -> Answer:
+    """The answer with intervals by what was seen on later rows."""
+    if answer.amounts is not None:
+        money = (one for one in found if isinstance(one, Landed))
+        return replace(answer, amounts=conformal(answer.amounts, sum(money, NOTHING_LANDED), question.seed))
+    missed = (one for one in found if isinstance(one, Missed))
+    return replace(answer, spread=probability_spread(sum(missed, NOTHING_SEEN)))
+
+
+def _as_of(rows: Examples) -> int:
+    return int(rows.cutoff.max(initial=0))
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What is to be tested: an answer as it would serve, and what was learnt on the validation rows (what was seen,
+    threshold, cap).
+    """
+
+    answer: Answer
+    seen: Seen
+    threshold: float
+    cap: float
+    best_grade: str = "A"
+
+
+def evaluate(question: Question, tried: Trial, rows: Examples) -> Tested:
+    """All figures with their intervals over customers, and the grade."""
+    weights = draws(rows.customer, question.seed)
+    answer = informed(question, tried.answer, tried.seen)
+    said = answer.say(rows.values, question.features.position, _as_of(rows))
+    figures = _figures(question, tried, rows, said.score, weights) | _skill(question, tried, rows, said, weights)
+    if said.quantiles is not None:
+        figures |= _interval_figures(rows, said, said.quantiles, weights)
+    happened = int((rows.labels.count > 0).sum())
+    return Tested(
+        seen=(tried.seen, seen(question, tried.answer, rows)),
+        cap=tried.cap,
+        metrics=figures,
+        baseline_metrics=_figures(question, tried, rows, said.baseline, weights),
+        grade=grade(
+            figures["skill"][1],
+            customers=len(rows),
+            rarer=min(happened, len(rows) - happened),
+            at_most=tried.best_grade,
+        ),
+        truth=rows.outcome,
+        model=said.score,
+        baseline=said.baseline,
+        low=said.low,
+        high=said.high,
+        later=None if question.is_money else _form(question, answer.rung, rows),
+        customer=rows.customer,
+    )
+
+
+def _form(question: Question, rung: Rung, rows: Examples) -> Later:
+    """What the rung says, uncalibrated and on the level that came."""
+    said = levelled(rows.outcome, question.predict(rung, rows).mean, rows.cutoff)
+    return Later(rows.outcome, said, rows.customer, np.zeros(len(rows), np.int64))
+
+
+def _figures(question: Question, tried: Trial, rows: Examples, predicted: Floats, weights: Floats) -> Figures:
+    if question.is_money:
+        return figures_of(MONEY, rows.outcome, predicted, weights)
+    return probability_figures(rows.outcome, predicted, tried.threshold, weights)
+
+
+def _interval_figures(rows: Examples, said: Said, quantiles: Floats, weights: Floats) -> Figures:
+    """Coverage and Winkler score of the 90 % interval, coverage of the middle 80 and 50 %, how far the median is off,
+    and by how much the chance to buy nothing is.
+    """
+    truth = rows.outcome
+    inside = {
+        "coverage_90": ((truth >= said.low) & (truth <= said.high)).astype(np.float64),
+        "coverage_80": _between(quantiles, truth, 0.1),
+        "coverage_50": _between(quantiles, truth, 0.25),
+        "winkler_90": metrics.winkler(truth, said.low, said.high),
+        "mae_median": np.abs(truth - quantiles[:, LEVELS.index(0.5)]),
+        "p_none_bias": said.parts["p_none"] - (rows.labels.count == 0),
+    }
+    return {name: figures_of({name: metrics.mean}, values, values, weights)[name] for name, values in inside.items()}
+
+
+def _between(quantiles: Floats, truth: Floats, level: float) -> Floats:
+    low, high = (quantiles[:, LEVELS.index(one)] for one in (level, 1 - level))
+    return ((truth >= low) & (truth <= high)).astype(np.float64)
+
+
+def _skill(question: Question, tried: Trial, rows: Examples, said: Said, weights: Floats) -> Figures:
+    own, other = (question.losses(rows, predicted, tried.cap) for predicted in (said.score, said.baseline))
+    return figures_of({"skill": metrics.share_saved}, other, own, weights) | {
+        "loss": figures_of({"loss": metrics.mean}, own, own, weights)["loss"]
+    }

@@ -1,0 +1,55 @@
+"""Would more customers make it better? The recipe refitted on shares of them, measured on the same test rows."""
+
+import numpy as np
+
+from features.journeys import Floats
+from training.dataset.examples import Examples
+from training.evaluation.diagnostics import MOST_LEARNT, Learnt, Subject, ranked, thinned
+from training.fit.predictor import Recipes, answered, refitted
+from training.metrics import metrics
+from training.metrics.bootstrap import draws, figures_of
+from training.selection.validation import lacking_any
+
+POINTS = 3  # beside all customers, who made what was tested
+Figure = list[float | None]
+
+
+def curve(subject: Subject) -> tuple[tuple[Learnt, ...], Figure]:
+    """Losses on the test rows by the share of customers learnt from, ascending, and that of the baseline."""
+    test, rows = subject.test, subject.rows.at(subject.split.reporting)
+    some, rank = thinned(test), ranked(rows)
+    weights = draws(test.customer[some], subject.question.seed)
+
+    def lost(said: Floats) -> Figure:
+        losses = subject.question.losses(test, said, subject.tested.cap)[some]
+        return figures_of({"loss": metrics.mean}, losses, losses, weights)["loss"]
+
+    found = []
+    for share in shares(len(rows)):
+        fewer = rows[rank < share]
+        if not lacking_any(fewer, ""):
+            found.append(_learnt(share, fewer, lost(_said(subject, fewer, test))))
+    found.append(_learnt(1.0, rows, lost(subject.tested.model)))
+    return tuple(found), lost(subject.tested.baseline)
+
+
+def shares(rows: int) -> tuple[float, ...]:
+    """Shares of the customers, each twice the one before, ascending: a half of them, or less where rows are many.
+
+    >>> shares(10_000), shares(320_000)
+    ((0.125, 0.25, 0.5), (0.03125, 0.0625, 0.125))
+    """
+    largest = next(halves for halves in range(1, 64) if rows / 2**halves <= MOST_LEARNT)
+    return tuple(0.5**halves for halves in range(largest + POINTS - 1, largest - 1, -1))
+
+
+def _said(subject: Subject, rows: Examples, test: Examples) -> Floats:
+    """What the recipe says of the test, fitted on these rows."""
+    setting, question, start = subject.setting, subject.question, subject.split.test
+    rungs = refitted(question, Recipes(subject.recipe), rows)
+    answer = answered(question, rungs, rows, first=setting.first, start=start, calibrator=subject.calibrator)
+    return answer.expected(test.values, question.features.position, start).mean
+
+
+def _learnt(share: float, rows: Examples, loss: Figure) -> Learnt:
+    return Learnt(share, len(np.unique(rows.customer.astype(np.str_))), len(rows), loss)

@@ -1,0 +1,1 @@
+"""How a rung, and what turns its prediction into a score, is fitted."""

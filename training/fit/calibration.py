@@ -1,0 +1,118 @@
+"""Which calibrator makes a rung's probabilities come true on rows that neither has seen: none, Beta or Venn-Abers.
+
+What is calibrated is the form of the probabilities; their level belongs to the calendar (`training.fit.level`). So
+every period is put on its own level first.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import isotonic_regression, minimize
+from scipy.special import expit
+
+from features.journeys import Floats, Ints, Strings
+from models.predictor.calibrators import SUREST, Beta, Calibrator, VennAbers
+from training.dataset.examples import stable_hash
+from training.metrics.metrics import log_losses
+
+FEWEST_ROWS, FEWEST_OF_RARER = 300, 50
+MOST_ROWS, KNOTS = 20_000, 64
+FOLDS = 4
+PRIOR = 5.0  # how strongly Beta leans to leaving things as they are
+SURE_BY = 1.0  # standard errors
+DIGITS = 9
+
+
+@dataclass(frozen=True, eq=False)
+class Later:
+    """Rows later than those fitted on: what came, what was said (on the level of its period), and of whom and when."""
+
+    truth: Floats
+    said: Floats
+    customer: Strings
+    period: Ints
+
+    def __len__(self) -> int:
+        return len(self.truth)
+
+    def __add__(self, other: "Later") -> "Later":
+        period = np.concatenate([self.period, other.period + self.period.max(initial=-1) + 1])
+        truth, said, customer = (
+            np.concatenate([getattr(self, name), getattr(other, name)]) for name in ("truth", "said", "customer")
+        )
+        return Later(truth, said, customer, period)
+
+
+def calibrator(later: Later) -> Calibrator | None:
+    """The one with the lowest log-loss on periods it has not seen, None where none helps beyond noise."""
+    rarer = min(later.truth.sum(), len(later) - later.truth.sum())
+    if len(later) < FEWEST_ROWS or rarer < FEWEST_OF_RARER:
+        return None
+    plain = log_losses(later.truth, later.said)
+    saved = {name: plain - _held_out(later, fit) for name, fit in FITS.items()}
+    best = max(saved, key=lambda name: float(saved[name].mean()))
+    error = float(saved[best].std(ddof=1) / np.sqrt(len(later)))
+    return FITS[best](later.truth, later.said) if saved[best].mean() > SURE_BY * error else None
+
+
+def _held_out(later: Later, fit: Callable[[Floats, Floats], Calibrator]) -> Floats:
+    """Losses of each row under a calibrator fitted on the other periods, or on other customers where there is one."""
+    part = later.period
+    if part.max() == 0:
+        part = (stable_hash(later.customer) >> np.uint64(32)).astype(np.int64) % FOLDS
+    losses = np.empty(len(later))
+    for one in np.unique(part):
+        held: NDArray[np.bool_] = part == one
+        made = fit(later.truth[~held], later.said[~held])
+        losses[held] = log_losses(later.truth[held], made.calibrated(later.said[held]))
+    return losses
+
+
+def fit_beta(truth: Floats, said: Floats) -> Beta:
+    """The likeliest, leaning to a = b = 1, c = 0."""
+    p = np.clip(said, SUREST, 1 - SUREST)
+    one, other = np.log(p), -np.log1p(-p)
+
+    def loss(parameters: Floats) -> tuple[float, Floats]:
+        a, b, c = parameters
+        total = a * one + b * other + c
+        missed = expit(total) - truth
+        lean = parameters - np.array([1.0, 1.0, 0.0])
+        value = float((np.logaddexp(0.0, total) - truth * total).sum() + PRIOR * (lean**2).sum() / 2)
+        return value, np.array([missed @ one, missed @ other, missed.sum()]) + PRIOR * lean
+
+    bounds = [(0.0, None), (0.0, None), (None, None)]
+    found = minimize(loss, np.array([1.0, 1.0, 0.0]), jac=True, method="L-BFGS-B", bounds=bounds)
+    a, b, c = (round(float(one), DIGITS) for one in found.x)
+    return Beta(a, b, c)
+
+
+def fit_venn_abers(truth: Floats, said: Floats) -> VennAbers:
+    """Two isotonic fits at each of some quantiles of what was said."""
+    step = -(-len(truth) // MOST_ROWS)
+    known, group, count = np.unique(said[::step], return_inverse=True, return_counts=True)
+    came = np.asarray(np.bincount(group, truth[::step]), np.float64)
+    knots = np.unique(np.quantile(said[::step], np.linspace(0.0, 1.0, KNOTS), method="nearest"))
+    places = np.searchsorted(known, knots).tolist()
+    zero, one = (np.array([_isotonic(came, count, place, label) for place in places]) for label in (0.0, 1.0))
+    return VennAbers(_table(knots), _table(zero), _table(one))
+
+
+def _table(column: Floats) -> tuple[float, ...]:
+    return tuple(round(value, DIGITS) for value in column.tolist())
+
+
+def _isotonic(came: Floats, count: Ints, place: int, label: float) -> float:
+    """The isotonic fit at one of the different things said, with one more row of this label there."""
+    total, rows = came.copy(), count.astype(np.float64)
+    total[place] += label
+    rows[place] += 1
+    return float(isotonic_regression(total / rows, weights=rows).x[place])
+
+
+FITS: Mapping[str, Callable[[Floats, Floats], Calibrator]] = MappingProxyType(
+    {"beta": fit_beta, "venn-abers": fit_venn_abers}
+)

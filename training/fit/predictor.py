@@ -1,0 +1,105 @@
+"""An answer made by recipes from rows of one's own: what an evaluation refits, and what serves."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from features.journeys import Floats
+from models.ladder.rung import Rung
+from models.predictor.calibrators import Calibrator
+from models.predictor.predictor import Adjusted, Answer, Quiet
+from training.dataset.examples import Examples
+from training.fit.baselines import cap_of, constant
+from training.fit.intervals import NOTHING_SEEN, amounts, landed, probability_spread
+from training.fit.level import level, money_level
+from training.fit.recipe import Question, Recipe, make, unpack_recipe
+
+
+@dataclass(frozen=True)
+class Recipes:
+    """How an answer is made; `quiet` makes the chance of silence beside money."""
+
+    rung: Recipe
+    quiet: Recipe | None = None
+
+    def pack(self) -> dict[str, Any]:
+        """Plain JSON from which `unpack_recipes` makes the same."""
+        return {"rung": self.rung.pack(), "quiet": None if self.quiet is None else self.quiet.pack()}
+
+
+def unpack_recipes(plain: Mapping[str, Any]) -> Recipes:
+    """What `pack` wrote."""
+    quiet = plain["quiet"]
+    return Recipes(unpack_recipe(plain["rung"]), None if quiet is None else unpack_recipe(quiet))
+
+
+@dataclass(frozen=True)
+class Rungs:
+    """What an answer speaks by; `quiet` is for money only."""
+
+    rung: Rung
+    baseline: Rung
+    quiet: Rung | None
+
+
+def refitted(question: Question, recipes: Recipes, rows: Examples) -> Rungs:
+    """What the recipes make of these rows, and the baseline beside it."""
+    silent = None if recipes.quiet is None else make(question.silence, recipes.quiet, rows.silence)
+    return Rungs(make(question, recipes.rung, rows), _baseline(question, recipes.rung, rows), silent)
+
+
+def answered(
+    question: Question,
+    rungs: Rungs,
+    rows: Examples,
+    *,
+    first: int,
+    start: int,
+    calibrator: Calibrator | None = None,
+) -> Answer:
+    """What rungs that were fitted on these rows say for the fitted horizon, from the instant `start` on; the log
+    begins at `first` (both µs UTC).
+
+    How far the truth lies from it is not known yet.
+    """
+    task, fitted = question.task, question.fitted_days
+    mean = question.predict(rungs.rung, rows).mean
+    plain = Answer(
+        horizon_days=fitted,
+        fitted_days=fitted,
+        kind=task.kind,
+        outcome="silence" if task.kind == "churn" and not task.churn_event else "event",
+        rung=rungs.rung,
+        baseline=rungs.baseline,
+        spread=probability_spread(NOTHING_SEEN),
+        base=(),
+        grade="D",
+        adjusted=_adjusted(question, mean, rows, calibrator, first=first, start=start),
+    )
+    if rungs.quiet is None:
+        return plain
+    p_none = question.predict(rungs.quiet, rows).mean
+    fitted_on = landed(rows, mean, p_none)
+    shape = amounts(fitted_on.outcome, fitted_on.mean, fitted_on.p_none)
+    adjusted = _adjusted(question.silence, p_none, rows.silence, None, first=first, start=start)
+    return replace(plain, quiet=Quiet(rungs.quiet, adjusted), amounts=shape)
+
+
+def _adjusted(
+    question: Question, mean: Floats, rows: Examples, calibrator: Calibrator | None, *, first: int, start: int
+) -> Adjusted:
+    """The calibrator, and the level from an instant on, learnt from what a rung says of the rows it is fitted on."""
+    if not len(rows):
+        return Adjusted()
+    said = Adjusted(calibrator).apply(mean)
+    past = {"horizon_days": question.fitted_days, "first": first, "start": start}
+    if question.is_money:
+        return Adjusted(level=money_level(rows, said, cap=cap_of(rows), **past))
+    return Adjusted(calibrator, level(rows, said, **past))
+
+
+def _baseline(question: Question, recipe: Recipe, rows: Examples) -> Rung:
+    """The named baseline: the rule, or what is the same for everybody where the rule itself serves."""
+    if recipe.rung == "rule":
+        return constant(question.task, rows)
+    return make(question, Recipe("rule"), rows)

@@ -1,0 +1,142 @@
+"""Champion and challenger side by side on rows whose label windows neither was fitted on.
+
+- "fair": the champion was trained no later than the challenger's test cutoff, so it knows nothing of the test window;
+  the challenger's side is its test, made by its recipe refitted up to a horizon before.
+- "refitted": the champion may have learnt from that window. Then its recipe, which its bundle records, is refitted as
+  the challenger's was for its test: on the same rows of the same cutoffs, by its own features, with calibrator and
+  intervals learnt in the same way. So equal recipes tie to the bit.
+- where neither can be done there is no match, and what the two recorded of themselves is all there is.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from features.errors import BundleError, ConfigError
+from features.journeys import Floats
+from features.language.feature import FeatureSet
+from features.panel.comparisons import topics
+from models.bundle import Bundle, equipped
+from models.predictor.predictor import Answer
+from training.context import Setting
+from training.dataset.examples import Asked, Examples, examples
+from training.evaluation.evaluate import Tested
+from training.fit.baselines import needed
+from training.fit.predictor import unpack_recipes
+from training.fit.recipe import Question
+from training.horizon import Trained, evaluated, parted
+from training.selection.choose import Choice, as_chosen
+
+
+@dataclass(frozen=True, eq=False)
+class Said:
+    """What one of the two says of every row, for the fitted horizon, with its 90 % interval; `best_grade` caps it."""
+
+    mean: Floats
+    low: Floats
+    high: Floats
+    best_grade: str
+
+
+@dataclass(frozen=True, eq=False)
+class Match:
+    """Both at one horizon, on the same rows of one cutoff (µs UTC); `baseline` is what the challenger's named baseline
+    says, `method` "fair" or "refitted".
+    """
+
+    horizon_days: int
+    cutoff: int
+    method: str
+    question: Question
+    rows: Examples
+    challenger: Said
+    champion: Said
+    baseline: Floats
+    cap: float
+
+    def losses(self, said: Floats) -> Floats:
+        """Each row's loss."""
+        return self.question.losses(self.rows, said, self.cap)
+
+
+def readable(setting: Setting, champion: Bundle) -> Bundle | None:
+    """The champion with its module of features; None where what it read cannot be computed any more."""
+    try:
+        known = equipped(champion, setting.features)
+    except BundleError:
+        return None
+    return known if set(topics(known.features)) <= set(topics(setting.features)) else None
+
+
+def match(setting: Setting, champion: Bundle, one: Trained) -> Match | None:
+    """The two at the horizon of this answer; None where they cannot be compared on rows."""
+    other = next((a for a in champion.answers if a.horizon_days == one.split.horizon_days), None)
+    known = readable(setting, champion)
+    if one.tested is None or other is None or known is None or not len(one.tested.customer):
+        return None
+    try:
+        if champion.trained_as_of_us <= one.split.test and other.fitted_days == one.split.fitted_days:
+            return _fair(setting, known, other, one, one.tested)
+        return _refitted(setting, known, one, one.tested)
+    except ConfigError:  # a column that the champion reads has left the store
+        return None
+
+
+def _fair(setting: Setting, champion: Bundle, other: Answer, one: Trained, tested: Tested) -> Match | None:
+    rows = _rows(setting, champion.features, one, [one.split.test])
+    rows = rows[np.isin(rows.customer.astype(np.str_), tested.customer.astype(np.str_))]
+    asked = replace(other, horizon_days=other.fitted_days)  # not carried over: the label window is the fitted one
+    said = asked.say(rows.values, champion.features.position, one.split.test)
+    best = _best(other.rung.name, extrapolated="extrapolated" in other.flags)
+    return _matched(one, tested, rows, Said(said.score, said.low, said.high, best), "fair")
+
+
+def _refitted(setting: Setting, champion: Bundle, one: Trained, tested: Tested) -> Match | None:
+    """The champion's recipe tested as the challenger's was; None where its bundle does not record it."""
+    recorded = champion.facts.get("recipes", {}).get(str(one.split.horizon_days))
+    if recorded is None:
+        return None
+    setting.tell(f"{champion.task.name}, {one.split.horizon_days} days: refitting the champion's recipe")
+    recipes = unpack_recipes(recorded)
+    features = champion.features.union(needed(champion.task, one.split.fitted_days))
+    question = replace(one.question, task=champion.task, features=features)
+    parts = parted(_rows(setting, features, one, one.split.cutoffs), one.split)
+    choice = as_chosen(question, recipes.rung, parts["choosing"], parts["validation"])
+    quiet: Choice | None = None
+    if recipes.quiet is not None:
+        quiet = as_chosen(question.silence, recipes.quiet, parts["choosing"].silence, parts["validation"].silence)
+    other = evaluated(setting, question, (choice, quiet), parts, one.split)
+    if other is None:
+        return None
+    best = _best(recipes.rung.rung, extrapolated=one.split.extrapolated)
+    return _matched(one, tested, parts["test"], Said(other.model, other.low, other.high, best), "refitted")
+
+
+def _rows(setting: Setting, features: FeatureSet, one: Trained, cutoffs: Sequence[int]) -> Examples:
+    asked = Asked(
+        one.question.task, one.split.fitted_days, features, setting.end, setting.config.train.max_rows
+    )  # fewer cutoffs give at least the same customers
+    return examples(setting.parts, asked, cutoffs)
+
+
+def _matched(one: Trained, tested: Tested, rows: Examples, champion: Said, method: str) -> Match | None:
+    if not np.array_equal(rows.customer, tested.customer):
+        return None
+    best = _best(one.choice.recipe.rung, extrapolated=one.split.extrapolated)
+    return Match(
+        horizon_days=one.split.horizon_days,
+        cutoff=one.split.test,
+        method=method,
+        question=one.question,
+        rows=rows,
+        challenger=Said(tested.model, tested.low, tested.high, best),
+        champion=champion,
+        baseline=tested.baseline,
+        cap=tested.cap,
+    )
+
+
+def _best(rung: str, *, extrapolated: bool) -> str:
+    """The best grade there is for it, as in `training.horizon`."""
+    return "C" if extrapolated or rung == "rule" else "A"

@@ -1,0 +1,266 @@
+"""One horizon of a task, from panels to the answer that serves: choose, report, refit (law 4)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from features.config.sections import TaskConfig
+from features.journeys import Floats
+from features.timeline import DAY_US, days, iso
+from models.predictor.calibrators import Calibrator
+from models.predictor.predictor import Answer
+from training.audit.audit import accepted, audit, settle
+from training.audit.case import Case
+from training.context import Setting
+from training.dataset.examples import Asked, Examples, base_values, examples
+from training.dataset.split import SHORTEST_LEAD, Split
+from training.evaluation.diagnose import study
+from training.evaluation.diagnostics import Studied, Subject
+from training.evaluation.evaluate import Tested, Trial, evaluate, informed, seen
+from training.fit.baselines import cap_of, constant
+from training.fit.calibration import calibrator
+from training.fit.intervals import shortest
+from training.fit.predictor import Recipes, Rungs, answered, refitted
+from training.fit.purchase_process import Processes, processes
+from training.fit.recipe import Question
+from training.request import study_name
+from training.selection.choose import Choice, choose
+from training.tuning.budget import Budget, Place, study_address
+
+PERCENTILES = np.linspace(0.0, 100.0, 1001)
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """An answer with how it came about; `tested` is None where no rows were left to test on, `studied` also where
+    nobody asked for it. `quiet` chose what says the chance of silence beside money; `accepted` are checks of the audit
+    that failed and that the TOML accepts.
+    """
+
+    question: Question
+    answer: Answer
+    split: Split
+    choice: Choice
+    tested: Tested | None
+    rows: Mapping[str, int]
+    prior: Mapping[str, float]
+    quiet: Choice | None = None
+    studied: Studied | None = None
+    accepted: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class _Reported:
+    """What was found before what serves is fitted; `quiet` makes the chance of silence beside money, `base` are the
+    values of those who will be scored.
+    """
+
+    split: Split
+    choice: Choice
+    quiet: Choice | None
+    tested: Tested | None
+    base: Floats
+    warnings: tuple[str, ...]
+    minutes: float | None
+
+
+def train_answer(setting: Setting, task: TaskConfig, split: Split) -> Trained:
+    """The answer for the split's horizon."""
+    question, rows = asked_rows(setting, task, split)
+    base = base_values(setting.parts, task, setting.features, setting.as_of, setting.config.train.max_rows)
+    setting.tell(f"{task.name}, {split.horizon_days} days: audit")
+    warnings, taken = _audited(setting, task, split, rows, base)
+    parts = parted(rows, split)
+    setting.tell(f"{task.name}, {split.horizon_days} days: choosing on {len(parts['choosing']):,} rows")
+    choice = choose(question, parts["choosing"], parts["validation"], budget_of(setting, task, split))
+    quiet = None
+    if question.is_money:
+        quiet = choose(question.silence, parts["choosing"].silence, parts["validation"].silence, None)
+    setting.tell(f"{task.name}, {split.horizon_days} days: testing on {len(parts['test']):,} rows")
+    tested = evaluated(setting, question, (choice, quiet), parts, split)
+    setting.tell(f"{task.name}, {split.horizon_days} days: fitting what serves on {len(parts['serving']):,} rows")
+    reported = _Reported(split, choice, quiet, tested, base, warnings, setting.budget.minutes)
+    answer, prior = _serving(setting, question, reported, parts["serving"])
+    counts = {name: len(part) for name, part in parts.items()}
+    del parts
+    studied = _studied(setting, question, reported, answer, rows) if setting.studied else None
+    return Trained(question, answer, split, choice, tested, counts, prior, quiet, studied, taken)
+
+
+def asked_rows(setting: Setting, task: TaskConfig, split: Split) -> tuple[Question, Examples]:
+    """The question of the split's horizon, and the rows of all its cutoffs."""
+    config = setting.config
+    question = Question(
+        task, split.fitted_days, setting.features, config.seed, config.train.threads, _processes(setting, task, split)
+    )
+    asked = Asked(task, split.fitted_days, setting.features, setting.end, config.train.max_rows)
+    setting.tell(f"{task.name}, {split.horizon_days} days: panel of {len(split.cutoffs)} cutoffs")
+    return question, examples(setting.parts, asked, split.cutoffs)
+
+
+def parted(rows: Examples, split: Split) -> dict[str, Examples]:
+    """The rows of each purpose."""
+    return {
+        "choosing": rows.at(split.choosing),
+        "validation": rows.at([split.validation]),
+        "reporting": rows.at(split.reporting),
+        "test": rows.at([split.test]),
+        "serving": rows.at(split.serving),
+    }
+
+
+def budget_of(setting: Setting, task: TaskConfig, split: Split) -> Budget:
+    """What may be tried, beginning with what serves now, and the study that keeps it."""
+    doing = f"{task.name}, {split.horizon_days} days: choosing, after trial"
+    return replace(
+        setting.budget,
+        champion=setting.champions.get((task.name, split.horizon_days)),
+        place=Place(study_address(setting.config), study_name(setting, task, split)),
+        told=lambda number, _loss: setting.tell(f"{doing} {number + 1}"),
+    )
+
+
+def _audited(
+    setting: Setting, task: TaskConfig, split: Split, rows: Examples, base: Floats
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What an audit has to say, and which failed checks were accepted; AuditError where no fit may follow."""
+    case = Case(
+        task=task,
+        parts=setting.parts,
+        features=setting.features,
+        rows=rows,
+        split=split,
+        base=base,
+        as_of=setting.as_of,
+        end=setting.end,
+        max_rows=setting.config.train.max_rows,
+        seed=setting.config.seed,
+    )
+    found, accept = audit(case), setting.config.train.accept
+    return settle(case, found, accept), accepted(found, accept)
+
+
+def _processes(setting: Setting, task: TaskConfig, split: Split) -> Processes:
+    """A purchase process for all rows that something is fitted on, and for those of the period before the choice."""
+    horizon = days(split.fitted_days)
+    newest = [cutoffs[-1] for cutoffs in (split.choosing, split.reporting, split.serving) if cutoffs]
+    before = [cutoff for cutoff in split.choosing if cutoff + horizon in split.choosing]
+    instants = {cutoff + horizon for cutoff in (*newest, *before[-1:])}
+    return processes(setting.parts, task, split.fitted_days, setting.config.log.timezone, instants)
+
+
+def evaluated(
+    setting: Setting,
+    question: Question,
+    choices: tuple[Choice, Choice | None],
+    parts: Mapping[str, Examples],
+    split: Split,
+) -> Tested | None:
+    """Recipe and baseline refitted up to a horizon before the test; intervals learnt where the choice was made."""
+    choice, quiet = choices
+    rows = parts["reporting"]
+    if not len(parts["test"]) or not len(rows):
+        return None
+    found = None if choice.later is None else calibrator(choice.later)
+    chosen = Rungs(choice.rung, constant(question.task, parts["choosing"]), None if quiet is None else quiet.rung)
+    before = answered(question, chosen, parts["choosing"], first=setting.first, start=split.validation)
+    rungs = refitted(question, recipes_of(choice, quiet), rows)
+    trial = Trial(
+        answer=answered(question, rungs, rows, first=setting.first, start=split.test, calibrator=found),
+        seen=seen(question, before, parts["validation"]),
+        threshold=choice.threshold,
+        cap=cap_of(rows),
+        best_grade="C" if split.extrapolated or choice.recipe.rung == "rule" else "A",
+    )
+    return evaluate(question, trial, parts["test"])
+
+
+def recipes_of(choice: Choice, quiet: Choice | None) -> Recipes:
+    """The recipes that were chosen."""
+    return Recipes(choice.recipe, None if quiet is None else quiet.recipe)
+
+
+def _serving(
+    setting: Setting, question: Question, reported: _Reported, rows: Examples
+) -> tuple[Answer, Mapping[str, float]]:
+    """The recipe refitted on every cutoff up to a horizon before the end, over the base as it is now."""
+    split, tested = reported.split, reported.tested
+    rungs = refitted(question, recipes_of(reported.choice, reported.quiet), rows)
+    plain = answered(question, rungs, rows, first=setting.first, start=setting.as_of, calibrator=_calibrator(reported))
+    answer = replace(
+        informed(question, plain, *(tested.seen if tested else ())),
+        horizon_days=split.horizon_days,
+        grade=tested.grade if tested else "D",
+        metrics=tested.metrics if tested else {},
+        baseline_metrics=tested.baseline_metrics if tested else {},
+        notes=_notes(reported),
+        flags=("extrapolated",) if split.extrapolated else (),
+        longer=question.expectations(rows) if split.extrapolated and question.is_money else None,
+        power=_power(question, rows, reported),
+    )
+    said = answer.say(reported.base, setting.features.position, setting.as_of)
+    base = tuple(np.percentile(said.score, PERCENTILES).tolist()) if len(reported.base) else ()
+    return replace(answer, base=base), _prior(answer, rows, said.score, said.baseline)
+
+
+def _studied(
+    setting: Setting, question: Question, reported: _Reported, answer: Answer, rows: Examples
+) -> Studied | None:
+    """What pictures show beside the test."""
+    split, choice, tested = reported.split, reported.choice, reported.tested
+    if tested is None:
+        return None
+    setting.tell(f"{question.task.name}, {split.horizon_days} days: studying what was tested")
+    found = None if choice.later is None else calibrator(choice.later)
+    return study(Subject(setting, question, choice.recipe, answer.rung, rows, split, tested, found))
+
+
+def _power(question: Question, rows: Examples, reported: _Reported) -> float | None:
+    """By which the chance of silence carries over to a longer horizon: what a process says of the base on average."""
+    process = question.expectations(rows)
+    if process is None or not reported.split.extrapolated or not len(reported.base):
+        return None
+    power, _ = process.longer(reported.base, question.features.position, reported.split.horizon_days)
+    known = power[~np.isnan(power)]
+    return float(known.mean()) if len(known) else None
+
+
+def _calibrator(reported: _Reported) -> Calibrator | None:
+    """Learnt from all rows that the recipe has been held against."""
+    later, tested = reported.choice.later, reported.tested
+    if later is None:
+        return None
+    return calibrator(later if tested is None or tested.later is None else later + tested.later)
+
+
+def _prior(answer: Answer, rows: Examples, scores: Floats, baselines: Floats) -> Mapping[str, float]:
+    """What a customer nobody knows gets: the base's average, and the interval of a customer drawn from it."""
+    fitted = np.array([rows.outcome.mean() if len(rows) else 0.0 if answer.kind == "cltv" else 0.5])
+    score = float(scores.mean() if len(scores) else answer.carried(fitted)[0])
+    if answer.kind == "cltv":
+        ends = shortest(rows.outcome) if len(rows) else (0.0, 0.0)
+    else:
+        low, high = answer.spread.interval(fitted if answer.horizon_days != answer.fitted_days else np.array([score]))
+        ends = float(low[0]), float(high[0])
+    low_end, high_end = answer.carried(np.array(ends)).tolist()
+    baseline = float(baselines.mean()) if len(baselines) else score
+    return {"score": score, "low": min(low_end, score), "high": max(high_end, score), "baseline": baseline}
+
+
+def _notes(reported: _Reported) -> tuple[str, ...]:
+    split = reported.split
+    notes = [reported.choice.reason]
+    if reported.quiet is not None:
+        notes.append(f"whether anybody buys at all is said by the {reported.quiet.recipe.rung}")
+    if split.extrapolated:
+        enough = split.first + round(split.horizon_days * (3 + SHORTEST_LEAD) * DAY_US)
+        notes.append(
+            f"fitted on {split.fitted_days} days and carried over to {split.horizon_days}, because the log holds less "
+            f"than three horizons of history; it will on {iso(enough)[:10]}"
+        )
+    if reported.tested is None:
+        notes.append("too little history for a test on later rows, so the grade is D")
+    if reported.minutes is not None and reported.choice.trials:
+        notes.append(f"trees were searched for {reported.minutes:g} minutes, so another run may find others")
+    return (*notes, *reported.warnings)

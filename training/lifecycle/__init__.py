@@ -1,0 +1,1 @@
+"""Versions over time: promote, roll back, history, prune."""

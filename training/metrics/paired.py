@@ -1,0 +1,127 @@
+"""How far two models lie apart on the same rows; intervals by a bootstrap that draws customers for both at once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from features.journeys import Floats, Strings
+from training.metrics.bootstrap import CELLS, resampled
+from training.metrics.metrics import edges
+
+DRAWS = 2000  # enough for the ends of a 99 % interval
+SIMULATED = 1000
+BINS = 15  # of equally many rows, for the calibration error
+INSIDE = 0.9  # of the outcomes belong in the interval that is said
+TINY = 1e-12
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A figure between the ends of its interval."""
+
+    value: float
+    low: float
+    high: float
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """Value, low and high by name."""
+        return {"value": self.value, "low": self.low, "high": self.high}
+
+
+@dataclass(frozen=True, eq=False)
+class Sums:
+    """Columns of rows summed over all of them, and over each draw of customers: (k,) and (draws, k)."""
+
+    once: Floats
+    drawn: Floats
+
+    @staticmethod
+    def of(customers: Strings, columns: Sequence[Floats], seed: int) -> "Sums":
+        """The sums of these columns, each (n_rows,)."""
+        stacked = np.column_stack(list(columns))
+        return Sums(stacked.sum(axis=0), resampled(customers, stacked, seed, DRAWS))
+
+    @property
+    def all(self) -> Floats:
+        """What was summed once first, then the draws: (1 + draws, k)."""
+        return np.concatenate([self.once[None, :], self.drawn])
+
+
+def interval(figures: Floats, level: float = 0.9) -> Interval:
+    """The first of these figures, between the quantiles of the others that hold so much of them."""
+    low, high = np.quantile(figures[1:], ((1 - level) / 2, (1 + level) / 2))
+    return Interval(float(figures[0]), float(low), float(high))
+
+
+def relative_loss(customers: Strings, own: Floats, other: Floats, seed: int, level: float = 0.9) -> Interval:
+    """By which share the mean of the one's losses lies above that of the other's."""
+    mine, theirs = Sums.of(customers, [own, other], seed).all.T
+    return interval((mine - theirs) / np.maximum(theirs, TINY * len(own)), level)
+
+
+@dataclass(frozen=True)
+class Error:
+    """How far off two models are, the difference, and how far off a perfect one would be by chance (95 % quantile)."""
+
+    own: float
+    other: float
+    more: Interval
+    by_chance: float
+
+
+def calibration_error(customers: Strings, truth: Floats, own: Floats, other: Floats, seed: int) -> Error:
+    """ECE of probabilities; by chance: were outcomes drawn from the one's own probabilities."""
+    ones = np.ones(len(truth))
+    mine, theirs = _by_bin(truth, own), _by_bin(truth, other)
+    sums = Sums.of(customers, [ones, *mine, *theirs], seed).all
+    first, second = sums[:, 1 : 1 + len(mine)], sums[:, 1 + len(mine) :]
+    errors = [np.abs(part).sum(axis=1) / sums[:, 0] for part in (first, second)]
+    return Error(float(errors[0][0]), float(errors[1][0]), interval(errors[0] - errors[1]), _perfect(own, seed))
+
+
+def _by_bin(truth: Floats, said: Floats) -> list[Floats]:
+    """A column for each bin: what its rows missed."""
+    group, missed = _bins(said), truth - said
+    return [np.where(group == one, missed, 0.0) for one in range(int(group.max(initial=0)) + 1)]
+
+
+def _bins(said: Floats) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    return np.searchsorted(edges(said, BINS), said, side="left").astype(np.int64)
+
+
+def _perfect(said: Floats, seed: int) -> float:
+    rng, ordered = np.random.default_rng(seed), np.sort(said)
+    starts = np.flatnonzero(np.diff(_bins(ordered), prepend=-1))
+    step, errors = max(1, CELLS // max(len(said), 1)), []
+    for start in range(0, SIMULATED, step):
+        came = rng.random((min(step, SIMULATED - start), len(said))) < ordered
+        errors.append(np.abs(np.add.reduceat(came - ordered, starts, axis=1)).sum(axis=1) / len(said))
+    return float(np.quantile(np.concatenate(errors), 0.95))
+
+
+def bias(customers: Strings, truth: Floats, own: Floats, other: Floats, seed: int) -> Error:
+    """How far the sum of money that is said lies from what came, as a share of it; by chance: around its own mean."""
+    sums = Sums.of(customers, [truth, own, other], seed).all.T
+    came = np.where(np.abs(sums[0]) > TINY, sums[0], np.nan)
+    mine, theirs = (said / came - 1 for said in sums[1:])
+    if np.isnan(mine[0]):
+        return Error(0.0, 0.0, Interval(0.0, 0.0, 0.0), 0.0)
+    kept = ~np.isnan(mine)
+    mine, theirs = mine[kept], theirs[kept]
+    chance = float(np.quantile(np.abs(mine[1:] - mine[0]), 0.95)) if len(mine) > 1 else 0.0
+    return _off(mine, theirs, chance)
+
+
+def missed_coverage(customers: Strings, own: Floats, other: Floats, seed: int) -> Error:
+    """How far the share of outcomes inside the 90 % interval lies from 90 %; `own` and `other` are 1 inside, else 0."""
+    sums = Sums.of(customers, [np.ones(len(own)), own, other], seed).all.T
+    mine, theirs = (inside / sums[0] - INSIDE for inside in sums[1:])
+    chance = 1.96 * float(np.sqrt(INSIDE * (1 - INSIDE) / len(own)))
+    return _off(mine, theirs, chance)
+
+
+def _off(mine: Floats, theirs: Floats, chance: float) -> Error:
+    one, other = np.abs(mine), np.abs(theirs)
+    return Error(float(one[0]), float(other[0]), interval(one - other), chance)

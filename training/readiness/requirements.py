@@ -1,0 +1,146 @@
+"""The steps by which a task's answers get better: what each needs, what is there of it, and when it is all there."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from math import ceil
+
+import numpy as np
+
+from features.config.sections import TaskConfig
+from features.journeys import Ints
+from features.timeline import DAY_US, days, in_window, iso
+from models.grades import FEWEST_CUSTOMERS, FEWEST_OF_RARER
+from training.dataset.split import SHORTEST_LEAD
+from training.fit.actions import FEW, Logged
+from training.readiness.forecast import Counted, Held, Then, pace_days
+from training.selection.validation import FEWEST_OF_RARER as FEWEST_OF_RARER_FOR_TREES
+from training.selection.validation import FEWEST_ROWS, LEAST_OF_RARER, LEAST_ROWS
+
+READY, NEVER = "there", "not at this pace"
+FULL, LEARNT, TREES, TEST = "the full horizon", "a learnt model", "trees", "a test"
+GRADED, BEST = "a grade above D", "grades A and B"
+DECIDED, AGAINST, OWN = "a gain", "a gain over '{}'", "each action's own error"
+Need = tuple[int, int]  # rows, and of the rarer outcome
+FOR_TREES: tuple[str, Need] = (TREES, (FEWEST_ROWS, FEWEST_OF_RARER_FOR_TREES))
+RUNGS: tuple[tuple[str, Need], ...] = ((LEARNT, (LEAST_ROWS, LEAST_OF_RARER)), FOR_TREES)  # the least demanding first
+TO_GRADE: Need = (FEWEST_CUSTOMERS, FEWEST_OF_RARER)
+
+
+@dataclass(frozen=True)
+class Step:
+    """Something that a task's answers gain: what is there of it, what it needs, and when that is there."""
+
+    name: str
+    there: str
+    needed: str
+    when: str
+
+    @property
+    def is_ready(self) -> bool:
+        """Nothing is missing."""
+        return self.when == READY
+
+
+def steps(task: TaskConfig, held: Held) -> tuple[Step, ...]:
+    """The steps of a churn, propensity or cltv task."""
+    pays = task.kind != "cltv" or held.money > 0
+
+    def learns(need: Need) -> Callable[[Then], bool]:
+        return lambda then: pays and all(_holds(then.parts[part], need) for part in ("learning", "choosing"))
+
+    def is_best(then: Then) -> bool:
+        return _is_full(then) and learns(RUNGS[0][1])(then) and _is_graded(then)
+
+    def poorer(need: Need) -> Counted:
+        return min(found["learning"], found["choosing"], key=lambda one: _share(one, need))
+
+    found = held.found.parts
+    history = (held.split.end - held.split.first) // DAY_US
+    wanted = ceil(round(held.split.horizon_days * (3 + SHORTEST_LEAD), 6))
+    return (
+        _step(held, FULL, f"{history:,} days", f"{wanted:,} days", _is_full),
+        *(
+            _step(held, rung, _said(poorer(need)) if pays else "no money", _needed(need), learns(need))
+            for rung, need in RUNGS
+        ),
+        _step(held, TEST, f"{found['test'].rows:,.0f} rows", "1 row", _is_tested),
+        _step(held, GRADED, _said(found["test"]), _needed(TO_GRADE), _is_graded),
+        _step(held, BEST, "", "all of the above" if pays else "money", is_best),
+    )
+
+
+def steps_of_actions(task: TaskConfig, logged: Logged, end: int) -> tuple[Step, ...]:
+    """The steps of a next_action task, by its decisions whose reward window has been seen to its end."""
+    counts = dict(zip(logged.names, np.bincount(logged.action, minlength=len(logged.names)).tolist(), strict=True))
+    nothing, fewest = task.nothing or "", min(counts, key=counts.__getitem__, default="")
+    of = {name: logged.cutoff[logged.action == number] for number, name in enumerate(logged.names)}
+    until, span_days = end - days(task.horizons_days[0]), pace_days(task.horizons_days[0])
+
+    def when(needs: Iterable[tuple[Ints, int]]) -> str:
+        waits = [_wait(came, needed, until, span_days) for came, needed in needs]
+        return NEVER if None in waits else _date(end, max(wait or 0 for wait in waits))
+
+    none, (_, first) = np.zeros(0, np.int64), np.unique(logged.customer, return_index=True)
+    customers, rewarded = logged.cutoff[first], logged.cutoff[logged.rewarded]  # sorted by customer, then by cutoff
+    graded = [(customers, FEWEST_CUSTOMERS), (rewarded, FEWEST_OF_RARER), (of.get(nothing, none), 1)]
+    own = [(came, FEW) for came in of.values()] or [(none, FEW)]
+    each = f"{counts[fewest]:,} of '{fewest}'" if counts else "no decision"
+    return (
+        Step(DECIDED, f"{len(logged):,} decisions", "1 decision", when([(logged.cutoff, 1)])),
+        Step(
+            AGAINST.format(nothing), f"{counts.get(nothing, 0):,} of it", "1 of it", when([(of.get(nothing, none), 1)])
+        ),
+        Step(OWN, each, f"{FEW} of each", when(own)),
+        Step(
+            GRADED,
+            f"{len(customers):,} customers, {len(rewarded):,} rewarded",
+            f"{FEWEST_CUSTOMERS} customers, {FEWEST_OF_RARER} rewarded",
+            when(graded),
+        ),
+    )
+
+
+def _wait(came: Ints, needed: int, until: int, span_days: int) -> float | None:
+    """Days until there are so many, by how many came in the last `span_days`; None for never."""
+    pace = int(in_window(came, until, days(span_days)).sum()) / span_days
+    missing = needed - len(came)
+    return 0.0 if missing <= 0 else missing / pace if pace else None
+
+
+def _date(end: int, wait: float) -> str:
+    return iso(end + ceil(wait) * DAY_US)[:10] if wait else READY
+
+
+def _step(held: Held, name: str, there: str, needed: str, reached: Callable[[Then], bool]) -> Step:
+    if reached(held.found):
+        return Step(name, there, needed, READY)
+    end = held.when(reached)
+    return Step(name, there, needed, NEVER if end is None else iso(end)[:10])
+
+
+def _is_full(then: Then) -> bool:
+    return not then.split.extrapolated
+
+
+def _is_tested(then: Then) -> bool:
+    return then.parts["test"].rows >= 1 and then.parts["refitting"].rows >= 1
+
+
+def _is_graded(then: Then) -> bool:
+    return _is_tested(then) and _holds(then.parts["test"], TO_GRADE)
+
+
+def _holds(found: Counted, need: Need) -> bool:
+    return found.rows >= need[0] and found.rarer >= need[1]
+
+
+def _share(found: Counted, need: Need) -> float:
+    return min(found.rows / need[0], found.rarer / need[1])
+
+
+def _said(counted: Counted) -> str:
+    return f"{counted.rows:,.0f} rows, {counted.rarer:,.0f} rarer"
+
+
+def _needed(need: Need) -> str:
+    return f"{need[0]} rows, {need[1]} rarer"

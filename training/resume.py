@@ -1,0 +1,65 @@
+"""The same request again: the training of it that is over already."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from features.errors import BundleError
+from models.bundle import Bundle, load
+from models.promotion import Succession
+from models.registry.past_runs import finished_training, read_files
+from models.registry.versions import Version
+from training.gate.conditions import Condition, rolled_back
+from training.gate.gate import RECORD, Verdict
+
+
+@dataclass(frozen=True, eq=False)
+class Again:
+    """A training that is over: what it registered, and what the gate said of it."""
+
+    run_id: str
+    bundle: Bundle
+    folder: Path
+    version: Version
+    verdict: Verdict
+
+
+def again(succession: Succession, task_name: str, request: str) -> Again | None:
+    """The finished training of this very request; None where there is none whose verdict still holds.
+
+    It holds for the champion itself, and where the champion is the one that it was judged against. What people have
+    decided about the version since is asked anew.
+    """
+    registry = succession.registry
+    run = finished_training(registry, task_name, request=request)
+    if run is None:
+        return None
+    digest = run.tags.get("bundle_digest", "")
+    version = next((one for one in registry.versions(task_name) if one.digest == digest), None)
+    kept = read_files(registry, run.id, RECORD).get(RECORD)
+    if version is None or kept is None:
+        return None
+    try:
+        gate = json.loads(kept)
+    except ValueError:  # somebody spoiled it
+        return None
+    champion = registry.champion(task_name)
+    if champion is not None and champion.digest == digest:
+        verdict = Verdict("it is the champion, bit by bit", serves_already=True)
+    elif (None if champion is None else champion.digest) == gate.get("champion", {}).get("digest"):
+        verdict = _as_judged(gate, rolled_back(digest, succession.history(task_name)))
+    else:
+        return None
+    try:
+        folder = registry.fetch(version, succession.bundles)
+        return Again(run.id, load(folder, digest), folder, version, verdict)
+    except BundleError:
+        return None
+
+
+def _as_judged(gate: dict[str, Any], put_aside: Condition) -> Verdict:
+    kept = [Condition(**one) for one in gate["conditions"] if one["name"] != put_aside.name]
+    reason = gate["reason"] if put_aside.passed else put_aside.told
+    against = {name: value for name, value in gate.items() if name not in Verdict("").record()}
+    return Verdict(reason, (*kept, put_aside), against=against)

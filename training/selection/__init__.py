@@ -1,0 +1,1 @@
+"""Which recipe a task takes, chosen out of time."""

@@ -1,0 +1,257 @@
+"""Which recipe serves best: candidates fitted on earlier rows and judged on later ones.
+
+All are judged by their form: the level of every later period is given to them, because the calendar answers for that
+(`training.fit.level`), and a season would decide otherwise.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from features.journeys import Floats
+from models.ladder.lightgbm import Growth
+from models.ladder.rung import Rung
+from training.dataset.examples import Examples
+from training.fit.baselines import cap_of, history
+from training.fit.calibration import Later
+from training.fit.level import levelled, levelled_money
+from training.fit.logistic import LEANS
+from training.fit.recipe import HURDLE, Question, Recipe, make
+from training.metrics.metrics import best_threshold
+from training.selection.trees import grown, searched
+from training.selection.validation import Period, lacking, lacking_any, periods
+from training.tuning.budget import Budget
+from training.tuning.search import Found, Table
+
+DOUBT = 0.5  # standard errors by which a rung must beat a simpler one
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One recipe as the later rows saw it: its mean loss, and by how much that lies below the rule's, with the standard
+    error of that. Losses of money are shares of the rule's. Without figures where nothing could be judged.
+    """
+
+    name: str
+    recipe: Mapping[str, object]
+    chosen: bool
+    loss: float | None = None
+    saved: float | None = None
+    error: float | None = None
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The recipe that served the later rows best, and why.
+
+    `rung` is made by it from the earlier rows, `threshold` has the best F1 on the later, `trials` is what was tried.
+    `later` holds what the recipe said of later rows, period by period (None for money, and where nothing was judged),
+    `growth` is the best found for trees, whether they serve or not.
+    """
+
+    recipe: Recipe
+    rung: Rung
+    reason: str
+    threshold: float = 0.5
+    trials: Table = ()
+    later: Later | None = None
+    growth: Growth | None = None
+    judged: tuple[Candidate, ...] = ()
+    importances: Mapping[str, float] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class _Judged:
+    """What each recipe said on the later rows of all periods, (n_recipes, n_rows), its losses, and whose and when."""
+
+    recipes: list[Recipe]
+    said: Floats
+    losses: Floats
+    later: Later
+
+    @property
+    def mean(self) -> Floats:
+        """Mean loss of each recipe."""
+        return np.asarray(self.losses.mean(axis=1))
+
+    def saved(self, place: int) -> tuple[float, float]:
+        """By how much a recipe's loss is below that of the first, the rule, and the standard error of that."""
+        return _mean_and_error(self.losses[0] - self.losses[place])
+
+
+def choose(question: Question, earlier: Examples, later: Examples, budget: Budget | None) -> Choice:
+    """Fit candidates on the earlier rows and judge them on the later ones; without a budget nothing with trees."""
+    missing = _missing(question, earlier, later)
+    if missing:
+        alone = (Candidate("rule", Recipe("rule").describe(), chosen=True),)
+        told = f"{missing}, so the rule serves"
+        return Choice(Recipe("rule"), make(question, Recipe("rule"), earlier), told, judged=alone)
+    held = periods(question, earlier, later)
+    recipes = _simple(question, earlier)
+    tried, growth = None, None
+    if budget is not None and _are_enough_for_trees(earlier, later):
+        linear = held[0].effects(question)
+        tried = searched(question, earlier, later, linear, budget)
+        trees = grown(question, earlier, later, linear, tried.growth)
+        growth = trees[0].growth
+        recipes = _with_trees(question, recipes, trees)
+    judged = _judged(question, recipes, held)
+    place = _first_of_the_best(judged, rule_last=question.is_money)
+    recipe = judged.recipes[place]
+    told = _reason(question, judged, place, earlier)
+    made = Choice(recipe, held[0].made[recipe], told, growth=growth, judged=_listed(judged, place))
+    if tried is not None:
+        made = replace(made, trials=tried.trials, importances=tried.importances)
+    if question.is_money:
+        return made
+    seen = replace(judged.later, said=judged.said[place])
+    threshold = best_threshold(seen.truth[: len(later)], seen.said[: len(later)])
+    return replace(made, threshold=threshold, later=seen)
+
+
+def tune(question: Question, earlier: Examples, later: Examples, budget: Budget) -> Found | None:
+    """What `choose` would search, and nothing of what it does with it; None where it would search nothing."""
+    if _missing(question, earlier, later) or not _are_enough_for_trees(earlier, later):
+        return None
+    return searched(question, earlier, later, Period(earlier, later).effects(question), budget)
+
+
+def as_chosen(question: Question, recipe: Recipe, earlier: Examples, later: Examples) -> Choice:
+    """The choice as it would be if the ladder held this recipe alone."""
+    if _missing(question, earlier, later):
+        return Choice(recipe, make(question, recipe, earlier), "")
+    held = periods(question, earlier, later)
+    judged = _judged(question, [recipe], held)
+    made = Choice(recipe, held[0].made[recipe], "")
+    return made if question.is_money else replace(made, later=replace(judged.later, said=judged.said[0]))
+
+
+def _listed(judged: _Judged, chosen: int) -> tuple[Candidate, ...]:
+    """Every recipe with its figures, in the order of preference."""
+    means = judged.mean.tolist()
+    return tuple(
+        Candidate(_fully(one), one.describe(), place == chosen, means[place], *judged.saved(place))
+        for place, one in enumerate(judged.recipes)
+    )
+
+
+def _fully(recipe: Recipe) -> str:
+    """A recipe in words that no other of the ladder has."""
+    if recipe.rung == "average" and len(recipe.trees) > 1:
+        return (
+            "average of process and hurdle" if len(recipe.trees) == HURDLE else "average of process, hurdle and orders"
+        )
+    if recipe.rung != "logistic":
+        return called(recipe)
+    start = "from a process on" if recipe.lean.start else "on its own"
+    return f"logistic {start}, penalty {recipe.lean.penalty:g}"
+
+
+def _missing(question: Question, earlier: Examples, later: Examples) -> str:
+    """What there is too little of for anything but the rule; empty when there is enough."""
+    missing = lacking_any(earlier, "to learn from") or lacking_any(later, "to choose by")
+    if not missing and question.is_money and history(question.task, question.fitted_days, earlier) is None:
+        return "no money came in"
+    return missing
+
+
+def _are_enough_for_trees(earlier: Examples, later: Examples) -> bool:
+    return not (lacking(earlier, "") or lacking(later, ""))
+
+
+def called(recipe: Recipe) -> str:
+    """A recipe in words."""
+    use = "from a process on" if recipe.start else "with what a purchase process expects" if recipe.expectations else ""
+    return f"{recipe.rung} {use}".strip()
+
+
+def _simple(question: Question, rows: Examples) -> list[Recipe]:
+    """The ladder below trees; without a process none serves, and no logistic starts from one."""
+    process = question.expectations(rows) is not None
+    below = [Recipe("rule"), Recipe("btyd")] if process else [Recipe("rule")]
+    if question.is_money:
+        return below
+    return [*below, *(Recipe("logistic", lean=lean) for lean in LEANS if process or lean.start)]
+
+
+def _with_trees(question: Question, simple: list[Recipe], trees: list[Recipe]) -> list[Recipe]:
+    """The whole ladder, what is to be preferred first: simpler ones, and averages before trees alone.
+
+    Of money averages come first, of hurdle and process and what trees make of its orders: each alone is far behind on
+    some log, because a few customers decide.
+    """
+    averages = [replace(one, rung="average") for one in trees]
+    if not question.is_money:
+        return [*simple, *averages, *trees]
+    if not trees[0].expectations:
+        return [*simple, *trees]
+    two = replace(averages[0], trees=averages[0].trees[:HURDLE])
+    _, hurdle, poisson = averages[0].members
+    return [simple[0], two, *averages, *simple[1:], poisson, hurdle, *trees[1:]]
+
+
+def _judged(question: Question, recipes: list[Recipe], held: list[Period]) -> _Judged:
+    """Every recipe on the later rows of every period, each period on its own level.
+
+    Losses of money are shares of the rule's in their period, so that a season of much money does not decide alone.
+    """
+    rows = [period.later for period in held]
+    said, losses = [], []
+    for period in held:
+        raw = [question.predict(rung, period.later).mean for rung in period.rungs(question, recipes)]
+        cap = cap_of(period.earlier)
+        level = [_on_its_level(question, period.later, one, cap) for one in raw]
+        lost = np.stack([question.losses(period.later, one, cap) for one in level])
+        usual = float(lost[0].mean()) if question.is_money else 1.0
+        said.append(np.stack(level))
+        losses.append(lost / usual if usual > 0 else lost)
+    truth, customer = (np.concatenate([getattr(one, name) for one in rows]) for name in ("outcome", "customer"))
+    number = np.concatenate([np.full(len(one), place) for place, one in enumerate(rows)])
+    everything = np.concatenate(said, axis=1)
+    return _Judged(recipes, everything, np.concatenate(losses, axis=1), Later(truth, everything[0], customer, number))
+
+
+def _on_its_level(question: Question, rows: Examples, said: Floats, cap: float) -> Floats:
+    return levelled_money(rows, said, cap) if question.is_money else levelled(rows.outcome, said, rows.cutoff)
+
+
+def _first_of_the_best(judged: _Judged, *, rule_last: bool) -> int:
+    """The first recipe that is not worse than the best by more than `DOUBT` standard errors of the difference.
+
+    The rule for money sees one window and no lapse: it serves where all else is worse.
+    """
+    behind = judged.losses - judged.losses[int(np.argmin(judged.mean))]
+    error = behind.std(axis=1, ddof=1) / np.sqrt(behind.shape[1])
+    good = np.flatnonzero(behind.mean(axis=1) <= DOUBT * error)
+    return int(good[1] if rule_last and len(good) > 1 and good[0] == 0 else good[0])
+
+
+def _reason(question: Question, judged: _Judged, place: int, earlier: Examples) -> str:
+    missing = lacking(earlier, "to learn from")
+    if place:
+        return _told(question, judged.recipes[place], judged.saved(place), missing)
+    if len(judged.recipes) == 1:
+        lacks = "; ".join(one for one in (question.processes.missing, missing) if one)
+        return f"{lacks}, so the rule serves"
+    nearest = int(np.argmin(judged.mean[1:])) + 1
+    return _told(question, judged.recipes[nearest], judged.saved(nearest), missing, beats=False)
+
+
+def _told(
+    question: Question, recipe: Recipe, saved: tuple[float, float], missing: str = "", *, beats: bool = True
+) -> str:
+    """Why a recipe serves or does not, with what else could not be tried."""
+    rest = "".join(f"; {one}" for one in (question.processes.missing, missing) if one)
+    if question.is_money:
+        by = "{:.1%} ± {:.1%} of the rule's squared errors".format(*saved)
+        return f"{called(recipe)} saves {by} on later rows{'' if beats else ', so the rule serves'}{rest}"
+    by = "{:.4g} ± {:.2g}".format(*saved)
+    if beats:
+        return f"{called(recipe)} beats the rule by {by} on later rows{rest}"
+    return f"{called(recipe)} does not beat the rule beyond noise on later rows ({by}){rest}"
+
+
+def _mean_and_error(differences: Floats) -> tuple[float, float]:
+    """The mean, and its standard error."""
+    return float(differences.mean()), float(differences.std(ddof=1) / np.sqrt(len(differences)))

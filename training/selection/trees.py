@@ -1,0 +1,73 @@
+"""How trees grow best: growth and number of trees that serve later rows, with or without a process."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from models.ladder.lightgbm import Growth, Sample, Stop
+from training.dataset.examples import Examples
+from training.fit.logistic import Fitted
+from training.fit.recipe import Question, Recipe, beginning, continued, growers, parts
+from training.tuning.budget import Budget
+from training.tuning.search import Found, search
+from training.tuning.space import FEWEST_IN_LEAF
+
+FINE_RATE = 0.06  # what serves learns at half the rate of the search: better, and slower
+
+
+def searched(question: Question, earlier: Examples, later: Examples, linear: Fitted | None, budget: Budget) -> Found:
+    """What was tried, and the best growth of the first booster; a hurdle's second grows as the first.
+
+    `linear` is the logistic of the earlier rows; there is none for money.
+    """
+    rows, after = _samples(question, earlier, later, linear, _first(question, earlier))
+    booster = growers(question)[0]
+
+    def tried(growth: Growth, stop: Stop) -> tuple[int, float]:
+        return booster.count_trees(rows[0], after[0], growth, stop)
+
+    return search(tried, start_of(len(earlier)), budget=budget, seed=question.seed)
+
+
+def grown(
+    question: Question, earlier: Examples, later: Examples, linear: Fitted | None, growth: Growth
+) -> list[Recipe]:
+    """Recipes of trees that differ in how they use a process, all of the growth that a search found."""
+    finer = replace(_first(question, earlier), growth=replace(growth, rate=FINE_RATE))
+    tuned = _counted(question, earlier, later, linear, finer)
+    if not tuned.expectations:
+        return [tuned]
+    other = replace(tuned, expectations=False) if linear is None else replace(tuned, start=True)
+    return [tuned, _counted(question, earlier, later, linear, other)]
+
+
+def _first(question: Question, earlier: Examples) -> Recipe:
+    """The recipe whose growth is searched."""
+    return Recipe(question.trees, expectations=question.expectations(earlier) is not None)
+
+
+def _counted(question: Question, earlier: Examples, later: Examples, linear: Fitted | None, recipe: Recipe) -> Recipe:
+    """The recipe with as many trees of its growth as serve the later rows best."""
+    rows, after = _samples(question, earlier, later, linear, recipe)
+    pairs = zip(growers(question), rows, after, strict=False)  # orders of all only where a process begins them
+    return replace(
+        recipe, trees=tuple(grower.count_trees(one, other, recipe.growth)[0] for grower, one, other in pairs)
+    )
+
+
+def _samples(
+    question: Question, earlier: Examples, later: Examples, linear: Fitted | None, recipe: Recipe
+) -> tuple[list[Sample], list[Sample]]:
+    """Earlier and later rows of each booster, on the bins of the earlier."""
+    read = question.expectations(earlier) if recipe.expectations else None
+    if linear is None:
+        rows = parts(question, earlier, read)
+        return rows, parts(question, later, read, like=rows)
+    begun = beginning(question, earlier, linear, start=recipe.start)
+    rows = parts(question, earlier, read, begin=begun.rows)
+    return rows, parts(question, later, read, like=rows, begin=continued(question, begun, linear, later))
+
+
+def start_of(rows: int) -> Growth:
+    """A growth that is good as it stands: small trees, leaves of at least a 300th of the rows."""
+    return Growth(min_rows=int(np.clip(rows // 300, FEWEST_IN_LEAF, 100)))

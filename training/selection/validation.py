@@ -1,0 +1,89 @@
+"""What recipes are judged by: earlier rows to learn from, later ones to be measured on, in one period or two."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from features.timeline import days
+from models.ladder.rung import Rung
+from training.dataset.examples import Examples
+from training.fit.logistic import LEANS, Fitted
+from training.fit.recipe import Question, Recipe, averaged, logistic, make
+
+FEWEST_ROWS, FEWEST_OF_RARER = 200, 20  # for trees
+LEAST_ROWS, LEAST_OF_RARER = 30, 5  # for anything but the rule
+
+
+@dataclass(frozen=True, eq=False)
+class Period:
+    """Earlier rows and rows a horizon later, with the rungs made of the earlier ones so far."""
+
+    earlier: Examples
+    later: Examples
+    made: dict[Recipe, Rung] = field(default_factory=dict)
+    linear: list[Fitted] = field(default_factory=list)  # the logistic whose effects of dates all trees take
+
+    def rungs(self, question: Question, recipes: Sequence[Recipe]) -> list[Rung]:
+        """The rungs of these recipes; an average is one of those made already."""
+        return [self._rung(question, recipe) for recipe in recipes]
+
+    def effects(self, question: Question) -> Fitted | None:
+        """The logistic from which trees take the effects of dates; none for money."""
+        if not self.linear and not question.is_money:
+            self.linear.append(logistic(question, self.earlier, LEANS[0]))
+        return self.linear[0] if self.linear else None
+
+    def _rung(self, question: Question, recipe: Recipe) -> Rung:
+        if recipe not in self.made:
+            self.made[recipe] = self._make(question, recipe)
+        return self.made[recipe]
+
+    def _make(self, question: Question, recipe: Recipe) -> Rung:
+        match recipe.rung:
+            case "average":
+                average = averaged(question, self.rungs(question, recipe.members))
+                return average or make(question, Recipe("rule"), self.earlier)
+            case "lightgbm":
+                return make(question, recipe, self.earlier, self.effects(question))
+            case "logistic" if recipe.lean == LEANS[0]:
+                fitted = self.effects(question)
+                return fitted.rung if fitted else make(question, recipe, self.earlier)
+            case _:
+                return make(question, recipe, self.earlier)
+
+
+def periods(question: Question, earlier: Examples, later: Examples) -> list[Period]:
+    """These rows, and the period before if they reach so far back.
+
+    That one ends with the newest of the earlier rows that lie a horizon before others; those others are its later rows.
+    """
+    held = [Period(earlier, later)]
+    cutoffs = np.unique(earlier.cutoff)
+    horizon = days(question.fitted_days)
+    followed = np.flatnonzero(np.isin(cutoffs + horizon, cutoffs))
+    if not len(followed):
+        return held
+    first = Period(earlier.at(cutoffs[: followed[-1] + 1]), earlier.at([cutoffs[followed[-1]] + horizon]))
+    enough = not (lacking(first.earlier, "") or lacking(first.later, ""))
+    same = question.expectations(first.earlier) is not None or not question.processes.fitted
+    return [*held, first] if enough and same else held
+
+
+def lacking(rows: Examples, purpose: str) -> str:
+    """What these rows lack for trees, as a sentence; empty when they are enough."""
+    return _lacking(rows, "trees need", purpose, FEWEST_ROWS, FEWEST_OF_RARER)
+
+
+def lacking_any(rows: Examples, purpose: str) -> str:
+    """What these rows lack for anything but the rule."""
+    return _lacking(rows, "more than a rule needs", purpose, LEAST_ROWS, LEAST_OF_RARER)
+
+
+def _lacking(rows: Examples, who: str, purpose: str, fewest: int, fewest_of_rarer: int) -> str:
+    happened = rows.labels.count > 0
+    rarer = int(min(happened.sum(), (~happened).sum()))
+    if len(rows) >= fewest and rarer >= fewest_of_rarer:
+        return ""
+    needs = f"{who} at least {fewest} rows and {fewest_of_rarer} of the rarer outcome {purpose}"
+    return f"{needs}, found {len(rows)} and {rarer}"

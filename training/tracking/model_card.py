@@ -1,0 +1,137 @@
+"""The model card: what a model is for, what it was made of, how good it is and where it ends, in Markdown.
+
+Every figure in it comes from the training itself.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+
+from features.config.sections import TaskConfig
+from features.timeline import iso
+from models.grades import BASELINES, FLAT
+from models.predictor.actions import Actions
+from models.predictor.predictor import Answer
+from training.gate.gate import Verdict
+from training.tracking.evidence import Evidence, HorizonEvidence, rung_name
+from training.tracking.model_card_tables import CALIBRATION, SHOWN, actions, chosen, figures, parts
+from training.tracking.model_card_task import as_written, label, misuse, population, purpose
+
+GRADES = "A to D, by the lower end of the interval of the loss saved against the baseline"
+ACTION_GRADES = "A to D, by how surely the best action and doing nothing differ"
+
+
+def card(shop: str, evidence: Evidence, verdict: Verdict, *, toml: str) -> str:
+    """The card of one training of a task, one to two pages, in the words of `toml`, the configuration's text."""
+    bundle = evidence.bundle
+    task = as_written(bundle.task, toml)
+    sections = [
+        [f"# {shop}.{bundle.task.name}", "", *_headline(evidence, verdict)],
+        ["## Purpose", "", purpose(task)],
+        ["## Data", "", *_data(evidence)],
+        ["## Population and label", "", population(task), "", label(task)],
+        ["## Features", "", *_features(evidence)],
+        *([_heading(evidence, said), "", *_answer(evidence, said)] for said in evidence.said),
+        *([["## Gate", "", *_gate(verdict)]] if verdict.conditions else []),
+        ["## Limits", "", *_limits(evidence)],
+        ["## Not for", "", *(f"- {one}" for one in misuse(task))],
+        ["## To make it again", "", *_again(shop, evidence)],
+    ]
+    return "\n".join("\n".join([*part, ""]) for part in sections)
+
+
+def _headline(evidence: Evidence, verdict: Verdict) -> Iterator[str]:
+    for said in evidence.said:
+        meaning = ACTION_GRADES if isinstance(said, Actions) else GRADES
+        yield f"- **{said.horizon_days} days**: {rung_name(said)}, grade **{said.grade}** ({meaning})"
+    yield f"- The gate {'let it pass' if verdict.passed else 'refused it'}: {verdict.reason}"
+
+
+def _gate(verdict: Verdict) -> Iterator[str]:
+    for one in verdict.conditions:
+        yield f"- {'passed' if one.passed else '**refused**'}, {one.name.replace('_', ' ')}: {one.told}"
+
+
+def _data(evidence: Evidence) -> Iterator[str]:
+    facts = evidence.bundle.facts
+    survey = facts.get("survey", {})
+    if survey:
+        events = ", ".join(f"{count:,} {name}" for name, count in survey.get("events", {}).items())
+        yield f"- {survey['customers']:,} customers, {survey['rows']:,} rows of the log: {events}"
+    end = f", labels end at {iso(facts['end_us'])}" if "end_us" in facts else ""
+    yield f"- seen as of {iso(evidence.bundle.trained_as_of_us)}{end}"
+    yield f"- store `{evidence.store_digest[:16]}…`, log position {facts.get('log_position')}"
+
+
+def _features(evidence: Evidence) -> Iterator[str]:
+    features = evidence.bundle.features
+    if evidence.bundle.actions is not None:
+        yield f"None is read: the same action for everybody. The bundle carries the {len(features)} of the shop."
+        return
+    kinds = Counter(getattr(one, "what", "own") for one in features.features)
+    listed = ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in kinds.most_common())
+    yield f"{len(features)} features, fingerprint `{features.fingerprint[:16]}…`, all read up to and including the"
+    yield f"cutoff: {listed}. The list is in `features.json`."
+
+
+def _heading(evidence: Evidence, said: Answer | Actions) -> str:
+    return (
+        f"## {said.horizon_days} days"
+        if evidence.suffix(said.horizon_days)
+        else "## How it was chosen and how good it is"
+    )
+
+
+def _answer(evidence: Evidence, said: Answer | Actions) -> Iterator[str]:
+    if isinstance(said, Actions):
+        yield from actions(said)
+        return
+    one = evidence.of(said.horizon_days)
+    yield from (f"- {note}" for note in said.notes)
+    yield ""
+    if one is None:
+        yield "There were no later rows to measure it on."
+        return
+    kind = "money" if said.kind == "cltv" else "probability"
+    yield f"Baseline: {_baseline(evidence.bundle.task, said)}."
+    yield ""
+    yield from chosen(one)
+    test = str(one.split["test"])[:10]
+    yield from figures(f"out of time ({one.rows.get('test', 0):,} rows of {test})", SHOWN[kind], said)
+    yield from figures("calibration", CALIBRATION[kind], said)
+    yield from parts("period (test at the end; earlier ones refitted)", one.studied.periods)
+    yield from parts("segment of the test", one.studied.segments)
+    yield from _strongest(evidence, one)
+
+
+def _baseline(task: TaskConfig, said: Answer) -> str:
+    if said.rung.name == "rule":
+        return FLAT
+    whole = BASELINES[task.kind]
+    return whole if task.churn_event else whole.partition(";")[0]
+
+
+def _strongest(evidence: Evidence, one: HorizonEvidence) -> Iterator[str]:
+    found = one.studied.moved
+    if found is not None:
+        texts = [evidence.bundle.features.features[index].text for index in found.feature[:8].tolist()]
+        yield f"What moves its scores most: {'; '.join(texts)}."
+
+
+def _limits(evidence: Evidence) -> Iterator[str]:
+    for said in evidence.said:
+        if said.grade in ("C", "D"):
+            yield f"- Grade {said.grade} at {said.horizon_days} days: it is not sure to beat the baseline."
+        if "extrapolated" in said.flags:
+            yield f"- {said.horizon_days} days are carried over from a shorter horizon that history holds three times."
+    yield "- It knows what the log holds up to its as-of. New customers get the average of all; what is not in the log,"
+    yield "  such as competitors, prices elsewhere or a change of the shop, it does not see."
+    yield "- The test is one period. Another season may be harder; the table by period shows how much it varied."
+
+
+def _again(shop: str, evidence: Evidence) -> Iterator[str]:
+    bundle, facts = evidence.bundle, evidence.bundle.facts
+    yield f"`journeycast train {bundle.task.name} --as-of {iso(bundle.trained_as_of_us)}` with the `journeycast.toml`"
+    yield f"of this run, seed {facts.get('seed')}, code {facts.get('code_version')}, the store above and the same"
+    yield f"champion. The bundle of {shop} has the digest `{bundle.digest or evidence.folder.name}`."
+    if not facts.get("repeatable", True):
+        yield "Its trees were searched for minutes, not trials: another training may find others."

@@ -1,0 +1,62 @@
+"""How much a search may try, and where what it tried is kept."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from features.config.sections import Config
+from features.errors import ConfigError
+from models.databases.urls import address, without_password
+from models.ladder.lightgbm import Growth
+from models.registry.client import ADDRESS as TRACKING
+
+ADDRESS = "JOURNEYCAST_STUDY_URI"  # of another database than the workspace's own
+Told = Callable[[int, float | None], None]  # (number of a trial that this process finished, its loss unless given up)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A study by its name, in the database of that address.
+
+    A process beats every so many seconds for the trial it is at; one that has not beaten for `grace_seconds` is taken
+    for dead, which five missed beats do not make it.
+    """
+
+    address: str
+    name: str
+    beat_seconds: int = 15
+    grace_seconds: int = 90
+
+    @property
+    def shared(self) -> bool:
+        """Whether several processes may search at once: SQLite is for one at a time."""
+        return not self.address.startswith("sqlite")
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How much may be tried: so many trials, or as many as begin within the minutes. Minutes make a training that
+    nobody can repeat, which its bundle says. `champion` is the growth that serves now, tried after the start.
+
+    What other processes and earlier runs finished in the same `place` counts; without one all stays in memory.
+    """
+
+    trials: int
+    minutes: float | None = None
+    champion: Growth | None = None
+    place: Place | None = None
+    told: Told = lambda _number, _loss: None
+
+
+def study_address(config: Config) -> str:
+    """Where studies are kept, absolute: the address in the environment, else a SQLite file in the workspace."""
+    found = address(config, ADDRESS, "studies.db")
+    if not re.match(r"sqlite:////.|postgresql\+psycopg://", found):
+        scheme = found.partition(":")[0]
+        raise ConfigError(f"expected {ADDRESS} to begin with sqlite:/// or postgresql://, got '{scheme}:'; change it")
+    if found == address(config, TRACKING, "mlflow.db"):
+        raise ConfigError(
+            f"expected two databases for MLflow and for studies, found {without_password(found)} in {TRACKING} and "
+            f"{ADDRESS}: both keep a table of one name there; give each its own"
+        )
+    return found

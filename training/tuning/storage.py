@@ -1,0 +1,155 @@
+"""Studies in a database, which outlive the processes that search: who died at a trial is noticed, and none is lost.
+
+A process on the same machine is known to be dead by its number, one elsewhere when its heart has not beaten for long.
+"""
+
+import time
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.exceptions import ExperimentalWarning, StorageInternalError, UpdateFinishedTrialError
+from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
+from optuna.storages._rdb import models
+from optuna.trial import FrozenTrial, TrialState
+
+from features.errors import JourneycastError
+from features.system.processes import alone, identity, is_gone
+from models.databases.urls import without_password
+from training.tuning.budget import Place
+from training.tuning.sampler import Turns
+
+PROCESS = "process"  # the attribute of a trial that names who is at it
+RETRIES = 3  # of a trial whose process died
+OPENINGS = 8  # tries to open a database that others are making at the same time
+SQLITE = "sqlite:///"
+
+
+class Storage(RDBStorage):
+    """Optuna's own, whose heart beats from a trial's first moment and does not stop at one failed query."""
+
+    def record_heartbeat(self, trial_id: int) -> None:
+        """Beat; what fails is made good by the next beat, long before anybody is taken for dead."""
+        try:
+            super().record_heartbeat(trial_id)
+        except StorageInternalError:
+            self.remove_session()
+
+    def set_trial_state_values(self, trial_id: int, state: TrialState, values: Sequence[float] | None = None) -> bool:
+        """As Optuna's; a trial that waited for somebody has a name and a beat before it runs."""
+        if state == TrialState.RUNNING:
+            super().record_heartbeat(trial_id)
+            self.set_trial_user_attr(trial_id, PROCESS, identity())
+        return super().set_trial_state_values(trial_id, state, values)
+
+    def _get_prepared_new_trial(self, study_id: int, template_trial: FrozenTrial | None, session: Any) -> Any:
+        """In one transaction with the trial itself: without a beat a trial would never be taken for dead."""
+        trial = super()._get_prepared_new_trial(study_id, template_trial, session)
+        if template_trial is None:
+            session.add(models.TrialHeartbeatModel(trial_id=trial.trial_id))
+            name, trial_id = models.TrialUserAttributeModel, int(trial.trial_id)
+            self._set_trial_attr_without_commit(session, name, trial_id, PROCESS, identity())
+        return trial
+
+
+@contextmanager
+def opened(place: Place | None, sampler: Turns) -> Iterator[optuna.Study]:
+    """The study of that place, made when there is none yet; one in memory without a place."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    if place is None:
+        yield optuna.create_study(sampler=sampler, direction="minimize")
+        return
+    storage = storage_of(place)
+    try:
+        study = optuna.create_study(
+            storage=storage, study_name=place.name, sampler=sampler, direction="minimize", load_if_exists=True
+        )
+        if "sampler" not in study.user_attrs:
+            study.set_user_attr("sampler", sampler.describe())
+        yield study
+    except StorageInternalError as error:
+        what = f"the study {place.name} could not be read or written at {without_password(place.address)}"
+        raise JourneycastError(f"{what}: {_first_line(error)}; run it again, finished trials are kept") from error
+    finally:
+        storage.remove_session()
+        storage.engine.dispose()
+
+
+def give_up_lost(study: optuna.Study, *, retry: bool) -> None:
+    """Fail the trials of processes that are known to be gone, and of this one, which begins another.
+
+    `retry` queues them up again; without it their turn is taken anew, by the same suggestion. Those whose heart stopped
+    are always queued up.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        optuna.storages.fail_stale_trials(study)
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        process = trial.user_attrs.get(PROCESS)
+        if process is None or not (process == identity() or is_gone(process)):
+            continue
+        try:
+            study.tell(trial.number, state=TrialState.FAIL)
+        except (ValueError, UpdateFinishedTrialError):  # another process was faster
+            continue
+        if retry:
+            _again()(study, trial)
+
+
+def is_taken_away(error: Exception) -> bool:
+    """Whether a trial was ended by others, who took this process for dead."""
+    return isinstance(error, UpdateFinishedTrialError) or str(error).startswith("Cannot tell a ")
+
+
+def is_hiccup(error: Exception) -> bool:
+    """Whether the database failed at one query; Optuna asserts that a trial it could not end cannot be."""
+    return isinstance(error, StorageInternalError) or str(error) == "Should not reach."
+
+
+def storage_of(place: Place) -> Storage:
+    """A connected storage with all its tables, whoever else is making them."""
+    file = Path(place.address.removeprefix(SQLITE)) if place.address.startswith(SQLITE) else None
+    with alone(file.with_name(f"{file.name}.lock")) if file else nullcontext():
+        for left in reversed(range(OPENINGS)):
+            try:
+                return _connected(place)
+            except Exception as error:  # the database's own errors come through bare
+                if not left or not _is_of_the_moment(error):
+                    what = f"the studies at {without_password(place.address)} could not be opened"
+                    raise JourneycastError(f"{what}: {_first_line(error)}") from error
+                time.sleep(0.2)
+    raise AssertionError
+
+
+def _connected(place: Place) -> Storage:
+    patient = {"connect_args": {"timeout": 60}}
+    server = {"pool_pre_ping": True, "connect_args": {"connect_timeout": 30}}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        return Storage(
+            place.address.replace("{", "{{").replace("}", "}}"),
+            engine_kwargs=server if place.shared else patient,
+            heartbeat_interval=place.beat_seconds,
+            grace_period=place.grace_seconds,
+            heartbeat_stale_trial_callback=_again(),
+        )
+
+
+def _again() -> RetryHeartbeatStaleTrialCallback:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        return RetryHeartbeatStaleTrialCallback(max_retry=RETRIES)
+
+
+def _is_of_the_moment(error: Exception) -> bool:
+    """Whether others may just be making what was not there or was there already."""
+    return type(error).__name__ in {"IntegrityError", "ProgrammingError", "InternalError", "AssertionError"}
+
+
+def _first_line(error: BaseException) -> str:
+    """The first line of what a library says at the bottom of its own errors."""
+    cause = error.__cause__ or error
+    return without_password(str(cause).partition("\n")[0])

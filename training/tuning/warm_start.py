@@ -1,0 +1,31 @@
+"""Where a search begins: with how the trees grew that served before."""
+
+from collections.abc import Sequence
+
+from features.config.sections import TaskConfig
+from features.errors import BundleError
+from models.bundle import load
+from models.ladder.lightgbm import Growth
+from models.promotion import Succession
+
+Grown = dict[tuple[str, int], Growth]
+
+
+def grown_before(succession: Succession, as_of: int, tasks: Sequence[TaskConfig]) -> Grown:
+    """The growth of the champions' trees, by task and horizon; of the newest champion trained before `as_of` (µs UTC).
+
+    Later ones are passed over, so that the same training again, whose own bundle may serve by then, begins as it did.
+    """
+    return {(task.name, days): growth for task in tasks for days, growth in _of(succession, as_of, task).items()}
+
+
+def _of(succession: Succession, as_of: int, task: TaskConfig) -> dict[int, Growth]:
+    for entry in succession.served(task.name):
+        try:
+            version = succession.version_of(task.name, entry)
+            champion = load(succession.registry.fetch(version, succession.bundles), version.digest)
+        except BundleError:
+            continue  # the gate tells what is wrong with it
+        if champion.trained_as_of_us < as_of:
+            return {int(days): Growth(**growth) for days, growth in champion.facts.get("growth", {}).items()}
+    return {}
