@@ -7,7 +7,7 @@ English.
 To use a kind, declare it: `[[features.add]]` in the TOML, or a `Feature` in the module that `[features] module` names;
 there a Python function of what one customer did up to the cutoff is a feature too (`features.language.functions`). To
 add a kind, write its line here, its number in `features.kernel.opcodes`, its few lines in the walk of its group, and
-its definition in `tests/oracle.py`; every host, property and document then has it.
+its definition in `tests/support/oracle.py`; every host, property and document then has it.
 """
 
 from collections.abc import Mapping

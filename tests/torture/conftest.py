@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.torture.sizes import FORM, Toll
+from tests.torture.support.sizes import FORM, Toll
 
 TOLL = "toll"
 

@@ -18,8 +18,8 @@ from features.ingest.report import IngestReport
 from features.ingest.run import ingest
 from features.log.cells import LATE
 from features.timeline import DAY_US, SECOND_US, instant, iso, moment
-from tests.shops import config, event, opened, write
-from tests.torture.sizes import FORM, Toll, size
+from tests.support.log_files import config, event, opened, write
+from tests.torture.support.sizes import FORM, Toll, size
 
 ROOT = Path(__file__).parents[2]
 HOUR_US = DAY_US // 24

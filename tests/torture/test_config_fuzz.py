@@ -15,8 +15,8 @@ import pytest
 
 from features.config.sections import load, parse
 from features.errors import ConfigError
-from tests.test_config import CONTRACT
-from tests.torture.sizes import Toll, size
+from tests.features.config.test_load import CONTRACT
+from tests.torture.support.sizes import Toll, size
 
 ROOT = Path(__file__).parents[2]
 BROKEN = size(150, 500, 5_000)

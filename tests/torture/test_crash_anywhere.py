@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from features.ingest import build
-from tests.shops import event, run, write
-from tests.torture import killed
-from tests.torture.sizes import FORM, Toll, size
+from tests.support.log_files import event, run, write
+from tests.torture.support import killed
+from tests.torture.support.sizes import FORM, Toll, size
 
 ROOT = Path(__file__).parents[2]
 ALL = 10_000
@@ -55,8 +55,8 @@ def test_an_ingest_killed_at_any_write_and_run_again_is_one_run_once(
 
 
 def found(folder: Path, kind: str, most: int) -> dict[str, Any]:
-    """What `tests.torture.killed` found."""
-    command = [sys.executable, "-m", "tests.torture.killed", str(folder), kind, str(most)]
+    """What `tests.torture.support.killed` found."""
+    command = [sys.executable, "-m", "tests.torture.support.killed", str(folder), kind, str(most)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     told: dict[str, Any] = json.loads(done.stdout)

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from features.errors import LogError
-from tests.shops import config, event, run, write
-from tests.torture.sizes import Toll, size
+from tests.support.log_files import config, event, run, write
+from tests.torture.support.sizes import Toll, size
 
 ROOT = Path(__file__).parents[2]
 MUTANTS, BATCH = size((16, 16), (240, 120), (5_000, 250))
@@ -62,7 +62,7 @@ def outcomes(folder: Path) -> Iterator[dict[str, Any]]:
         batch = folder / f"from-{first}"
         batch.mkdir()
         last = min(first + BATCH, MUTANTS)
-        command = [sys.executable, "-m", "tests.torture.mutants", str(batch), str(first), str(last)]
+        command = [sys.executable, "-m", "tests.torture.support.mutants", str(batch), str(first), str(last)]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60 + 10 * BATCH, check=False)
         told = batch / "outcomes.jsonl"
         lines = [json.loads(line) for line in told.read_text().splitlines()] if told.exists() else []

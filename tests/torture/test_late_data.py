@@ -15,9 +15,9 @@ from features.journeys import Floats, Journeys
 from features.panel.build import Rows
 from features.panel.build import build as panel
 from features.timeline import DAY_US, iso
-from tests.shops import config, opened, run, write
-from tests.torture.sizes import Toll, size
-from tests.worlds import CHANNELS, EVENTS, EVERY_FEATURE, PRODUCTS, START
+from tests.support.log_files import config, opened, run, write
+from tests.support.strategies import CHANNELS, EVENTS, EVERY_FEATURE, PRODUCTS, START
+from tests.torture.support.sizes import Toll, size
 
 DAYS, CUSTOMERS, EVENTS_A_DAY = size((4, 30, 80), (14, 200, 300), (90, 1_000, 2_000))
 LATE, LATEST_DAYS = 0.05, 7

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 from mlflow.projects.utils import load_project
 
-from tests.torture.sizes import FORM, Toll
+from tests.torture.support.sizes import FORM, Toll
 
 ROOT = Path(__file__).parents[2]
 SHOP = "a shop's folder"  # with what a shell would trip over

@@ -19,10 +19,10 @@ from features.panel.build import Rows
 from features.panel.build import build as panel
 from features.store.merge import merge
 from features.timeline import DAY_US
-from tests.crowds import NOW, crowd
-from tests.shops import opened, run
-from tests.torture.sizes import Toll, size
-from tests.worlds import CUTOFFS, EDGES, EVERY_FEATURE, Event, Fact, World, events, facts, same_bits, worlds
+from tests.support.log_files import opened, run
+from tests.support.random_shop import NOW, crowd
+from tests.support.strategies import CUTOFFS, EDGES, EVERY_FEATURE, Event, Fact, World, events, facts, same_bits, worlds
+from tests.torture.support.sizes import Toll, size
 
 CUSTOMERS, TIMES, EVENTS_EACH = size((150, 2, 8), (10_000, 1, 6), (10_000, 20, 12))
 FRESH = "2.parquet"  # of the crowd's three files, the one that comes with the requests

@@ -26,10 +26,10 @@ from features.panel.build import Rows
 from features.panel.build import build as panel
 from features.system.files import digest
 from features.timeline import DAY_US, iso
-from tests.oracle import oracle
-from tests.shops import config, opened, run, write
-from tests.torture.sizes import Toll, size
-from tests.worlds import CUTOFFS, EVERY_FEATURE, Event, Fact, World, events, facts
+from tests.support.log_files import config, opened, run, write
+from tests.support.oracle import oracle
+from tests.support.strategies import CUTOFFS, EVERY_FEATURE, Event, Fact, World, events, facts
+from tests.torture.support.sizes import Toll, size
 
 LOG: dict[str, Any] = {
     "order": "bill",

@@ -18,8 +18,8 @@ from sqlalchemy import NullPool, create_engine, make_url, text
 from models.ledger import ADDRESS as LEDGER
 from models.registry.client import ADDRESS as TRACKING
 from tests.conftest import ROOT
-from tests.heirs import prepared
-from tests.torture.sizes import Toll, size
+from tests.support.registered_shop import prepared
+from tests.torture.support.sizes import Toll, size
 
 SEED = 20_261_128
 MOVES, KILLS = size(8, 80, 500), size(2, 16, 100)
@@ -28,7 +28,7 @@ EVERY = size(16, 2, 1)  # calls of a promotion or rollback
 
 
 def run(folder: Path, *numbers: int) -> dict[str, Any]:
-    command = [sys.executable, "-m", "tests.torture.promoters", str(folder), *map(str, numbers)]
+    command = [sys.executable, "-m", "tests.torture.support.promoters", str(folder), *map(str, numbers)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-4000:]
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])

@@ -21,9 +21,9 @@ from models.promotion import Succession
 from models.registry.client import ADDRESS
 from models.registry.versions import Registry
 from tests.conftest import ROOT
-from tests.heirs import ASKED, TASK, hand, register, shop
-from tests.torture.sizes import Toll, size
-from tests.torture.tracker import ILLNESSES, Tracker, tracking
+from tests.support.registered_shop import ASKED, TASK, hand, register, shop
+from tests.torture.support.sizes import Toll, size
+from tests.torture.support.tracker import ILLNESSES, Tracker, tracking
 from training.lifecycle.versions import promote
 
 LIMIT_S = 5

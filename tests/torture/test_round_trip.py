@@ -19,9 +19,9 @@ from models.ladder.logistic import Linear, Scale
 from models.ladder.rung import Rung, Scaled
 from models.predictor.calibrators import VennAbers
 from models.predictor.predictor import Adjusted
-from tests.goldens import AS_OF, COLUMNS, LEVEL, LINEAR, RULE, SCALE, answer, bundle
-from tests.test_expectations import NAMES, PROBABLE, RUNGS, customers
-from tests.torture.sizes import Toll, size
+from tests.models.btyd.test_expectations import NAMES, PROBABLE, RUNGS, customers
+from tests.support.golden_bundles import AS_OF, COLUMNS, LEVEL, LINEAR, RULE, SCALE, answer, bundle
+from tests.torture.support.sizes import Toll, size
 
 ROWS = size(seconds=2_000, ci=20_000, full=100_000)
 ROOT = Path(__file__).parents[2]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.torture.sizes import Toll, size
+from tests.torture.support.sizes import Toll, size
 
 ROOT = Path(__file__).parents[2]
 
@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
     ],
 )
 def test_what_is_killed_anywhere_and_done_again_ends_well(tmp_path: Path, verb: str, kills: int, toll: Toll) -> None:
-    command = [sys.executable, "-m", "tests.torture.killed_training", str(tmp_path), verb, str(kills), "7"]
+    command = [sys.executable, "-m", "tests.torture.support.killed_training", str(tmp_path), verb, str(kills), "7"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout.splitlines()[-1])

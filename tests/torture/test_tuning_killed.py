@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from tests.torture.killed_tuning import Plan, noted
-from tests.torture.sizes import Toll, size
+from tests.torture.support.killed_tuning import Plan, noted
+from tests.torture.support.sizes import Toll, size
 
 TRIALS, KILLS = size((8, 2), (20, 6), (60, 30))
 PAUSES, PAUSE_SECONDS = size((0, 0), (1, 3), (3, 10))
@@ -66,7 +66,7 @@ def settled(plan: Plan, toll: Toll) -> None:
 
 def carried_out(plan: Plan) -> dict[str, Any]:
     """What the program in `killed_tuning` tells."""
-    command = [sys.executable, "-m", "tests.torture.killed_tuning", json.dumps(asdict(plan))]
+    command = [sys.executable, "-m", "tests.torture.support.killed_tuning", json.dumps(asdict(plan))]
     done = subprocess.run(
         command, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False
     )

@@ -1,0 +1,159 @@
+"""The crowd of a store: kept by bucket, made anew where the store is, the same for one customer as for everybody."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from features.config.sections import Config
+from features.errors import StoreError
+from features.global_counts import Crowd, together
+from features.ingest import build as building
+from features.language.feature import Feature, FeatureSet, Stream
+from features.panel.build import Rows, build
+from features.panel.comparisons import topics
+from features.store.global_counts import FOLDER, PART, counted, read, write
+from features.store.merge import merge
+from features.store.reader import Store
+from features.timeline import instant
+from tests.support.log_files import config, event, opened, run
+from tests.support.log_files import write as write_log
+from tests.support.random_shop import NOW, crowd
+from tests.support.strategies import CUTOFFS, same_bits
+
+FEATURES = FeatureSet(
+    (
+        Feature("popularity", Stream(), "product"),
+        Feature("event_share", Stream(("purchase",)), "channel", 30, "view"),
+        Feature("cohort_count"),
+        Feature("cohort_count", Stream(("purchase",))),
+        Feature("count"),
+    ),
+)
+TOPICS = topics(FEATURES)
+
+
+@pytest.fixture
+def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
+    """A shop of several buckets."""
+    monkeypatch.setattr(building, "ROWS_PER_BUCKET", 300)
+    made = crowd(tmp_path, 60)
+    run(made, now=NOW)
+    return made
+
+
+def of(shop: Config) -> Store:
+    return opened(shop).with_crowd(TOPICS)
+
+
+def names(shop: Config, pattern: str = "*.arrow") -> dict[str, int]:
+    """Files of the crowd with the instant they were written."""
+    return {path.name: path.stat().st_mtime_ns for path in (shop.workspace_path / FOLDER).glob(pattern)}
+
+
+def one_more_event(shop: Config) -> None:
+    whole = pq.read_table(shop.folder / "log" / "0.parquet")
+    row = {**dict.fromkeys(whole.schema.names), "who": "c2é", "at": "2021-02-01T10:00:00", "what": "view"}
+    pq.write_table(pa.Table.from_pylist([row], whole.schema), shop.folder / "log" / "more.parquet")
+    run(shop, now=NOW)
+
+
+def assert_same(one: Crowd | None, other: Crowd) -> None:
+    assert one is not None
+    assert one.topics == other.topics
+    for name in ("starts", "spans", "totals"):
+        assert np.array_equal(getattr(one, name), getattr(other, name))
+
+
+def test_the_crowd_of_a_store_is_that_of_all_its_journeys(shop: Config) -> None:
+    store = of(shop)
+    assert len(store) > 2
+    assert_same(store.crowd, together([counted(journeys, TOPICS) for journeys in store.buckets()], TOPICS))
+
+
+def test_one_customer_gets_the_numbers_of_the_base_to_the_bit(shop: Config) -> None:
+    store = of(shop)
+    for journeys in store.buckets():
+        every = build(journeys, Rows.grid(len(journeys), np.array(CUTOFFS)), FEATURES).values
+        for index, customer in enumerate(journeys.customers):
+            alone = build(store.find(customer), Rows.grid(1, np.array(CUTOFFS)), FEATURES).values
+            assert same_bits(alone, every[index * len(CUTOFFS) : (index + 1) * len(CUTOFFS)])
+
+
+def test_fresh_events_change_what_a_customer_touched_and_never_the_crowd(tmp_path: Path) -> None:
+    rows = [event("anna", product="tea"), *(event(f"c{n}", product="cake") for n in range(3))]
+    write_log(tmp_path / "log" / "a.csv", rows)
+    shop = config(tmp_path, categories=["product"])
+    run(shop)
+    store = opened(shop).with_crowd(topics(FeatureSet((Feature("popularity", Stream(), "product"),))))
+    fresh = {"at": "2025-01-02T10:00:00", "what": "purchase", "product": "cake"}
+    later, asked = np.array([instant("2025-01-03")]), FeatureSet((Feature("popularity", Stream(), "product"),))
+    found = {
+        name: build(merge(store.find(name), name, own, shop), Rows.grid(1, later), asked).values[0, 0]
+        for name, own in (("anna", [fresh]), ("nobody", [fresh]), ("c0", []), ("stranger", []))
+    }
+    assert found["anna"] == (1 / 4 + 3 / 4) / 2
+    assert found["nobody"] == found["c0"] == 3 / 4
+    assert np.isnan(found["stranger"])
+
+
+def test_asked_again_nothing_is_written(shop: Config) -> None:
+    first = of(shop).crowd
+    written = names(shop)
+    assert first is not None
+    assert_same(of(shop).crowd, first)
+    assert names(shop) == written
+
+
+def test_an_ingest_counts_only_the_buckets_that_it_changed_and_what_is_gone_is_removed(shop: Config) -> None:
+    before = of(shop)
+    parts = names(shop, f"{PART}-*.arrow")
+    one_more_event(shop)
+    after = of(shop)
+    changed = set(before.manifest.buckets) ^ set(after.manifest.buckets)
+    assert len(changed) == 2  # one, as it was and as it is
+    left = names(shop, f"{PART}-*.arrow")
+    assert len(left) == len(parts)
+    assert len(parts.items() & left.items()) == len(parts) - 1
+    assert len(names(shop, "whole-*.arrow")) == 1
+    assert_same(after.crowd, together([counted(journeys, TOPICS) for journeys in after.buckets()], TOPICS))
+
+
+@pytest.mark.parametrize("what", ["changed", "cut", "gone", "without note", "with a torn note"])
+def test_a_file_that_is_not_whole_is_made_anew(shop: Config, what: str) -> None:
+    right = of(shop).crowd
+    assert right is not None
+    for path in (shop.workspace_path / FOLDER).glob("*.arrow"):
+        content = path.read_bytes()
+        if what in ("changed", "cut"):
+            path.unlink()  # the first crowd still looks at it
+            path.write_bytes(content[:-30] if what == "cut" else content[:-300] + b"?" + content[-299:])
+        elif what == "gone":
+            path.unlink()
+        elif what == "without note":
+            path.with_suffix(".json").unlink()
+        else:
+            path.with_suffix(".json").write_text('{"dig')
+    assert_same(of(shop).crowd, right)
+
+
+def test_a_crowd_that_was_sent_is_the_crowd(shop: Config, tmp_path: Path) -> None:
+    sent = of(shop).crowd
+    assert sent is not None
+    write(tmp_path / "sent.arrow", sent)
+    assert_same(read(tmp_path / "sent.arrow", TOPICS), sent)
+    with pytest.raises(StoreError, match=r"expected .*lost\.arrow as it was written, found it missing or changed"):
+        read(tmp_path / "lost.arrow", TOPICS)
+
+
+def test_a_reader_of_the_former_store_still_finds_everybody(shop: Config) -> None:
+    former = opened(shop)
+    right = former.with_crowd(TOPICS).crowd
+    one_more_event(shop)
+    of(shop)
+    assert right is not None
+    assert_same(former.with_crowd(TOPICS).crowd, right)
+    assert replace(former, crowd=None) == former

@@ -1,0 +1,49 @@
+"""Small shops with registered versions that can be promoted: real bundles, which take milliseconds to make and load."""
+
+import shutil
+from pathlib import Path
+
+from features.config.sections import Config, parse
+from features.timeline import instant
+from models.bundle import save
+from models.promotion import Hand, Succession
+from models.registry.versions import Registry, Version
+from tests.support.bundles import offer
+
+TASK = "offer"
+LOG = {"source": ["log/*"], "customer": "who", "time": "at", "event": "what", "value": "money"}
+ASKED = {
+    "kind": "next_action",
+    "event": "email",
+    "action": "channel",
+    "nothing": "none",
+    "reward": "purchase",
+    "horizon_days": 14,
+}
+
+
+def shop(folder: Path, name: str = "shop", **log: object) -> Config:
+    return parse({"name": name, "log": {**LOG, **log}, "tasks": {TASK: ASKED}}, folder=folder)
+
+
+def prepared(folder: Path, tracking_database: Path) -> Config:
+    """A shop whose MLflow database is there already: making one takes seconds."""
+    config = shop(folder)
+    config.workspace_path.mkdir(parents=True)
+    shutil.copy(tracking_database, config.workspace_path / "mlflow.db")
+    return config
+
+
+def register(config: Config, registry: Registry, seed: int) -> Version:
+    """A version of its own for each seed, as a training registers it."""
+    folder = save(offer(seed=seed), config.workspace_path / "bundles")
+    with registry.run(TASK, f"training {seed}") as run:
+        return registry.register(TASK, run, folder, folder.name)
+
+
+def hand(minute: int = 0, who: str = "anna") -> Hand:
+    return Hand(who, instant("2025-02-20T13:20") + minute * 60_000_000)
+
+
+def promote(succession: Succession, version: Version, minute: int = 0) -> None:
+    succession.promote(TASK, version, hand(minute), why="it is better", evidence={"auroc": 0.75})
