@@ -19,11 +19,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress
 
-from features.config.sections import Config, load
+from features.config.load import load
+from features.config.sections import Config
 from features.errors import JourneycastError
 
 if TYPE_CHECKING:
-    from models.promotion import Hand
+    from models.actor import Hand
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
 console = Console()
@@ -340,7 +341,7 @@ def _say(*lines: str) -> None:
 
 def _hand() -> "Hand":
     """Who is asking, and when."""
-    from models.promotion import Hand, who
+    from models.actor import Hand, who
 
     return Hand(who(os.environ), _now())
 

@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # before this folder, where 
 
 from benchmarks.feature_job import ours
 from benchmarks.feature_job.job import END, Job
-from features.config.sections import parse
+from features.config.load import parse
 
 SETTINGS = {"spark.driver.memory": "4g", "spark.driver.maxResultSize": "0", "spark.driver.host": "127.0.0.1"}
 

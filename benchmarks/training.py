@@ -24,7 +24,9 @@ import lightgbm as lgb
 import numpy as np
 
 from experiments import automl
-from features.config.sections import Config, TaskConfig, load
+from features.config.load import load
+from features.config.sections import Config
+from features.config.tasks import TaskConfig
 from features.ingest.run import ingest
 from features.simulate.write import Shop, simulate
 from features.store.reader import Store

@@ -19,7 +19,9 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import expit
 
-from features.config.sections import Config, TaskConfig, load
+from features.config.load import load
+from features.config.sections import Config
+from features.config.tasks import TaskConfig
 from features.ingest.run import ingest
 from features.journeys import Floats
 from features.language.feature import FeatureSet

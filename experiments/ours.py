@@ -7,7 +7,7 @@ from cases import HERE, Case
 from flat import flat
 from rivals import CACHE
 
-from features.config.sections import load
+from features.config.load import load
 from features.ingest.run import ingest
 from features.store.reader import Store
 from features.system.files import atomic_write

@@ -30,7 +30,7 @@ from features.system.files import atomic_write
 HERE = Path(__file__).parent
 CACHE = HERE.parent / ".cache" / "experiments"
 SHARED = ("truth.py", "cases.py")
-PROCESS_CODE = tuple(f"../models/{name}.py" for name in ("btyd", "gamma_gamma", "likelihood"))
+PROCESS_CODE = tuple(f"../models/btyd/{name}.py" for name in ("bg_nbd", "gamma_gamma", "likelihood"))
 RANKS_ONLY = ("recency rule",)
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from features.config.sections import TaskConfig
+from features.config.tasks import TaskConfig
 from features.errors import BundleError
 from features.language.feature import FeatureSet
 from features.system.files import atomic_folder, canonical_json, text_digest

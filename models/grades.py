@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from features.config.sections import Kind, TaskConfig
+from features.config.tasks import Kind, TaskConfig
 from features.language.feature import Feature, Stream
 from features.panel.build import Panel
 from features.timeline import days, in_window

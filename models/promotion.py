@@ -5,9 +5,7 @@ the alias last: where MLflow fails, nothing is written. A process that dies betw
 the ledger; whoever opens a `Succession` next puts it back (`settle`), under the lock that every promotion holds.
 """
 
-import getpass
 import logging
-import socket
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,32 +15,16 @@ from typing import Any
 from features.config.sections import Config
 from features.errors import BundleError, DatabaseError, DiskError, JourneycastError
 from models import ledger as book
+from models.actor import Hand
 from models.bundle import load
 from models.databases.urls import without_password
 from models.ledger import MOVES, PROMOTED, PRUNED, REFUSED, REGISTERED, ROLLED_BACK, Entry, Ledger, Page
-from models.registry.versions import Registry, Standing, Version
+from models.registry.version import Version
+from models.registry.versions import Registry, Standing
 
-WHO = "JOURNEYCAST_WHO"  # a name for the ledger, where user and host say little: in a container, in cron
 BEFORE_LEDGER = "it served before there was a ledger"
 WHOEVER = -1  # a champion that there never is: any may be replaced
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Hand:
-    """Who does something, and when (µs UTC)."""
-
-    who: str
-    when_us: int
-
-
-def who(environment: Mapping[str, str]) -> str:
-    """Who is asking: the name that the environment gives, else user@host."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):  # a container's user may have no name
-        user = "somebody"
-    return environment.get(WHO) or f"{user}@{socket.gethostname()}"
 
 
 @dataclass(frozen=True)

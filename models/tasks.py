@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from features.config.sections import TaskConfig
+from features.config.tasks import TaskConfig
 from features.journeys import Journeys
 from features.language.feature import Feature, FeatureSet, Stream
 from features.panel.build import Panel, Rows, build

@@ -45,7 +45,7 @@ def postgres_url() -> str:
 @pytest.fixture(scope="session")
 def tracking_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An empty MLflow database, to be copied to `workspace/mlflow.db`: making one takes seconds."""
-    from features.config.sections import parse
+    from features.config.load import parse
     from models.registry.versions import Registry
 
     folder = tmp_path_factory.mktemp("tracking")

@@ -19,9 +19,9 @@ ROOT = Path(__file__).parents[1]
 
 # A room imports only from those before it. `training` and `serving` never import each other.
 ORDER = {
-    "features": "errors timeline system timezones global_counts journeys language windows custom config log store "
-    "ingest sets kernel panel spark simulate init",
-    "models": "tasks grades prediction btyd ladder predictor bundle databases ledger registry promotion",
+    "features": "errors timeline system timezones global_counts journeys settings language windows custom config log "
+    "store ingest sets kernel panel spark simulate init",
+    "models": "tasks grades prediction btyd ladder predictor bundle databases ledger registry actor promotion",
     "training": "dataset metrics audit fit tuning selection context evaluation request horizon gate tracking resume "
     "run worker report compare readiness lifecycle",
     "serving": "contract scoring score batch frames service",

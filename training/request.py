@@ -7,7 +7,7 @@ from hashlib import sha256
 from importlib import metadata
 from pathlib import Path
 
-from features.config.sections import TaskConfig
+from features.config.tasks import TaskConfig
 from features.store.reader import Store
 from features.system.files import canonical_json, text_digest
 from training.context import Setting

@@ -9,7 +9,7 @@ from features.errors import BundleError
 from models.bundle import Bundle, load
 from models.promotion import Succession
 from models.registry.past_runs import finished_training, read_files
-from models.registry.versions import Version
+from models.registry.version import Version
 from training.gate.conditions import Condition, rolled_back
 from training.gate.gate import RECORD, Verdict
 

@@ -5,7 +5,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from features.config.sections import Config, TaskConfig
+from features.config.sections import Config
+from features.config.tasks import TaskConfig
 from features.errors import ConfigError
 from features.language.feature import FeatureSet
 from features.panel.comparisons import topics
@@ -15,9 +16,10 @@ from features.sets.survey import Survey, survey
 from features.sets.user_module import own_features
 from features.store.reader import Store
 from features.timeline import SECOND_US, instant
+from models.actor import Hand
 from models.bundle import Bundle, save
-from models.promotion import Hand, Succession
-from models.registry.versions import Version
+from models.promotion import Succession
+from models.registry.version import Version
 from training.context import Setting
 from training.dataset.examples import Parts, history_start
 from training.dataset.split import split

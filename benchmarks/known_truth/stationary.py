@@ -16,7 +16,7 @@ import pandas as pd
 from benchmarks.known_truth import answers
 from benchmarks.known_truth.money import Worth
 from benchmarks.known_truth.worlds import Told, of_everybody, restored
-from features.config.sections import load
+from features.config.load import load
 from features.ingest.run import ingest
 from features.journeys import Floats
 from features.store.reader import Store

@@ -15,7 +15,8 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.known_truth import answers
-from features.config.sections import TaskConfig, load
+from features.config.load import load
+from features.config.tasks import TaskConfig
 from features.ingest.run import ingest
 from features.journeys import Floats, Strings
 from features.panel.build import Rows, build

@@ -4,30 +4,23 @@ Paths are relative to the TOML. A string may read the environment: `${NAME}` or 
 refused with the nearest known one. Every default lives here and is listed in docs/configuration.md.
 """
 
-import os
-import re
-import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     PositiveInt,
-    ValidationError,
     field_validator,
     model_validator,
 )
 
+from features.config.tasks import BESIDE_MONEY, Days, Name, Names, Section, TaskConfig
 from features.errors import ConfigError, did_you_mean
-from features.language.feature import MONEY, Bound, Feature, Stream, mistakes
+from features.language.feature import MONEY, Feature, Stream, mistakes
 from features.language.kinds import WHATS
 from features.timeline import EVER_DAYS, instant, zone
 
-SHORTEST_SECRET = 4  # characters
-Kind = Literal["churn", "propensity", "cltv", "next_action"]
 CHECKS = (  # what the audit of a training looks for (docs/audit.md)
     "wrong_label",
     "inverted_label",
@@ -44,21 +37,6 @@ CHECKS = (  # what the audit of a training looks for (docs/audit.md)
     "future_canary",
     "unlike_base",
 )
-
-
-def _one_or_many(value: Any) -> Any:
-    return (value,) if isinstance(value, (str, int)) else value
-
-
-Name = Annotated[str, Field(min_length=1)]
-Names = Annotated[tuple[Name, ...], BeforeValidator(_one_or_many)]
-Days = Annotated[tuple[PositiveInt, ...], BeforeValidator(_one_or_many)]
-
-
-class Section(BaseModel):
-    """A frozen table of the TOML that refuses unknown keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class LogConfig(Section):
@@ -119,118 +97,12 @@ class ProfileConfig(Section):
     known: Name | None = None
 
 
-class TaskConfig(Section):
-    """A named question. Which keys a kind reads is in `KEYS`; an empty `active_event` means every event."""
-
-    name: Name
-    kind: Kind
-    event: Names = ()
-    churn_event: Names = ()
-    where: dict[Name, Name] = {}
-    at_least: dict[Name, float] = {}
-    at_most: dict[Name, float] = {}
-    horizons_days: Days = ()
-    active_event: Names = ()
-    active_days: PositiveInt = 365
-    ended_by: Names = ()
-    never: Names = ()
-    action: Name | None = None
-    nothing: Name | None = None
-    probability: Name | None = None
-    reward: Names = ()
-    reward_unit: Literal["value", "count"] = "value"
-    costs: dict[Name, float] = {}
-    margin: Annotated[float, Field(gt=0, le=1, strict=True)] | Name | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _resolve_defaults(cls, given: dict[str, Any]) -> dict[str, Any]:
-        given = dict(given)
-        _refuse_foreign_keys(given)
-        if "horizon_days" in given:
-            if "horizons_days" in given:
-                raise ValueError("expected horizon_days or horizons_days, found both")
-            given["horizons_days"] = (given.pop("horizon_days"),)
-        if given.get("kind") in ("churn", "cltv"):
-            given.setdefault("active_event", given.get("event", ()))
-        if "churn_event" in given:
-            given.setdefault("ended_by", given["churn_event"])
-        return given
-
-    @model_validator(mode="after")
-    def _complete(self) -> Self:
-        needs = {
-            "churn": bool(self.event) != bool(self.churn_event),
-            "propensity": bool(self.event),
-            "cltv": bool(self.event),
-            "next_action": bool(self.event and self.action and self.nothing and self.reward),
-        }
-        wanted = {
-            "churn": "either `event` or `churn_event`",
-            "next_action": "`event`, `action`, `nothing` and `reward`",
-        }
-        if not needs[self.kind]:
-            raise ValueError(f"a {self.kind} task needs {wanted.get(self.kind, '`event`')}")
-        if self.churn_event and not self.active_event:
-            raise ValueError("a churn task with `churn_event` needs `active_event`: what makes a contract live")
-        for key in ("where", "at_least", "at_most"):
-            if self.churn_event and getattr(self, key):
-                raise ValueError(f"`{key}` narrows `event`, and this task has `churn_event` instead; remove one")
-        if not self.horizons_days:
-            raise ValueError("a task needs `horizon_days` (or `horizons_days`), in days")
-        if len(set(self.horizons_days)) < len(self.horizons_days):
-            raise ValueError(f"horizons_days holds a horizon twice: {list(self.horizons_days)}")
-        if self.kind == "next_action" and len(self.horizons_days) > 1:
-            raise ValueError("a next_action task takes one horizon: the window its reward is counted in")
-        return self
-
-    @property
-    def amount(self) -> str | None:
-        """The number column that is summed; None: money."""
-        return self.margin if isinstance(self.margin, str) else None
-
-    @property
-    def rate(self) -> float:
-        """What of the amount counts."""
-        return self.margin if isinstance(self.margin, float) else 1.0
-
-    @property
-    def bounds(self) -> tuple[Bound, ...]:
-        """What `at_least` and `at_most` ask of the numbers of a row."""
-        asked = [(">=", self.at_least), ("<=", self.at_most)]
-        found = [(column, how, bound) for how, bounds in asked for column, bound in bounds.items()]
-        return tuple((None if column == MONEY else column, how, bound) for column, how, bound in sorted(found))
-
-
-_OR = {"cltv": "", "next_action": ', or count rewards with reward_unit = "count"'}
-_COMMON = {"name", "kind", "event", "horizon_days", "horizons_days"}
-_NARROWED = {"where", "at_least", "at_most"}
-_POPULATION = {"active_event", "active_days", "ended_by", "never"}
-KEYS: dict[str, set[str]] = {
-    "churn": _COMMON | _POPULATION | _NARROWED | {"churn_event"},
-    "propensity": _COMMON | _POPULATION | _NARROWED,
-    "cltv": _COMMON | _POPULATION | _NARROWED | {"margin"},
-    "next_action": _COMMON | _POPULATION | {"action", "nothing", "probability", "reward", "reward_unit", "costs"},
-}
-
-
-def _refuse_foreign_keys(given: dict[str, Any]) -> None:
-    kind = given.get("kind")
-    if kind is None:
-        raise ValueError(f"a task needs `kind`; {did_you_mean('', KEYS)}")
-    if not isinstance(kind, str) or kind not in KEYS:
-        raise ValueError(f"unknown kind {kind!r}; {did_you_mean(str(kind), KEYS)}")
-    for key in given:
-        if key not in KEYS[kind]:
-            raise ValueError(f"unknown key '{key}' for kind {kind}; {did_you_mean(key, KEYS[kind] - {'name'})}")
-
-
 class AddedFeature(Section):
     """A feature declared in the TOML, beside the default ones."""
 
     what: Name
     event: Names = ()
-    where: dict[Name, Name] = {}
+    where: dict[Name, Name] = Field(default_factory=dict)
     column: Name | None = None
     window_days: Annotated[int, Field(ge=0)] = EVER_DAYS
     level: Name | None = None
@@ -316,14 +188,16 @@ class Config(Section):
     features: FeaturesConfig = FeaturesConfig()
     train: TrainConfig = TrainConfig()
     serve: ServeConfig = ServeConfig()
-    tasks: dict[str, TaskConfig] = {}
+    tasks: dict[str, TaskConfig] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _has_money(self) -> Self:
         for name, task in self.tasks.items():
             sums = task.amount is None if task.kind == "cltv" else task.reward and task.reward_unit == "value"
             if self.log.value is None and sums:
-                raise ValueError(f"task '{name}' sums money, and [log] names no `value` column; add it{_OR[task.kind]}")
+                raise ValueError(
+                    f"task '{name}' sums money, and [log] names no `value` column; add it{BESIDE_MONEY[task.kind]}"
+                )
             if self.log.value is None and any(column is None for column, _, _ in task.bounds):
                 raise ValueError(f"task '{name}' bounds `{MONEY}`, and [log] names no `value` column; add it")
         return self
@@ -353,100 +227,3 @@ class Config(Section):
         if name not in self.tasks:
             raise ConfigError(f"no task '{name}' in the configuration; {did_you_mean(name, self.tasks)}")
         return self.tasks[name]
-
-
-def load(path: Path) -> Config:
-    """Read and check a TOML; raises ConfigError with the key, what was expected and what was found."""
-    try:
-        given = tomllib.loads(path.read_text(encoding="utf-8"))
-        return parse(given, folder=path.parent.resolve(), source=str(path))
-    except FileNotFoundError:
-        raise ConfigError(f"expected a configuration at {path}, found none; name one with `-c FILE`") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise ConfigError(f"{path} cannot be read as TOML: {error}") from None
-    except RecursionError:
-        raise ConfigError(f"{path} cannot be read as TOML: its tables or lists lie too deep in each other") from None
-
-
-def parse(given: dict[str, Any], *, folder: Path, source: str = "configuration") -> Config:
-    """Check a table as `load` reads it from a TOML."""
-    try:
-        return _parsed(_with_environment(given, source), folder, source)
-    except ConfigError as error:
-        raise ConfigError(_without_secrets(str(error), given)) from None
-
-
-def _parsed(given: dict[str, Any], folder: Path, source: str) -> Config:
-    tasks = given.get("tasks", {})
-    if not isinstance(tasks, dict) or not all(isinstance(task, dict) for task in tasks.values()):
-        raise ConfigError(f"{source}: expected tables [tasks.NAME], found {tasks!r}")
-    for name in tasks:
-        if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
-            raise ConfigError(f"{source}: a task's name may hold letters, digits, '_' and '-', got '{name}'")
-        if "name" in tasks[name]:
-            raise ConfigError(f"{source}: a task is named by its table, [tasks.{name}]; remove its key `name`")
-    if "folder" in given:
-        raise ConfigError(f"{source}: unknown key 'folder'; paths are relative to the TOML")
-    named = {name: {**task, "name": name} for name, task in tasks.items()}
-    try:
-        return Config.model_validate({**given, "tasks": named, "folder": folder})
-    except ValidationError as error:
-        raise ConfigError(f"{source}: {_first_mistake(error)}") from None
-
-
-def _first_mistake(error: ValidationError) -> str:
-    mistake = error.errors()[0]
-    where = _place(mistake["loc"])
-    if mistake["type"] == "extra_forbidden":
-        section = _section_at(mistake["loc"][:-1])
-        known = [name for name in section.model_fields if name != "folder"]
-        return f"unknown key '{where}'; {did_you_mean(str(mistake['loc'][-1]), known)}"
-    message = mistake["msg"].removeprefix("Value error, ")
-    found = "" if isinstance(mistake["input"], dict) else f", got {mistake['input']!r}"
-    return f"{where}: {message}{found}" if where else f"{message}{found}"
-
-
-def _place(location: tuple[int | str, ...]) -> str:
-    """Where in the TOML, in its own words."""
-    if location[:2] == ("features", "add") and len(location) > 2:
-        return ": ".join([f"[[features.add]] number {int(location[2]) + 1}", *map(str, location[3:4])])
-    return ".".join(map(str, location))
-
-
-def _section_at(location: tuple[int | str, ...]) -> type[Section]:
-    section: type[Section] = Config
-    for part in location:
-        section = TaskConfig if section is Config and part == "tasks" else section
-        section = AddedFeature if section is FeaturesConfig and part == "add" else section
-        field = section.model_fields.get(str(part))
-        if field is not None and isinstance(field.annotation, type) and issubclass(field.annotation, Section):
-            section = field.annotation
-    return section
-
-
-def _with_environment(value: Any, source: str) -> Any:
-    if isinstance(value, dict):
-        return {key: _with_environment(item, source) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_with_environment(item, source) for item in value]
-    if isinstance(value, str):
-        return re.sub(r"\$\{(\w+)(?::-([^}]*))?\}", lambda match: _variable(match, source), value)
-    return value
-
-
-def _without_secrets(message: str, given: dict[str, Any]) -> str:
-    """The message in one line, with the names of variables in the place of what they hold, which may be secret."""
-    for name in re.findall(r"\$\{(\w+)", str(given)):
-        value = os.environ.get(name, "")
-        if len(value) >= SHORTEST_SECRET:
-            for told in (value, repr(value)[1:-1]):
-                message = message.replace(told, f"${{{name}}}")
-    return message.replace("\n", "\\n")
-
-
-def _variable(match: re.Match[str], source: str) -> str:
-    name, default = match.group(1), match.group(2)
-    found = os.environ.get(name, default)
-    if found is None:
-        raise ConfigError(f"{source}: ${{{name}}} is not set; export {name} or write ${{{name}:-default}}")
-    return found

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from features.config.sections import parse
+from features.config.load import parse
 from features.errors import ConfigError, LogError
 from features.init import toml
 from features.init.column_profile import Column, File, columns_of, draw, open_files

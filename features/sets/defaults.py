@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from features.config.sections import Config, TaskConfig
+from features.config.sections import Config
+from features.config.tasks import TaskConfig
 from features.errors import ConfigError, did_you_mean
 from features.language.feature import AnyFeature, FeatureSet, Stream
 from features.sets.families import (

@@ -14,77 +14,15 @@ import numpy as np
 
 from features.journeys import Floats
 from models.btyd.expectations import Expectations, unpack_expectations
-from models.ladder.rung import Rung, unpack
+from models.ladder.packing import unpack
+from models.ladder.rung import Rung
 from models.prediction import TINY, Packed, Position, Prediction
-from models.predictor.calibrators import Calibrator, unpack_calibrator
-from models.predictor.level import Level, unpack_level
+from models.predictor.adjusted import Adjusted, unpack_adjusted
+from models.predictor.intervals import Spread, clip
 from models.predictor.outcome_distribution import Amounts, Around, unpack_amounts
 
 BANDS = ("low", "medium", "high", "very high")
 BAND_EDGES = (50.0, 80.0, 95.0)  # of the percentile
-Z = 1.645  # standard deviations on either side hold 90 % of a normal
-
-
-@dataclass(frozen=True)
-class Spread:
-    """How far the truth lies from a probability, learnt out of time in groups of like predictions.
-
-    Group `i` holds `edges[i-1] < mean <= edges[i]`; the 90 % interval of the rate is `mean + low[i], mean + high[i]`,
-    cut to [0, 1].
-    """
-
-    edges: tuple[float, ...]
-    low: tuple[float, ...]
-    high: tuple[float, ...]
-
-    def interval(self, mean: Floats) -> tuple[Floats, Floats]:
-        """The 90 % interval around every prediction."""
-        edges, low, high = self._arrays
-        group = edges.searchsorted(mean, side="left")
-        return _clip(mean + low[group], 1.0), _clip(mean + high[group], 1.0)
-
-    def widened(self, mean: Floats, doubt: float) -> tuple[Floats, Floats]:
-        """The 90 % interval of probabilities whose level has this standard deviation in log-odds, too."""
-        low, high = self.interval(mean)
-        own = Z * doubt * mean * (1.0 - mean)
-        return _clip(mean - np.hypot(mean - low, own), 1.0), _clip(mean + np.hypot(high - mean, own), 1.0)
-
-    @cached_property
-    def _arrays(self) -> tuple[Floats, Floats, Floats]:
-        edges, low, high = (np.asarray(one, np.float64) for one in (self.edges, self.low, self.high))
-        return edges, low, high
-
-
-@dataclass(frozen=True)
-class Adjusted:
-    """What makes a rung's predictions come true: a calibrator of probabilities, and the level of the date."""
-
-    calibrator: Calibrator | None = None
-    level: Level | None = None
-
-    def apply(self, mean: Floats, as_of_us: int | None = None) -> Floats:
-        """Probabilities for an instant (µs UTC; default: the one the level starts at)."""
-        if self.calibrator is not None:
-            mean = self.calibrator.calibrated(mean)
-        return mean if self.level is None else self.level.moved(mean, as_of_us)
-
-    def factor(self, as_of_us: int | None = None) -> float:
-        """What money of an instant is multiplied by."""
-        return 1.0 if self.level is None else self.level.factor(as_of_us)
-
-    def doubt(self, as_of_us: int | None = None) -> float:
-        """Standard deviation of the level, in log-odds or the logarithm of money."""
-        return 0.0 if self.level is None else self.level.at(as_of_us)[1]
-
-    def pack(self) -> dict[str, Any]:
-        """Plain JSON from which `unpack_adjusted` makes the same."""
-        parts = {"calibrator": self.calibrator, "level": self.level}
-        return {name: part.pack() for name, part in parts.items() if part is not None}
-
-
-def unpack_adjusted(plain: Mapping[str, Any]) -> Adjusted:
-    """What `pack` wrote."""
-    return Adjusted(unpack_calibrator(plain.get("calibrator")), unpack_level(plain.get("level")))
 
 
 @dataclass(frozen=True)
@@ -224,7 +162,7 @@ class Answer:
     def percentile(self, score: Floats) -> Floats:
         """Share of the base at training with a lower score, ties counted half, 0-100."""
         below, upto = self._base.searchsorted(score, side="left"), self._base.searchsorted(score, side="right")
-        return _clip((below + upto) / 2 / max(len(self._base), 1) * 100.0, 100.0)
+        return clip((below + upto) / 2 / max(len(self._base), 1) * 100.0, 100.0)
 
     @cached_property
     def _base(self) -> Floats:
@@ -260,10 +198,6 @@ def _as_likely_as_not(p_none: Floats, horizon_days: int) -> Floats:
     """Days until an order is as likely to have come as not, at an even pace; NaN where that lies beyond the horizon."""
     pace = -np.log(np.maximum(p_none, TINY))
     return np.where(p_none <= 0.5, horizon_days * np.log(2.0) / np.maximum(pace, TINY), np.nan)
-
-
-def _clip(values: Floats, highest: float) -> Floats:
-    return np.minimum(np.maximum(values, 0.0), highest)
 
 
 _PLAIN = (

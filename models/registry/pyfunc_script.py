@@ -23,10 +23,10 @@ class Scores(PythonModel):
         choose_sources()
         compiles, sys.dont_write_bytecode = sys.dont_write_bytecode, True  # nothing is written into the model's folder
         try:
-            from features import settings
+            from features.system import environment
 
-            settings.apply()
-            from serving.frames import Frames
+            environment.apply()
+            from serving.frames.frames import Frames
         except ImportError as error:
             found = getattr(sys.modules.get("features"), "__file__", None)
             raise ImportError(

@@ -16,7 +16,8 @@ from mlflow.tracking import MlflowClient
 
 from features.errors import JourneycastError
 from models.registry.client import explained
-from models.registry.versions import DIGEST, MOST, Registry, Version
+from models.registry.version import DIGEST, Version
+from models.registry.versions import MOST, Registry
 
 PARENT = "mlflow.parentRunId"
 PAGE = 1000  # runs or models that are asked for at once

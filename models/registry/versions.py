@@ -6,50 +6,36 @@ without that tag is not ours. The alias `champion` names the version that serves
 wants to.
 """
 
-import json
 import logging
 import shlex
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mlflow.entities.model_registry import ModelVersion, RegisteredModel
+from mlflow.entities.model_registry import RegisteredModel
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from features.config.sections import Config
-from features.errors import BundleError, JourneycastError
+from features.errors import JourneycastError
 from features.system import processes
-from features.system.files import atomic_folder, check_digests
-from models.bundle import MANIFEST, Bundle
+from features.system.files import atomic_folder
+from models.bundle import Bundle
 from models.databases.urls import without_password
 from models.registry import pyfunc
 from models.registry.client import connect, explained, place
+from models.registry.download import download
 from models.registry.runs import PROCESS, Run
+from models.registry.version import DIGEST, Version, read_version
 
 CHAMPION, CHALLENGER = "champion", "challenger"
-DIGEST = "bundle_digest"
 HEAD = "ledger_head"
 READ_ONLY = (  # what a person reads beside the aliases in MLflow
     "`journeycast history TASK` says who serves and why. Moving an alias here promotes nobody: "
     "`journeycast promote TASK --version N` does."
 )
 MOST = 10_000  # versions of one task
-
-
-@dataclass(frozen=True)
-class Version:
-    """A registered bundle; `created_us` is µs UTC by MLflow's clock."""
-
-    name: str
-    version: int
-    digest: str
-    run_id: str
-    created_us: int
-    aliases: tuple[str, ...]
-    tags: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -158,7 +144,7 @@ class Registry:
             made = self.client.create_model_version(
                 name, f"{run.artifacts}/{source}", run.id, tags={**(tags or {}), DIGEST: digest}
             )
-            version = _version(made)
+            version = read_version(made)
         self.client.set_registered_model_alias(name, CHALLENGER, str(version.version))
         return self.version(task_name, version.version)
 
@@ -183,7 +169,7 @@ class Registry:
         """Every version of a task that is a bundle of ours, newest first."""
         aliases = self._aliases(task_name)
         found = self.client.search_model_versions(f"name = '{self._name(task_name)}'", MOST)
-        ours = [_version(one, aliases) for one in found if DIGEST in one.tags]
+        ours = [read_version(one, aliases) for one in found if DIGEST in one.tags]
         return tuple(sorted(ours, key=lambda one: one.version, reverse=True))
 
     def version(self, task_name: str, number: int) -> Version:
@@ -258,49 +244,11 @@ class Registry:
             return folder
         try:
             with atomic_folder(folder) as temporary:
-                self._download(version, temporary)
+                download(self.client, version, temporary)
         except OSError:
             if not folder.is_dir():  # else another process was faster
                 raise
         return folder
 
-    def _download(self, version: Version, folder: Path) -> None:
-        made = str(self.client.get_model_version(version.name, str(version.version)).source)
-        path = pyfunc.PLACE if made.endswith(f"/{pyfunc.FOLDER}") else pyfunc.BUNDLE
-        try:
-            source = Path(self.client.download_artifacts(version.run_id, path, str(folder)))
-        except (MlflowException, OSError) as error:
-            raise BundleError(
-                f"expected the bundle {version.digest[:12]}… among the artifacts of run {version.run_id}, found none; "
-                "restore them, promote another version or train again"
-            ) from error
-        try:
-            _check(source, version)
-        except BundleError as error:
-            raise BundleError(str(error).replace(str(source), f"run {version.run_id}: {path}")) from None
-        for file in source.iterdir():
-            file.rename(folder / file.name)
-        shutil.rmtree(folder / source.relative_to(folder).parts[0])
-
     def _name(self, task_name: str) -> str:
         return f"{self.shop}.{task_name}"
-
-
-def _version(found: ModelVersion, aliases: Mapping[str, str] | None = None) -> Version:
-    number = str(found.version)
-    return Version(
-        name=found.name,
-        version=int(number),
-        digest=found.tags[DIGEST],
-        run_id=str(found.run_id),
-        created_us=found.creation_timestamp * 1000,
-        aliases=tuple(sorted(alias for alias, holder in (aliases or {}).items() if holder == number)),
-        tags=dict(found.tags),
-    )
-
-
-def _check(folder: Path, version: Version) -> None:
-    """Every byte is the one that was registered."""
-    check_digests(folder, {MANIFEST: version.digest}, BundleError)
-    files: dict[str, str] = json.loads((folder / MANIFEST).read_bytes())["files"]
-    check_digests(folder, files, BundleError)

@@ -8,7 +8,8 @@ from features.errors import BundleError, ConfigError
 from features.language.feature import FeatureSet
 from features.sets.user_module import own_features
 from models.bundle import Bundle, equipped, load
-from models.registry.versions import Registry, Version
+from models.registry.version import Version
+from models.registry.versions import Registry
 from serving.scoring.served_model import Served
 
 logger = logging.getLogger(__name__)

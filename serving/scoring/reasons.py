@@ -4,7 +4,8 @@ import numpy as np
 
 from features.journeys import Floats
 from features.panel.build import Panel
-from models.ladder.rung import Rung, moved
+from models.ladder.average import moved
+from models.ladder.rung import Rung
 from serving.scoring.scores import Why
 
 REASONS = 3  # as many as a person reads

@@ -15,7 +15,7 @@ from typing import Any
 
 import uvicorn
 
-from features.config.sections import load
+from features.config.load import load
 from features.errors import ConfigError, JourneycastError
 from features.store.reader import Store
 from features.system import environment

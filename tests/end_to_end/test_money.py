@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from features.config.sections import Config, TaskConfig
+from features.config.sections import Config
+from features.config.tasks import TaskConfig
 from features.timeline import DAY_US, instant, iso
 from models.predictor.level import Level
 from serving.score import score

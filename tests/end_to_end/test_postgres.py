@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, make_url, text
 
+from models.actor import Hand
 from models.ledger import ADDRESS as LEDGER
-from models.promotion import Hand, Succession
+from models.promotion import Succession
 from models.registry.client import ADDRESS as TRACKING
 from tests.support.log_files import opened, run, write
 from tests.support.training_shop import config, crowd

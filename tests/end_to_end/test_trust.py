@@ -7,7 +7,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from features.config.sections import KEYS, Config
+from features.config.sections import Config
+from features.config.tasks import KEYS
 from features.timeline import DAY_US, FOREVER, instant
 from models.grades import BASELINES, EDGES, FEWEST_CUSTOMERS, FEWEST_OF_RARER, FLAT, is_stale, valid_us
 from serving import batch

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from features.config.sections import parse
+from features.config.load import parse
 from features.errors import BundleError, JourneycastError, StoreError
 from features.system.files import canonical_json
 from models import bundle as bundles

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from sqlalchemy import NullPool, create_engine, make_url, text
 
-from features.config.sections import Config, parse
+from features.config.load import parse
+from features.config.sections import Config
 from features.errors import ConfigError, DatabaseError, DiskError, LedgerError
 from features.system.files import canonical_json, text_digest
 from models.databases import sql as door

@@ -21,10 +21,12 @@ import journeycast
 from features.config.sections import Config
 from features.errors import BundleError, ConfigError, DatabaseError, JourneycastError, LedgerError
 from models import promotion
+from models.actor import Hand, who
 from models.databases.sql import Database
 from models.ledger import TABLE, Ledger
-from models.promotion import Hand, Succession, who
-from models.registry.versions import Registry, Standing, Version
+from models.promotion import Succession
+from models.registry.version import Version
+from models.registry.versions import Registry, Standing
 from tests.support.registered_shop import ASKED, TASK, hand, prepared, promote, register
 from tests.torture.support.killed import ended, forked
 from training.lifecycle.versions import history, table

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from features.config.sections import TaskConfig, parse
+from features.config.load import parse
+from features.config.tasks import TaskConfig
 from features.errors import ConfigError
 from features.language.feature import Feature, FeatureSet, Stream
 from features.panel.build import Rows, build

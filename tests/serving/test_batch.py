@@ -96,14 +96,13 @@ def by_customer(path: Path) -> list[tuple[str, str, int, float | None]]:
 KILLED = """
     import os, signal, sys
     from pathlib import Path
-    from features import settings
-    settings.apply()
-    from features.config import Config
-    from features.store import Store
+    from features.system import environment
+    environment.apply()
+    from features.store.reader import Store
     from models.bundle import load
     from serving import batch
-    from serving.judge import Asked
-    from serving.served import Served
+    from serving.scoring.judge import Asked
+    from serving.scoring.served_model import Served
 
     workspace, scores, out, as_of, dies_at, *digests = sys.argv[1:]
     store = Store.open(Path(workspace))

@@ -19,7 +19,7 @@ import pytest
 from pydantic import BaseModel
 from starlette.applications import Starlette
 
-from features.config.sections import load
+from features.config.load import load
 from features.errors import BundleError, ConfigError
 from features.system.files import write_text
 from models.registry.versions import Registry

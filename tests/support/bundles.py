@@ -8,16 +8,20 @@ from typing import Any
 import lightgbm as lgb
 import numpy as np
 
-from features.config.sections import TaskConfig
+from features.config.tasks import TaskConfig
 from features.journeys import Floats
 from features.language.feature import Feature, FeatureSet, Stream
 from models.bundle import Bundle
+from models.ladder.hurdle import History, Hurdle
 from models.ladder.lightgbm import QUIET, Trees
-from models.ladder.rung import Binned, History, Hurdle, Probability, Scaled
+from models.ladder.rules import Binned, Scaled
+from models.ladder.trees import Probability
 from models.predictor.actions import Actions
+from models.predictor.adjusted import Adjusted
+from models.predictor.intervals import Spread
 from models.predictor.level import Level
 from models.predictor.outcome_distribution import Amounts
-from models.predictor.predictor import Adjusted, Answer, Quiet, Spread
+from models.predictor.predictor import Answer, Quiet
 from tests.support.strategies import START
 
 PURCHASES = Stream(("purchase",))

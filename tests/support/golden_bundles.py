@@ -11,15 +11,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from features.config.sections import Config, TaskConfig
+from features.config.sections import Config
+from features.config.tasks import TaskConfig
 from features.language.feature import FeatureSet
 from features.timeline import DAY_US, instant, iso
 from models.bundle import Bundle, load, save
+from models.ladder.average import Average
 from models.ladder.logistic import Linear, Scale
-from models.ladder.rung import Average, Binned, Rung, Scaled
+from models.ladder.rules import Binned, Scaled
+from models.ladder.rung import Rung
+from models.predictor.adjusted import Adjusted
 from models.predictor.calibrators import Beta
 from models.predictor.level import Level
-from models.predictor.predictor import Adjusted, Answer, Quiet
+from models.predictor.predictor import Answer, Quiet
 from serving.frames.frames import Frames
 from serving.scoring.served_model import Served
 from tests.models.btyd.test_expectations import FEATURES, HURDLE, LOGISTIC, NAMES, ORDERS, PROBABLE, VALUE

@@ -12,7 +12,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from features.config.sections import Config, parse
+from features.config.load import parse
+from features.config.sections import Config
 from features.timeline import DAY_US, iso
 from tests.support.strategies import CHANNELS, CUTOFFS, EDGES, EVENTS, PLANS, PRODUCTS, START
 

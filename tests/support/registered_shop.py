@@ -3,11 +3,14 @@
 import shutil
 from pathlib import Path
 
-from features.config.sections import Config, parse
+from features.config.load import parse
+from features.config.sections import Config
 from features.timeline import instant
+from models.actor import Hand
 from models.bundle import save
-from models.promotion import Hand, Succession
-from models.registry.versions import Registry, Version
+from models.promotion import Succession
+from models.registry.version import Version
+from models.registry.versions import Registry
 from tests.support.bundles import offer
 
 TASK = "offer"

@@ -16,7 +16,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from features.config.sections import Config, parse
+from features.config.load import parse
+from features.config.sections import Config
 from features.ingest.run import ingest
 from features.journeys import Floats, Journeys
 from features.language.feature import FeatureSet

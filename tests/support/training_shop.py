@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from features.config.sections import Config, parse
+from features.config.load import parse
+from features.config.sections import Config
 from features.timeline import DAY_US, instant, iso
 from models.bundle import Bundle
 from tests.support.log_files import Row, event, opened, run, write

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from features.config.sections import load, parse
+from features.config.load import load, parse
 from features.errors import ConfigError
 from tests.features.config.test_load import CONTRACT
 from tests.torture.support.sizes import Toll, size

@@ -16,9 +16,10 @@ from features.errors import BundleError
 from features.journeys import Floats
 from models.bundle import Bundle, load, save
 from models.ladder.logistic import Linear, Scale
-from models.ladder.rung import Rung, Scaled
+from models.ladder.rules import Scaled
+from models.ladder.rung import Rung
+from models.predictor.adjusted import Adjusted
 from models.predictor.calibrators import VennAbers
-from models.predictor.predictor import Adjusted
 from tests.models.btyd.test_expectations import NAMES, PROBABLE, RUNGS, customers
 from tests.support.golden_bundles import AS_OF, COLUMNS, LEVEL, LINEAR, RULE, SCALE, answer, bundle
 from tests.torture.support.sizes import Toll, size

@@ -20,7 +20,7 @@ TRIALS = 8
 PROGRAM = """
 import json, os, signal, sys
 from pathlib import Path
-from models import boosted
+from models.ladder import lightgbm
 from models.bundle import save
 from tests.support.log_files import opened
 from tests.support.training_shop import config
@@ -28,7 +28,7 @@ from training.run import prepare, train_task
 
 folder, workspace, threads, cut, tasks = json.loads(sys.argv[1])
 shop = config(Path(folder), threads=threads).model_copy(update={"name": workspace})
-real = boosted.Grower.count_trees
+real = lightgbm.Grower.count_trees
 
 def counted(self, *args, **keys):
     global cut
@@ -37,7 +37,7 @@ def counted(self, *args, **keys):
         os.kill(os.getpid(), signal.SIGKILL)
     return real(self, *args, **keys)
 
-boosted.Grower.count_trees = counted
+lightgbm.Grower.count_trees = counted
 setting, facts = prepare(shop, opened(shop), as_of=None, trials=%d, progress=lambda _: None)
 made = [train_task(setting, shop.task(name), facts)[0] for name in tasks]
 print(json.dumps([save(bundle, Path(folder) / workspace).name for bundle in made]))

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from features.config.sections import Config
-from models.promotion import Hand, Succession
+from models.actor import Hand
+from models.promotion import Succession
 from models.registry.removal import past_runs
 from tests.support.log_files import opened, run, write
 from tests.support.training_shop import config, crowd

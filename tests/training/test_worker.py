@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from optuna.trial import TrialState
 
-from features.config.sections import Config, load
+from features.config.load import load
+from features.config.sections import Config
 from features.errors import InputError
 from tests.support.log_files import event, opened, run, write
 from tests.support.training_shop import config, crowd

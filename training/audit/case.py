@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from features.config.sections import TaskConfig
+from features.config.tasks import TaskConfig
 from features.journeys import Floats, Ints
 from features.language.feature import FeatureSet
 from training.dataset.examples import Examples, Parts

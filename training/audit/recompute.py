@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from features.config.sections import TaskConfig
+from features.config.tasks import TaskConfig
 from features.journeys import NO_ORDER, Floats, Ints, Journeys
 from features.language.feature import Bound
 from features.timeline import BEGINNING, FOREVER, days, in_window, visible

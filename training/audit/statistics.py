@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from features.config.sections import TaskConfig
+from features.config.tasks import TaskConfig
 from features.journeys import Floats
 from features.language.feature import Feature, Stream
 from features.timeline import DAY_US, moment

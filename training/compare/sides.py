@@ -13,7 +13,7 @@ from features.timeline import moment
 from models.ledger import MOVES, PROMOTED, REFUSED, REGISTERED, Entry, serving
 from models.promotion import Succession
 from models.registry.past_runs import Record, read_files, read_run
-from models.registry.versions import Version
+from models.registry.version import Version
 
 
 @dataclass(frozen=True, eq=False)

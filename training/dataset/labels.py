@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from features.config.sections import TaskConfig
+from features.config.tasks import TaskConfig
 from features.journeys import Floats, Ints, Journeys
 from features.language.feature import Feature, FeatureSet
 from features.panel.build import Rows, build

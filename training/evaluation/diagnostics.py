@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from features.journeys import Floats, Ints
-from models.ladder.rung import Rung, moved
+from models.ladder.average import moved
+from models.ladder.rung import Rung
 from models.predictor.calibrators import Calibrator
 from training.context import Setting
 from training.dataset.examples import Examples, stable_hash

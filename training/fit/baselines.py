@@ -2,10 +2,12 @@
 
 import numpy as np
 
-from features.config.sections import TaskConfig
+from features.config.tasks import TaskConfig
 from features.journeys import Floats
 from features.language.feature import Feature, FeatureSet, Stream
-from models.ladder.rung import Binned, History, Rung, Scaled
+from models.ladder.hurdle import History
+from models.ladder.rules import Binned, Scaled
+from models.ladder.rung import Rung
 from models.tasks import outcome_stream, worth
 from training.dataset.examples import Examples
 from training.fit.purchase_process import repeats

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from features.journeys import Floats, Ints
+from models.predictor.intervals import Spread, Z
 from models.predictor.outcome_distribution import INSIDE, Amounts, Table
-from models.predictor.predictor import Spread, Z
 from training.dataset.examples import Examples
 from training.fit.baselines import cap_of
 from training.fit.level import levelled, levelled_money

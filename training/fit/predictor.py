@@ -6,8 +6,9 @@ from typing import Any
 
 from features.journeys import Floats
 from models.ladder.rung import Rung
+from models.predictor.adjusted import Adjusted
 from models.predictor.calibrators import Calibrator
-from models.predictor.predictor import Adjusted, Answer, Quiet
+from models.predictor.predictor import Answer, Quiet
 from training.dataset.examples import Examples
 from training.fit.baselines import cap_of, constant
 from training.fit.intervals import NOTHING_SEEN, amounts, landed, probability_spread

@@ -6,15 +6,19 @@ from typing import Any
 
 import numpy as np
 
-from features.config.sections import TaskConfig
+from features.config.tasks import TaskConfig
 from features.journeys import Floats
 from features.language.feature import FeatureSet
 from features.timeline import days
 from models.btyd.expectations import Ahead, Expectations
+from models.ladder.average import Average
+from models.ladder.hurdle import Hurdle, Orders
 from models.ladder.lightgbm import Grower, Growth, Sample, sample
 from models.ladder.logistic import log_odds
 from models.ladder.purchase_process import NEVER, Btyd
-from models.ladder.rung import Average, Hurdle, Orders, Probability, Rung, Scaled
+from models.ladder.rules import Scaled
+from models.ladder.rung import Rung
+from models.ladder.trees import Probability
 from models.prediction import TINY, Prediction
 from training.dataset.examples import Examples
 from training.fit.baselines import cap_of, history, past_of, rule

@@ -5,8 +5,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from models.bundle import Bundle
+from models.ladder.average import Average
+from models.ladder.hurdle import Hurdle, Orders
 from models.ladder.lightgbm import Trees
-from models.ladder.rung import Average, Hurdle, Orders, Probability, Rung
+from models.ladder.rung import Rung
+from models.ladder.trees import Probability
 from models.ledger import PROMOTED, ROLLED_BACK, Entry
 from models.predictor.actions import Actions
 from models.predictor.predictor import Answer

@@ -14,7 +14,8 @@ from typing import Any
 from features.errors import BundleError, ConfigError
 from models.bundle import Bundle, load
 from models.ledger import Entry
-from models.registry.versions import Registry, Version
+from models.registry.version import Version
+from models.registry.versions import Registry
 from training.context import Setting
 from training.dataset.examples import base_values
 from training.evaluation.segments import segments

@@ -15,8 +15,9 @@ from features.ingest.cleanup import leftovers, older, remove_leftover
 from features.system.duck import SPILL
 from features.system.files import TEMPORARY, remove, size
 from features.timeline import DAY_US
+from models.actor import Hand
 from models.ledger import Entry
-from models.promotion import Hand, Succession
+from models.promotion import Succession
 from models.registry.removal import (
     PastRun,
     named_digests,
@@ -26,7 +27,8 @@ from models.registry.removal import (
     run_size,
     trained_tasks,
 )
-from models.registry.versions import Registry, Version
+from models.registry.version import Version
+from models.registry.versions import Registry
 from training.lifecycle.retention import (
     family,
     pruned_runs,

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from models.ledger import MOVES, PRUNED, Entry
 from models.registry.removal import PastRun
-from models.registry.versions import Version
+from models.registry.version import Version
 
 ENDED_BADLY = {"FAILED", "KILLED", "RUNNING"}  # since before that instant: nobody is there to end it
 

@@ -9,8 +9,9 @@ from rich.table import Table
 from features.config.sections import Config
 from features.errors import JourneycastError
 from features.timeline import instant, iso, moment, zone
+from models.actor import Hand
 from models.ledger import ROLLED_BACK, Entry
-from models.promotion import Hand, Succession
+from models.promotion import Succession
 from models.registry.client import hurried
 
 MISSING = "–"

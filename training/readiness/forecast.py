@@ -11,7 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
-from features.config.sections import TaskConfig
+from features.config.tasks import TaskConfig
 from features.journeys import Floats, Ints, Journeys
 from features.language.feature import FeatureSet
 from features.panel.build import Rows, build

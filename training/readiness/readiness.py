@@ -12,7 +12,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from features.config.sections import Config, TaskConfig
+from features.config.sections import Config
+from features.config.tasks import TaskConfig
 from features.errors import ConfigError
 from features.journeys import Journeys
 from features.panel.build import Rows

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from features.journeys import Floats
 from models.bundle import Bundle
-from models.ladder.rung import gains
+from models.ladder.average import gains
 from models.predictor.predictor import Answer
 from training.tracking.evidence import Evidence, HorizonEvidence
 from training.tracking.plots import actions, attributions, diagnostics, money, probability, search

@@ -6,7 +6,7 @@ Every figure in it comes from the training itself.
 from collections import Counter
 from collections.abc import Iterator
 
-from features.config.sections import TaskConfig
+from features.config.tasks import TaskConfig
 from features.timeline import iso
 from models.grades import BASELINES, FLAT
 from models.predictor.actions import Actions

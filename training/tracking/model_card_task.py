@@ -2,7 +2,7 @@
 
 import tomllib
 
-from features.config.sections import TaskConfig
+from features.config.tasks import TaskConfig
 
 USES = {
     "churn": "the probability that a customer is lost. People who run retention use it to see whom to care for first.",

@@ -10,12 +10,13 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from features.config.sections import TaskConfig
+from features.config.tasks import TaskConfig
 from features.errors import JourneycastError
 from features.timeline import iso
 from models.databases.urls import without_password
 from models.registry.runs import Run
-from models.registry.versions import Registry, Version
+from models.registry.version import Version
+from models.registry.versions import Registry
 from training.gate.gate import RECORD, Verdict
 from training.tracking import record
 from training.tracking.child_runs import children

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from features.config.sections import TaskConfig
+from features.config.tasks import TaskConfig
 from features.errors import BundleError
 from models.bundle import load
 from models.ladder.lightgbm import Growth

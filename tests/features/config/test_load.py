@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from features.config.sections import Config, TaskConfig, load, parse
+from features.config.load import load, parse
+from features.config.sections import Config
+from features.config.tasks import TaskConfig
 from features.errors import ConfigError
 from features.language.feature import Feature, Stream
 from features.timeline import instant

@@ -18,7 +18,8 @@ import pytest
 from typer.testing import CliRunner
 
 import journeycast
-from features.config.sections import Config, load
+from features.config.load import load
+from features.config.sections import Config
 from features.errors import ConfigError, LogError
 from features.ingest.run import ingest
 from features.init.draft import init

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from features.config.sections import parse
+from features.config.load import parse
 from features.ingest.report import render
 from features.log.cells import LATE
 from features.store.reader import Store

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from features.config.sections import Config, parse
+from features.config.load import parse
+from features.config.sections import Config
 from features.errors import ConfigError
 from features.global_counts import together
 from features.language.feature import FeatureSet

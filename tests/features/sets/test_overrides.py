@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.config.sections import Config, parse
+from features.config.load import parse
+from features.config.sections import Config
 from features.errors import ConfigError
 from features.language.feature import Feature, FeatureSet, Stream
 from features.language.functions import Module

@@ -7,7 +7,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from features.config.sections import Config, parse
+from features.config.load import parse
+from features.config.sections import Config
 from features.errors import BundleError, ConfigError, FeatureError
 from features.language.feature import Feature, FeatureSet, Stream
 from features.panel.build import Rows, build

@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
-from features.config.sections import load
+from features.config.load import load
 from features.errors import ConfigError
 from features.simulate.customers import ACTIONS, NOTHING, draw_people
 from features.simulate.process import live

@@ -10,17 +10,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import logit
 
-from features.config.sections import TaskConfig
+from features.config.tasks import TaskConfig
 from features.journeys import Floats
 from features.language.feature import Feature, FeatureSet, Stream
 from features.panel.build import Panel, Rows
 from models.btyd.bg_nbd import Geometric
 from models.btyd.expectations import Expectations
 from models.btyd.gamma_gamma import GammaGamma
+from models.ladder.average import Average, gains, moved
+from models.ladder.hurdle import History, Hurdle, Orders
 from models.ladder.lightgbm import QUIET, Trees
+from models.ladder.packing import unpack
 from models.ladder.purchase_process import Btyd
-from models.ladder.rung import Average, History, Hurdle, Orders, Probability, Rung, gains, moved, unpack
-from models.predictor.predictor import Answer, Spread, unpack_answer
+from models.ladder.rung import Rung
+from models.ladder.trees import Probability
+from models.predictor.intervals import Spread
+from models.predictor.predictor import Answer, unpack_answer
 from serving.scoring.reasons import why
 from training.dataset.examples import Examples
 from training.dataset.labels import Labels

@@ -9,9 +9,12 @@ import pytest
 from scipy.special import logit
 
 from features.journeys import Floats
+from models.ladder.average import moved
 from models.ladder.lightgbm import QUIET, Trees
 from models.ladder.logistic import WIDEST, Linear, Scale
-from models.ladder.rung import Probability, Rung, moved, unpack
+from models.ladder.packing import unpack
+from models.ladder.rung import Rung
+from models.ladder.trees import Probability
 from tests.models.btyd.test_expectations import NAMES, POSITION, PROBABLE, SILENCE, customers
 
 COLUMNS = (NAMES[4], NAMES[5], NAMES[6])

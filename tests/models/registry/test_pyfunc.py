@@ -27,7 +27,8 @@ from features.store.reader import Store
 from features.timeline import DAY_US, instant, moment
 from models.bundle import Bundle, load, save
 from models.registry import pyfunc
-from models.registry.versions import Registry, Version
+from models.registry.version import Version
+from models.registry.versions import Registry
 from serving.contract.record import SCHEMA
 from serving.frames.frames import Frames
 from serving.score import score

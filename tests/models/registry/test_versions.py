@@ -15,16 +15,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mlflow.tracking import MlflowClient
 from sqlalchemy import Engine
 from sqlalchemy.event import listen
 
-from features.config.sections import Config, parse
+from features.config.load import parse
+from features.config.sections import Config
 from features.errors import BundleError, JourneycastError
 from features.system import processes
 from features.system.files import TEMPORARY, text_digest
+from models.registry import versions
 from models.registry.client import ADDRESS, hurried, place
 from models.registry.runs import PROCESS
-from models.registry.versions import Registry, Standing, Version
+from models.registry.version import Version
+from models.registry.versions import Registry, Standing
 from tests.torture.support.killed import ended, forked
 
 SHOPS = count()
@@ -241,16 +245,16 @@ def test_two_may_fetch_the_same_bundle_at_once(
     registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     version = registered(registry, tmp_path / "made")
-    download = Registry._download
+    download = versions.download
 
-    def slow(self: Registry, version: Version, folder: Path) -> None:
-        monkeypatch.setattr(Registry, "_download", download)
+    def slow(client: MlflowClient, version: Version, folder: Path) -> None:
+        monkeypatch.setattr(versions, "download", download)
         monkeypatch.setattr(os, "getpid", lambda: 1)
         registry.fetch(version, tmp_path / "bundles")
         monkeypatch.undo()
-        download(self, version, folder)
+        download(client, version, folder)
 
-    monkeypatch.setattr(Registry, "_download", slow)
+    monkeypatch.setattr(versions, "download", slow)
     assert registry.fetch(version, tmp_path / "bundles").is_dir()
     assert [item.name for item in (tmp_path / "bundles").iterdir()] == [version.digest]
 

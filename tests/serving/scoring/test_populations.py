@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.config.sections import TaskConfig
+from features.config.tasks import TaskConfig
 from features.panel.build import Rows
 from features.timeline import DAY_US, FOREVER
 from models.tasks import population

@@ -18,8 +18,9 @@ from typing import Any
 import numpy as np
 
 from features.store.reader import Store
+from models.actor import Hand
 from models.bundle import load
-from models.promotion import Hand, Succession
+from models.promotion import Succession
 from tests.support.log_files import opened, run, write
 from tests.support.training_shop import config, crowd
 from tests.torture.support.killed import ended, forked

@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis
 
-from features.config.sections import CHECKS, TaskConfig, parse
+from features.config.load import parse
+from features.config.sections import CHECKS
+from features.config.tasks import TaskConfig
 from features.errors import AuditError, ConfigError, InputError
 from features.panel.build import Rows
 from models.tasks import population

@@ -20,16 +20,19 @@ from PIL import Image
 from rich.console import Console
 from typer.testing import CliRunner
 
-from features.config.sections import Config, parse
+from features.config.load import parse
+from features.config.sections import Config
 from features.errors import JourneycastError
 from features.language.feature import Feature, FeatureSet, Stream
 from features.timeline import instant
 from journeycast import app
+from models.actor import Hand
 from models.bundle import Bundle, save
-from models.ladder.rung import Binned
-from models.predictor.predictor import Answer, Spread
-from models.promotion import Hand, Succession
-from models.registry.versions import Version
+from models.ladder.rules import Binned
+from models.predictor.intervals import Spread
+from models.predictor.predictor import Answer
+from models.promotion import Succession
+from models.registry.version import Version
 from training.compare import pictures as light
 from training.compare.comparison import Comparison, compare
 from training.compare.figure_kinds import KNOWN

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.config.sections import TaskConfig
+from features.config.tasks import TaskConfig
 from features.panel.build import Rows
 from features.timeline import DAY_US
 from tests.support.strategies import START, Event, World, world

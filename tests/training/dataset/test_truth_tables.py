@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from features.config.sections import TaskConfig, parse
+from features.config.load import parse
+from features.config.tasks import TaskConfig
 from features.panel.build import Rows
 from features.timeline import DAY_US
 from models.tasks import population

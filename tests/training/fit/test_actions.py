@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from features.config.sections import TaskConfig
+from features.config.tasks import TaskConfig
 from features.journeys import Journeys
 from features.timeline import DAY_US
 from models.predictor.actions import Actions, unpack_actions

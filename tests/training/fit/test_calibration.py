@@ -8,9 +8,9 @@ from scipy.special import expit, logit
 
 from features.errors import BundleError
 from features.journeys import Floats
+from models.predictor.adjusted import Adjusted, unpack_adjusted
 from models.predictor.calibrators import Beta, Calibrator, VennAbers, unpack_calibrator
 from models.predictor.level import Level
-from models.predictor.predictor import Adjusted, unpack_adjusted
 from training.fit.calibration import FEWEST_ROWS, FITS, Later, calibrator
 from training.metrics.metrics import log_losses
 

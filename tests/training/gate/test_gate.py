@@ -19,9 +19,11 @@ from features.journeys import Floats
 from features.language.feature import Feature, FeatureSet, Stream
 from features.timeline import DAY_US, instant, iso
 from models.bundle import Bundle, load, save
-from models.ladder.rung import Average, Probability
+from models.ladder.average import Average
+from models.ladder.trees import Probability
 from models.ledger import Entry
-from models.registry.versions import Registry, Version
+from models.registry.version import Version
+from models.registry.versions import Registry
 from tests.support import bundles
 from tests.support.log_files import Row, event, opened, run, write
 from tests.support.training_shop import FIRST, config, crowd

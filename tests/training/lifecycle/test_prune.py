@@ -11,15 +11,17 @@ from pathlib import Path
 import optuna
 import pytest
 
-from features.config.sections import Config, parse
+from features.config.load import parse
+from features.config.sections import Config
 from features.errors import JourneycastError, LogError, StoreError
 from features.ingest.run import alone
 from features.timeline import DAY_US
+from models.actor import Hand
 from models.bundle import save
 from models.ledger import Entry
-from models.promotion import Hand, Succession
+from models.promotion import Succession
 from models.registry.removal import past_runs
-from models.registry.versions import Version
+from models.registry.version import Version
 from tests.support import bundles as fitted
 from tests.support import log_files
 from training.lifecycle import prune as verb

@@ -11,7 +11,8 @@ import pytest
 from rich.console import Console
 
 import journeycast
-from features.config.sections import Config, parse
+from features.config.load import parse
+from features.config.sections import Config
 from features.errors import ConfigError, StoreError
 from features.store.reader import Store
 from features.timeline import DAY_US, instant, iso

@@ -9,9 +9,9 @@ import pytest
 from features.journeys import Floats
 from features.timeline import DAY_US
 from models.bundle import Bundle
+from models.predictor.adjusted import Adjusted
 from models.predictor.calibrators import Beta
 from models.predictor.level import Level
-from models.predictor.predictor import Adjusted
 from tests.support.log_files import opened
 from tests.support.training_shop import bundles, config, crowd
 from training.dataset.examples import base_values

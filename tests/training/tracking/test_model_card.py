@@ -6,13 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from features.config.sections import TaskConfig, parse
+from features.config.load import parse
+from features.config.tasks import TaskConfig
 from features.language.feature import Feature, FeatureSet, Stream
 from features.timeline import days
 from models.bundle import Bundle
-from models.ladder.rung import Binned
+from models.ladder.rules import Binned
 from models.predictor.actions import Actions
-from models.predictor.predictor import Answer, Spread
+from models.predictor.intervals import Spread
+from models.predictor.predictor import Answer
 from training.evaluation.diagnostics import Moved, Part, Studied
 from training.gate.conditions import Condition
 from training.gate.gate import Verdict

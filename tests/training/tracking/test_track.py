@@ -13,16 +13,22 @@ import numpy as np
 import pytest
 from mlflow.entities import Run as MlflowRun
 
-from features.config.sections import Config, parse
+from features.config.load import parse
+from features.config.sections import Config
 from features.journeys import Floats
 from features.language.feature import Feature, FeatureSet, Stream
 from features.timeline import SECOND_US, days
 from models.bundle import Bundle, load, save
+from models.ladder.hurdle import History, Hurdle
 from models.ladder.lightgbm import QUIET, Trees
-from models.ladder.rung import Binned, History, Hurdle, Probability, Rung, Scaled
+from models.ladder.rules import Binned, Scaled
+from models.ladder.rung import Rung
+from models.ladder.trees import Probability
 from models.predictor.actions import Actions
-from models.predictor.predictor import Answer, Spread
-from models.registry.versions import Registry, Version
+from models.predictor.intervals import Spread
+from models.predictor.predictor import Answer
+from models.registry.version import Version
+from models.registry.versions import Registry
 from training.gate.gate import Verdict
 from training.selection.choose import Candidate
 from training.tracking.child_runs import ALL_OF, MOST, telling

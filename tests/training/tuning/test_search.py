@@ -12,7 +12,7 @@ from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 
-from features.config.sections import parse
+from features.config.load import parse
 from features.errors import ConfigError, JourneycastError
 from features.system.processes import is_gone
 from models.ladder.lightgbm import Growth, Stop

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from features.config.sections import TaskConfig
+from features.config.tasks import TaskConfig
 from features.errors import did_you_mean
 from features.init.vocabulary import CANCEL, CONTRACT, PURCHASE, speaks_of
 from features.journeys import Floats, Journeys
