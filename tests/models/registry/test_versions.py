@@ -24,8 +24,8 @@ from features.config.sections import Config
 from features.errors import BundleError, JourneycastError
 from features.system import processes
 from features.system.files import TEMPORARY, text_digest
-from models.registry import versions
 from models.registry.client import ADDRESS, hurried, place
+from models.registry.download import download as download_files
 from models.registry.runs import PROCESS
 from models.registry.version import Version
 from models.registry.versions import Registry, Standing
@@ -245,16 +245,16 @@ def test_two_may_fetch_the_same_bundle_at_once(
     registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     version = registered(registry, tmp_path / "made")
-    download = versions.download
+    download = download_files
 
     def slow(client: MlflowClient, version: Version, folder: Path) -> None:
-        monkeypatch.setattr(versions, "download", download)
+        monkeypatch.setattr("models.registry.versions.download", download)
         monkeypatch.setattr(os, "getpid", lambda: 1)
         registry.fetch(version, tmp_path / "bundles")
         monkeypatch.undo()
         download(client, version, folder)
 
-    monkeypatch.setattr(versions, "download", slow)
+    monkeypatch.setattr("models.registry.versions.download", slow)
     assert registry.fetch(version, tmp_path / "bundles").is_dir()
     assert [item.name for item in (tmp_path / "bundles").iterdir()] == [version.digest]
 
