@@ -24,7 +24,7 @@ from features.config.sections import Config
 from features.errors import JourneycastError
 
 if TYPE_CHECKING:
-    from models.actor import Hand
+    from models.actor import Actor
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
 console = Console()
@@ -151,7 +151,7 @@ def compare(
     ] = None,
 ) -> None:
     """Show champion, challenger and their baselines side by side, here and as one page with the pictures."""
-    from models.promotion import Succession
+    from models.promotion import Promotion
     from training.compare.comparison import compare
     from training.compare.page import write_page
     from training.compare.table import sources, table
@@ -160,7 +160,7 @@ def compare(
     name = shop.task(task).name
     page = out or shop.workspace_path / "compare" / f"{name}.html"
     with console.status("comparing"):
-        found = compare(Succession.open(shop, [name]), name)
+        found = compare(Promotion.open(shop, [name]), name)
         write_page(found, page)
     console.print(table(found))
     _say(*sources(found, page))
@@ -339,11 +339,11 @@ def _say(*lines: str) -> None:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def _hand() -> "Hand":
+def _hand() -> "Actor":
     """Who is asking, and when."""
-    from models.actor import Hand, who
+    from models.actor import Actor, who
 
-    return Hand(who(os.environ), _now())
+    return Actor(who(os.environ), _now())
 
 
 def _now() -> int:

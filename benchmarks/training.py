@@ -32,8 +32,8 @@ from features.simulate.write import Shop, simulate
 from features.store.reader import Store
 from features.system import environment
 from features.timeline import instant
-from training.context import Setting
-from training.dataset.examples import Asked, Examples, examples
+from training.context import TrainingContext
+from training.dataset.examples import Examples, PanelRequest, examples
 from training.dataset.split import Split, split
 from training.metrics import metrics
 from training.run import prepare, train_task
@@ -150,8 +150,8 @@ def _cost(usual: Trained, one: float) -> str:
     return "\n".join(lines)
 
 
-def _asked(setting: Setting, task: TaskConfig, cut: Split) -> Asked:
-    return Asked(task, cut.fitted_days, setting.features, setting.end, setting.config.train.max_rows)
+def _asked(setting: TrainingContext, task: TaskConfig, cut: Split) -> PanelRequest:
+    return PanelRequest(task, cut.fitted_days, setting.features, setting.end, setting.config.train.max_rows)
 
 
 def _plain(rows: Examples) -> lgb.Booster:

@@ -24,14 +24,14 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import numpy as np
 
 from features.system import environment
-from models.ladder.lightgbm import Grower, Growth, Sample, Stop, sample
+from models.ladder.lightgbm import Sample, Stop, TreeParameters, TreeTrainer, sample
 from training.tuning.budget import Budget, Place
 from training.tuning.cleanup import drop_study
-from training.tuning.sampler import Turns
+from training.tuning.sampler import SeededTPE
 from training.tuning.search import search
 from training.tuning.storage import opened
 
-START = Growth(min_rows=100)
+START = TreeParameters(min_rows=100)
 COLUMNS = 30
 ANSWERED = ("COMPLETE", "PRUNED")
 
@@ -90,7 +90,7 @@ def _measured(address: str, workers: int, rows: int, trials: int) -> Measured:
         for process in processes:
             process.join()
         seconds = time.perf_counter() - began
-        with opened(place, Turns([], 1, shared=place.shared)) as study:
+        with opened(place, SeededTPE([], 1, shared=place.shared)) as study:
             finished = [trial for trial in study.trials if trial.state.name in ANSWERED]
             best = study.best_value
     finally:
@@ -104,8 +104,8 @@ def _work(place: Place, rows: int, trials: int, ready: Barrier) -> None:
     earlier, later = _samples(rows)
     ready.wait()
 
-    def tried(growth: Growth, stop: Stop) -> tuple[int, float]:
-        return Grower("binary", 1, 1).count_trees(earlier, later, growth, stop)
+    def tried(growth: TreeParameters, stop: Stop) -> tuple[int, float]:
+        return TreeTrainer("binary", 1, 1).count_trees(earlier, later, growth, stop)
 
     search(tried, START, budget=Budget(trials, place=place), seed=1)
 

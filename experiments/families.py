@@ -31,9 +31,9 @@ from features.sets.survey import survey
 from features.simulate.write import Shop, simulate
 from features.store.reader import Store
 from features.timeline import instant, iso
-from models.ladder.lightgbm import Grower, Growth, sample
-from training.context import Setting
-from training.dataset.examples import Asked, Examples, examples
+from models.ladder.lightgbm import TreeParameters, TreeTrainer, sample
+from training.context import TrainingContext
+from training.dataset.examples import Examples, PanelRequest, examples
 from training.dataset.split import Split, split
 from training.metrics.metrics import log_losses
 from training.run import prepare
@@ -79,15 +79,15 @@ def _asked(log: str) -> Iterator[tuple[str, Iterator[tuple[str, Floats]]]]:
                 yield _title(log, setting, task), _losses(setting, task)
 
 
-def _title(log: str, setting: Setting, task: TaskConfig) -> str:
+def _title(log: str, setting: TrainingContext, task: TaskConfig) -> str:
     return f"{log}, `{task.name}`, {_split(setting, task).fitted_days} days, as of {iso(setting.as_of)[:10]}"
 
 
-def _split(setting: Setting, task: TaskConfig) -> Split:
+def _split(setting: TrainingContext, task: TaskConfig) -> Split:
     return split(max(task.horizons_days), setting.first, setting.end)
 
 
-def _losses(setting: Setting, task: TaskConfig) -> Iterator[tuple[str, Floats]]:
+def _losses(setting: TrainingContext, task: TaskConfig) -> Iterator[tuple[str, Floats]]:
     """Of every choice of families, the loss of each test row."""
     found, cut = survey(setting.parts()), _split(setting, task)
 
@@ -95,7 +95,7 @@ def _losses(setting: Setting, task: TaskConfig) -> Iterator[tuple[str, Floats]]:
         return derive(found, _offering(setting.config, families), [cut.fitted_days])
 
     every, base = setting.features, derived(DEFAULT)
-    asked = Asked(task, cut.fitted_days, every, setting.end, setting.config.train.max_rows)
+    asked = PanelRequest(task, cut.fitted_days, every, setting.end, setting.config.train.max_rows)
     rows = examples(setting.parts, asked, cut.cutoffs)
     parts = [rows.at(cutoffs) for cutoffs in (cut.choosing, [cut.validation], cut.reporting, [cut.test])]
     choices = {"the default set": DEFAULT}
@@ -117,10 +117,10 @@ def _loss(parts: list[Examples], columns: list[int]) -> Floats:
     cut = [(np.ascontiguousarray(part.values[:, columns]), (part.labels.count > 0).astype(float)) for part in parts]
     choosing = sample(*cut[0])
     validation, reporting = sample(*cut[1], like=choosing), sample(*cut[2])
-    growth = Growth(min_rows=int(np.clip(len(parts[0]) // 300, 20, 100)))
+    growth = TreeParameters(min_rows=int(np.clip(len(parts[0]) // 300, 20, 100)))
     losses = []
     for seed in SEEDS:
-        grower = Grower("binary", seed, 2)
+        grower = TreeTrainer("binary", seed, 2)
         trees, _ = grower.count_trees(choosing, validation, growth)
         losses.append(_levelled(cut[3][1], grower.grow(reporting, growth, trees).raw(cut[3][0])))
     return np.mean(losses, axis=0)

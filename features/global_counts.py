@@ -26,7 +26,7 @@ Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, order=True)
-class Topic:
+class CountKey:
     """What is counted, in groups.
 
     `rows`: rows with one of `events` (empty: any), by the hash of their value of `column`; `all`: the same rows in one
@@ -40,7 +40,7 @@ class Topic:
 
 
 @dataclass(frozen=True)
-class Counts:
+class GroupCounts:
     """What some customers add to a crowd: `counts` (none is 0) by sorted `keys` of topic, group and day."""
 
     keys: Ints
@@ -48,18 +48,18 @@ class Counts:
 
 
 @dataclass(frozen=True, eq=False)
-class Crowd:
+class GlobalCounts:
     """Running totals: of group `g` of topic number `t` the days `spans[i]` with what was counted up to their end,
     `totals[i]`, for `starts[t × GROUPS + g] <= i < starts[t × GROUPS + g + 1]`. What came after `until` is not told.
     """
 
-    topics: tuple[Topic, ...]
+    topics: tuple[CountKey, ...]
     starts: Ints
     spans: NDArray[np.int32]
     totals: NDArray[np.int32]
     until: int = FOREVER
 
-    def as_of(self, instant: int) -> "Crowd":
+    def as_of(self, instant: int) -> "GlobalCounts":
         """As if that instant were now."""
         return replace(self, until=min(self.until, instant))
 
@@ -70,16 +70,16 @@ def keys_of(topic: int, group: Ints | int, spans: Ints) -> Ints:
     return keys
 
 
-def summed(keys: Ints, counts: Ints) -> Counts:
+def summed(keys: Ints, counts: Ints) -> GroupCounts:
     """Every key once, in order, with its sum; those that cancel out are gone."""
     order = np.argsort(keys, kind="stable")
     ordered = keys[order]
     first = np.flatnonzero(np.diff(ordered, prepend=-1))
     sums = np.add.reduceat(counts[order], first) if len(first) else np.zeros(0, np.int64)
-    return Counts(ordered[first][sums != 0], sums[sums != 0])
+    return GroupCounts(ordered[first][sums != 0], sums[sums != 0])
 
 
-def together(parts: Sequence[Counts], topics: tuple[Topic, ...]) -> Crowd:
+def together(parts: Sequence[GroupCounts], topics: tuple[CountKey, ...]) -> GlobalCounts:
     """The crowd of all parts; their keys are in memory a slice at a time."""
     groups = len(topics) * GROUPS
     edges = np.linspace(0, groups, 2 + sum(len(part.keys) for part in parts) // SLICE).astype(np.int64)
@@ -93,7 +93,7 @@ def together(parts: Sequence[Counts], topics: tuple[Topic, ...]) -> Crowd:
         starts.append(starts[-1][-1] + np.cumsum(np.bincount(group - low, minlength=high - low)))
         spans.append((whole.keys % SPANS).astype(np.int32))
         totals.append(_running(group, whole.counts))
-    return Crowd(topics, np.concatenate(starts), np.concatenate(spans), np.concatenate(totals))
+    return GlobalCounts(topics, np.concatenate(starts), np.concatenate(spans), np.concatenate(totals))
 
 
 def _joined(arrays: list[Ints]) -> Ints:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.errors import ConfigError
-from features.global_counts import Crowd
+from features.global_counts import GlobalCounts
 from features.timeline import BEGINNING, visible
 
 Ints = NDArray[np.int64]
@@ -78,7 +78,7 @@ class Journeys:
     numbers: Mapping[str, Floats]
     profile: Profile
     identity: NDArray[np.int64] | None = None
-    crowd: Crowd | None = None
+    crowd: GlobalCounts | None = None
 
     def __len__(self) -> int:
         return len(self.customers)

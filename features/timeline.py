@@ -35,6 +35,11 @@ def in_window(time: Any, cutoff: Any, window_us: Any) -> Any:
     return time > cutoff - window_us
 
 
+def between(time: Any, start: Any, end: Any) -> Any:
+    """Inside `(start, end]`."""
+    return (time > start) & (time <= end)
+
+
 def seen_from(time: Any, known: Any) -> Any:
     """The first cutoff that sees the event."""
     return np.maximum(time, known)

@@ -9,7 +9,7 @@ WHO = "JOURNEYCAST_WHO"  # a name for the ledger, where user and host say little
 
 
 @dataclass(frozen=True)
-class Hand:
+class Actor:
     """Who does something, and when (µs UTC)."""
 
     who: str

@@ -19,7 +19,7 @@ from features.errors import BundleError
 from features.language.feature import FeatureSet
 from features.system.files import atomic_folder, canonical_json, text_digest
 from models.predictor.actions import Actions, unpack_actions
-from models.predictor.predictor import Answer, unpack_answer
+from models.predictor.predictor import Predictor, unpack_answer
 
 FORMAT = 3
 MANIFEST = "manifest.json"
@@ -38,7 +38,7 @@ class Bundle:
 
     task: TaskConfig
     features: FeatureSet
-    answers: tuple[Answer, ...]
+    answers: tuple[Predictor, ...]
     actions: Actions | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
     digest: str = ""

@@ -2,7 +2,7 @@
 
 The ledger is the truth, the alias `champion` in MLflow its reflection. Both move inside one transaction of the ledger,
 the alias last: where MLflow fails, nothing is written. A process that dies between the two leaves the alias ahead of
-the ledger; whoever opens a `Succession` next puts it back (`settle`), under the lock that every promotion holds.
+the ledger; whoever opens a `Promotion` next puts it back (`settle`), under the lock that every promotion holds.
 """
 
 import logging
@@ -15,7 +15,7 @@ from typing import Any
 from features.config.sections import Config
 from features.errors import BundleError, DatabaseError, DiskError, JourneycastError
 from models import ledger as book
-from models.actor import Hand
+from models.actor import Actor
 from models.bundle import load
 from models.databases.urls import without_password
 from models.ledger import MOVES, PROMOTED, PRUNED, REFUSED, REGISTERED, ROLLED_BACK, Entry, Ledger, Page
@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Succession:
+class Promotion:
     """Registry and ledger of a shop, kept as one; `bundles` is where bundles are fetched to."""
 
     registry: Registry
@@ -36,25 +36,27 @@ class Succession:
     bundles: Path
 
     @staticmethod
-    def open(config: Config, tasks: Iterable[str] | None = None) -> "Succession":
+    def open(config: Config, tasks: Iterable[str] | None = None) -> "Promotion":
         """Both, made if there are none, and settled for these tasks (default: all of the TOML)."""
-        found = Succession(Registry.open(config), Ledger.open(config), config.workspace_path / "bundles")
+        found = Promotion(Registry.open(config), Ledger.open(config), config.workspace_path / "bundles")
         for task_name in config.tasks if tasks is None else tasks:
             found.settle(task_name)
         return found
 
-    def register(self, task_name: str, version: Version, hand: Hand, *, why: str, evidence: Mapping[str, Any]) -> Entry:
+    def register(
+        self, task_name: str, version: Version, hand: Actor, *, why: str, evidence: Mapping[str, Any]
+    ) -> Entry:
         """Note that a version was registered as the challenger; once, however often it is made again."""
         known = _newest(self.history(task_name), version, REGISTERED, PRUNED)
         if known is not None and known.what == REGISTERED:
             return known
         return self._note(REGISTERED, task_name, version, _said(version, hand, why, evidence))
 
-    def refuse(self, task_name: str, version: Version, hand: Hand, *, why: str, evidence: Mapping[str, Any]) -> Entry:
+    def refuse(self, task_name: str, version: Version, hand: Actor, *, why: str, evidence: Mapping[str, Any]) -> Entry:
         """Note that the gate refused a version."""
         return self._note(REFUSED, task_name, version, _said(version, hand, why, evidence))
 
-    def prune(self, task_name: str, version: Version, hand: Hand, *, why: str) -> Entry:
+    def prune(self, task_name: str, version: Version, hand: Actor, *, why: str) -> Entry:
         """Note that a version goes for ever, which nobody can promote from then on; it must never have served."""
         with self._writing(task_name) as page:
             if any(entry.what in MOVES and _is(entry, version) for entry in page.entries):
@@ -69,7 +71,7 @@ class Succession:
         self,
         task_name: str,
         version: Version,
-        hand: Hand,
+        hand: Actor,
         *,
         why: str,
         evidence: Mapping[str, Any],
@@ -95,7 +97,7 @@ class Succession:
             self._move(task_name, version)
         return entry
 
-    def rollback(self, task_name: str, hand: Hand, *, why: str, of: int | None = None) -> Entry:
+    def rollback(self, task_name: str, hand: Actor, *, why: str, of: int | None = None) -> Entry:
         """Let the champion serve again that the newest promotion replaced.
 
         `of` is the version that is to go: where it does not serve, nothing moves, so that a script may ask twice.
@@ -186,7 +188,7 @@ class Succession:
     def _adopted(self, page: Page, standing: Standing) -> tuple[Entry, ...]:
         for version in self.registry.versions(page.task):
             if version.version == standing.champion:
-                hand = Hand("journeycast", version.created_us)
+                hand = Actor("journeycast", version.created_us)
                 entry = page.add(what=PROMOTED, before=None, **_said(version, hand, BEFORE_LEDGER, {}))
                 return (*page.entries, entry)
         return page.entries
@@ -230,7 +232,7 @@ class Succession:
             logger.warning("the ledger stands, but MLflow may not show it yet; the next command sees to it: %s", error)
 
 
-def _said(version: Version, hand: Hand, why: str, evidence: Mapping[str, Any]) -> dict[str, Any]:
+def _said(version: Version, hand: Actor, why: str, evidence: Mapping[str, Any]) -> dict[str, Any]:
     """What an entry says of a version; text that came in from outside is made such that it can be written down."""
     return {
         "version": version.version,

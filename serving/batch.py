@@ -23,9 +23,9 @@ from features.store.reader import Store
 from features.system.files import atomic_write, canonical_json, digest, sweep, text_digest, write_text
 from serving.contract.record import SCHEMA
 from serving.scoring.arrow_table import CODED_SCHEMA, WORDS, record_batch
-from serving.scoring.as_of import Told, as_of_us
+from serving.scoring.as_of import LogEnd, as_of_us
 from serving.scoring.champions import champions
-from serving.scoring.judge import Asked, judge_everyone
+from serving.scoring.judge import ScoringOptions, judge_everyone
 from serving.scoring.served_model import Served, attended
 
 Progress = Callable[[int, int], None]  # buckets done, of how many
@@ -55,20 +55,20 @@ def score_base(
     """Score every customer known at the as-of for the tasks (default: all) with their champions."""
     store = Store.open(config.workspace_path, config)
     now = as_of_us(config, store, as_of)
-    told = Told.by(config, store).until(now)
-    asked = Asked(now, store.log_position, model_from_the_future=model_from_the_future, told_until_us=told)
+    told = LogEnd.by(config, store).until(now)
+    asked = ScoringOptions(now, store.log_position, model_from_the_future=model_from_the_future, told_until_us=told)
     served = champions(config, tasks)
-    run = Run(attended(store, served), served, asked, config.workspace_path / FOLDER)
+    run = BatchRun(attended(store, served), served, asked, config.workspace_path / FOLDER)
     return run.publish(out or config.workspace_path / FILE, progress)
 
 
 @dataclass(frozen=True)
-class Run:
+class BatchRun:
     """One scoring of a store by some bundles; `workspace` is where parts of runs lie."""
 
     store: Store
     served: tuple[Served, ...]
-    asked: Asked
+    asked: ScoringOptions
     workspace: Path
     threads: int = os.cpu_count() or 1
 

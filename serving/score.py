@@ -11,10 +11,10 @@ from features.config.sections import Config
 from features.store.reader import Store
 from serving.contract.record import SCHEMA
 from serving.scoring.arrow_table import record_batch
-from serving.scoring.as_of import Told, as_of_us
+from serving.scoring.as_of import LogEnd, as_of_us
 from serving.scoring.champions import champions
-from serving.scoring.judge import Asked, judge_everyone
-from serving.scoring.online import Customer, Online, Question
+from serving.scoring.judge import ScoringOptions, judge_everyone
+from serving.scoring.online import Customer, Online, ScoreQuery
 from serving.scoring.scores import Scores
 from serving.scoring.served_model import attended
 
@@ -40,12 +40,12 @@ def score(
     as_of = None if as_of is None else as_of_us(config, store, as_of)
     if customers is None and events is None:
         now = as_of_us(config, store, as_of)
-        told = Told.by(config, store).until(now)
-        asked = Asked(now, store.log_position, False, reasons, model_from_the_future, told)
+        told = LogEnd.by(config, store).until(now)
+        asked = ScoringOptions(now, store.log_position, False, reasons, model_from_the_future, told)
         return frame(judge_everyone(journeys, served, asked) for journeys in store.buckets())
     own = events or {}
     named = [Customer(name, own.get(name, ())) for name in dict.fromkeys([*(customers or ()), *own])]
-    return frame(Online(config, store, served).scores(named, Question(None, as_of, reasons, model_from_the_future)))
+    return frame(Online(config, store, served).scores(named, ScoreQuery(None, as_of, reasons, model_from_the_future)))
 
 
 def frame(parts: Iterator[Scores]) -> pd.DataFrame:

@@ -8,7 +8,8 @@ import graphlib
 import itertools
 import re
 import subprocess
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -47,6 +48,13 @@ DOORS = {
 CODE_IN_DATA = {"cloudpickle", "dill", "joblib", "marshal", "pickle", "shelve"}
 CLOCK = "journeycast"  # the command line injects the time
 COMPARES_TIMES = "features.timeline"
+ORDERINGS = (ast.Lt, ast.LtE, ast.Gt, ast.GtE)
+MOST_FILES, MOST_TEST_FILES, MOST_LINES = 12, 25, 300
+HANDS_ON = {  # addresses that what users and registered models hold relies on; the MLflow door sets its switches first
+    "models.registry",
+    "serving.frames",
+    "serving.service",
+}
 VAGUE_NAMES = {"base", "common", "helper", "helpers", "manager", "util", "utils"}
 ONE_MACHINE = re.compile(r"(?<![\w.~-])/(?:work|opt|root|home)/")  # absolute, not a part of a longer path or address
 
@@ -57,6 +65,8 @@ class Module:
 
     name: str
     tree: ast.Module
+    lines: int = 1
+    is_package: bool = False
 
     @property
     def package(self) -> str:
@@ -76,6 +86,8 @@ def modules() -> tuple[Module, ...]:
         Module(
             ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"),
             ast.parse(file.read_bytes(), filename=str(file)),
+            len(file.read_text(encoding="utf-8").splitlines()),
+            file.name == "__init__.py",
         )
         for file in files
         if file.exists()
@@ -157,6 +169,27 @@ def one_time_comparison(module: Module) -> Iterator[str]:
             yield f"{module.name}:{node.lineno} compares times with cutoffs: that is {COMPARES_TIMES}'s"  # type: ignore[attr-defined]
 
 
+def no_order_of_times(module: Module) -> Iterator[str]:
+    """Below `features`, where the store is sorted and walked, nobody holds a time against any instant by hand."""
+    if module.package == "features":
+        return
+    for node in ast.walk(module.tree):
+        if not isinstance(node, ast.Compare) or not any(isinstance(one, ORDERINGS) for one in node.ops):
+            continue
+        if any(_speaks_of(operand, {"time", "times"}) for operand in _compared(node)):
+            yield f"{module.name}:{node.lineno} compares times: that is {COMPARES_TIMES}'s"
+
+
+def short_files(module: Module) -> Iterator[str]:
+    if module.name != CLOCK and module.lines > MOST_LINES:
+        yield f"{module.name} has {module.lines} lines: at most {MOST_LINES}"
+
+
+def packages_hand_no_names_on(module: Module) -> Iterator[str]:
+    if module.is_package and module.name not in HANDS_ON and len(module.tree.body) != 1:
+        yield f"{module.name}/__init__.py holds more than its docstring"
+
+
 def _compared(node: ast.AST) -> list[ast.expr]:
     """What a node holds against each other: the sides of a comparison, or the array and needle of a binary search."""
     if isinstance(node, ast.Compare):
@@ -180,7 +213,16 @@ def _speaks_of(operand: ast.AST, words: set[str]) -> bool:
     return any(_speaks_of(child, words) for child in ast.iter_child_nodes(operand))
 
 
-RULES: list[Rule] = [import_order, doors, no_code_in_data, no_clock, one_time_comparison]
+RULES: list[Rule] = [
+    import_order,
+    doors,
+    no_code_in_data,
+    no_clock,
+    one_time_comparison,
+    no_order_of_times,
+    short_files,
+    packages_hand_no_names_on,
+]
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
@@ -196,6 +238,45 @@ def test_every_module_has_its_place_in_the_order(package: str) -> None:
 
 def test_nothing_imports_in_a_circle() -> None:
     graphlib.TopologicalSorter({module.name: set(imports(module)) for module in modules()}).prepare()
+
+
+def crowded(folder: Path, most: int) -> list[str]:
+    """Folders below one that hold more than `most` modules."""
+    counts = Counter(file.parent for file in folder.rglob("*.py") if file.name != "__init__.py")
+    return [f"{place.relative_to(folder)} holds {count}" for place, count in sorted(counts.items()) if count > most]
+
+
+def test_no_folder_is_crowded() -> None:
+    assert [crowded(ROOT / package, MOST_FILES) for package in ORDER] == [[]] * len(ORDER)
+    assert crowded(ROOT / "tests", MOST_TEST_FILES) == []
+
+
+def test_a_crowded_folder_is_seen(tmp_path: Path) -> None:
+    for number in range(3):
+        (tmp_path / f"m{number}.py").touch()
+    assert crowded(tmp_path, 3) == []
+    assert crowded(tmp_path, 2) == [". holds 3"]
+
+
+def shared_names(of: Sequence[Module]) -> list[str]:
+    """Public classes of one name in several modules."""
+    homes: dict[str, list[str]] = {}
+    for module in of:
+        for node in module.tree.body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                homes.setdefault(node.name, []).append(module.name)
+    return [f"{name}: {', '.join(places)}" for name, places in sorted(homes.items()) if len(places) > 1]
+
+
+def test_no_two_classes_bear_one_name() -> None:
+    assert shared_names(modules()) == []
+
+
+def test_two_classes_of_one_name_are_seen() -> None:
+    tree = ast.parse("class Row:\n    pass\nclass _Own:\n    pass")
+    assert shared_names([Module("features.one", tree), Module("training.other", tree)]) == [
+        "Row: features.one, training.other"
+    ]
 
 
 def test_every_file_is_named_for_its_job() -> None:
@@ -229,6 +310,9 @@ def test_the_lock_is_hashed_and_without_addresses(name: str) -> None:
         (doors, "training.run", "import mlflow.tracking"),
         (doors, "features.panel.build", "from numba import njit"),
         (doors, "models.registry.versions", "import sqlalchemy"),
+        (no_order_of_times, "training.audit.sample", "inside = part.time[rows] > start"),
+        (packages_hand_no_names_on, "features.log", '"""Rows."""\nfrom features.log.cells import text'),
+        (short_files, "features.log.cells", "one = 1\n" * 301),
         (no_code_in_data, "models.bundle", "import pickle"),
         (no_code_in_data, "models.bundle", "from joblib import load"),
         (no_code_in_data, "models.bundle", "np.load(file, allow_pickle=True)"),
@@ -243,7 +327,7 @@ def test_the_lock_is_hashed_and_without_addresses(name: str) -> None:
     ],
 )
 def test_a_break_of_the_rule_is_seen(rule: Rule, name: str, source: str) -> None:
-    assert len(list(rule(Module(name, ast.parse(source))))) == 1
+    assert len(list(rule(_module(name, source)))) == 1
 
 
 @pytest.mark.parametrize(
@@ -259,10 +343,18 @@ def test_a_break_of_the_rule_is_seen(rule: Rule, name: str, source: str) -> None
         (no_code_in_data, "models.bundle", "np.load(file, allow_pickle=False)"),
         (no_clock, "journeycast", "datetime.now(UTC)"),
         (no_clock, "training.run", "time.perf_counter()"),
+        (no_order_of_times, "training.audit.sample", "inside = between(part.time[rows], start, stop)"),
+        (packages_hand_no_names_on, "features.log", '"""Rows."""'),
+        (short_files, "features.log.cells", "one = 1\n" * 300),
         (one_time_comparison, "features.timeline", "time <= cutoff"),
         (one_time_comparison, "features.panel.build", "len(cutoffs) == len(times)"),
         (one_time_comparison, "features.config.sections", "timezone == row.cutoff"),
     ],
 )
 def test_what_keeps_the_rule_passes(rule: Rule, name: str, source: str) -> None:
-    assert list(rule(Module(name, ast.parse(source)))) == []
+    assert list(rule(_module(name, source))) == []
+
+
+def _module(name: str, source: str) -> Module:
+    """As it would be read, where a package of one level stands for its `__init__.py`."""
+    return Module(name, ast.parse(source), len(source.splitlines()), is_package=name.count(".") == 1)

@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 
 from features.config.sections import Config
 from features.language.feature import FeatureSet
-from models.ladder.lightgbm import Growth
+from models.ladder.lightgbm import TreeParameters
 from training.dataset.examples import Parts
 from training.tuning.budget import Budget
 
 
 @dataclass(frozen=True, eq=False)
-class Setting:
+class TrainingContext:
     """What all tasks of a training share. `first` is where history starts, `end` where labels end (µs UTC); `reasons`
     say why each feature is there; `champions` is how the trees grew that serve now, by task and horizon; `studied` asks
     for what pictures show beside the test; `data` is the digest of the store's buckets.
@@ -26,6 +26,6 @@ class Setting:
     end: int
     budget: Budget
     tell: Callable[[str], None]
-    champions: Mapping[tuple[str, int], Growth] = field(default_factory=dict)
+    champions: Mapping[tuple[str, int], TreeParameters] = field(default_factory=dict)
     studied: bool = False
     data: str = ""

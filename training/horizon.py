@@ -9,11 +9,11 @@ from features.config.tasks import TaskConfig
 from features.journeys import Floats
 from features.timeline import DAY_US, days, iso
 from models.predictor.calibrators import Calibrator
-from models.predictor.predictor import Answer
+from models.predictor.predictor import Predictor
 from training.audit.audit import accepted, audit, settle
 from training.audit.case import Case
-from training.context import Setting
-from training.dataset.examples import Asked, Examples, base_values, examples
+from training.context import TrainingContext
+from training.dataset.examples import Examples, PanelRequest, base_values, examples
 from training.dataset.split import SHORTEST_LEAD, Split
 from training.evaluation.diagnose import study
 from training.evaluation.diagnostics import Studied, Subject
@@ -39,7 +39,7 @@ class Trained:
     """
 
     question: Question
-    answer: Answer
+    answer: Predictor
     split: Split
     choice: Choice
     tested: Tested | None
@@ -65,7 +65,7 @@ class _Reported:
     minutes: float | None
 
 
-def train_answer(setting: Setting, task: TaskConfig, split: Split) -> Trained:
+def train_answer(setting: TrainingContext, task: TaskConfig, split: Split) -> Trained:
     """The answer for the split's horizon."""
     question, rows = asked_rows(setting, task, split)
     base = base_values(setting.parts, task, setting.features, setting.as_of, setting.config.train.max_rows)
@@ -88,13 +88,13 @@ def train_answer(setting: Setting, task: TaskConfig, split: Split) -> Trained:
     return Trained(question, answer, split, choice, tested, counts, prior, quiet, studied, taken)
 
 
-def asked_rows(setting: Setting, task: TaskConfig, split: Split) -> tuple[Question, Examples]:
+def asked_rows(setting: TrainingContext, task: TaskConfig, split: Split) -> tuple[Question, Examples]:
     """The question of the split's horizon, and the rows of all its cutoffs."""
     config = setting.config
     question = Question(
         task, split.fitted_days, setting.features, config.seed, config.train.threads, _processes(setting, task, split)
     )
-    asked = Asked(task, split.fitted_days, setting.features, setting.end, config.train.max_rows)
+    asked = PanelRequest(task, split.fitted_days, setting.features, setting.end, config.train.max_rows)
     setting.tell(f"{task.name}, {split.horizon_days} days: panel of {len(split.cutoffs)} cutoffs")
     return question, examples(setting.parts, asked, split.cutoffs)
 
@@ -110,7 +110,7 @@ def parted(rows: Examples, split: Split) -> dict[str, Examples]:
     }
 
 
-def budget_of(setting: Setting, task: TaskConfig, split: Split) -> Budget:
+def budget_of(setting: TrainingContext, task: TaskConfig, split: Split) -> Budget:
     """What may be tried, beginning with what serves now, and the study that keeps it."""
     doing = f"{task.name}, {split.horizon_days} days: choosing, after trial"
     return replace(
@@ -122,7 +122,7 @@ def budget_of(setting: Setting, task: TaskConfig, split: Split) -> Budget:
 
 
 def _audited(
-    setting: Setting, task: TaskConfig, split: Split, rows: Examples, base: Floats
+    setting: TrainingContext, task: TaskConfig, split: Split, rows: Examples, base: Floats
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """What an audit has to say, and which failed checks were accepted; AuditError where no fit may follow."""
     case = Case(
@@ -141,7 +141,7 @@ def _audited(
     return settle(case, found, accept), accepted(found, accept)
 
 
-def _processes(setting: Setting, task: TaskConfig, split: Split) -> Processes:
+def _processes(setting: TrainingContext, task: TaskConfig, split: Split) -> Processes:
     """A purchase process for all rows that something is fitted on, and for those of the period before the choice."""
     horizon = days(split.fitted_days)
     newest = [cutoffs[-1] for cutoffs in (split.choosing, split.reporting, split.serving) if cutoffs]
@@ -151,7 +151,7 @@ def _processes(setting: Setting, task: TaskConfig, split: Split) -> Processes:
 
 
 def evaluated(
-    setting: Setting,
+    setting: TrainingContext,
     question: Question,
     choices: tuple[Choice, Choice | None],
     parts: Mapping[str, Examples],
@@ -182,8 +182,8 @@ def recipes_of(choice: Choice, quiet: Choice | None) -> Recipes:
 
 
 def _serving(
-    setting: Setting, question: Question, reported: _Reported, rows: Examples
-) -> tuple[Answer, Mapping[str, float]]:
+    setting: TrainingContext, question: Question, reported: _Reported, rows: Examples
+) -> tuple[Predictor, Mapping[str, float]]:
     """The recipe refitted on every cutoff up to a horizon before the end, over the base as it is now."""
     split, tested = reported.split, reported.tested
     rungs = refitted(question, recipes_of(reported.choice, reported.quiet), rows)
@@ -205,7 +205,7 @@ def _serving(
 
 
 def _studied(
-    setting: Setting, question: Question, reported: _Reported, answer: Answer, rows: Examples
+    setting: TrainingContext, question: Question, reported: _Reported, answer: Predictor, rows: Examples
 ) -> Studied | None:
     """What pictures show beside the test."""
     split, choice, tested = reported.split, reported.choice, reported.tested
@@ -234,7 +234,7 @@ def _calibrator(reported: _Reported) -> Calibrator | None:
     return calibrator(later if tested is None or tested.later is None else later + tested.later)
 
 
-def _prior(answer: Answer, rows: Examples, scores: Floats, baselines: Floats) -> Mapping[str, float]:
+def _prior(answer: Predictor, rows: Examples, scores: Floats, baselines: Floats) -> Mapping[str, float]:
     """What a customer nobody knows gets: the base's average, and the interval of a customer drawn from it."""
     fitted = np.array([rows.outcome.mean() if len(rows) else 0.0 if answer.kind == "cltv" else 0.5])
     score = float(scores.mean() if len(scores) else answer.carried(fitted)[0])

@@ -6,8 +6,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from models.predictor.actions import Actions
-from models.predictor.predictor import Answer
-from training.context import Setting
+from models.predictor.predictor import Predictor
+from training.context import TrainingContext
 from training.run import Outcome
 
 AUROC, LOG_LOSS, GINI = ("AUROC", "auroc"), ("log-loss", "log_loss"), ("Gini", "gini")
@@ -37,7 +37,7 @@ def table(outcomes: Sequence[Outcome]) -> Table:
     return page
 
 
-def features(setting: Setting) -> Table:
+def features(setting: TrainingContext) -> Table:
     """One row per feature: its name, unit, what it says and why it is there."""
     page = Table(box=None, pad_edge=False, title=f"{len(setting.features)} features", title_justify="left")
     for name in ("feature", "unit", "what it says", "why it is there"):
@@ -52,7 +52,7 @@ def sentences(outcomes: Sequence[Outcome]) -> list[str]:
     return [line for outcome in outcomes for line in _sentences(outcome)]
 
 
-def _rows(page: Table, outcome: Outcome, answer: Answer | Actions) -> None:
+def _rows(page: Table, outcome: Outcome, answer: Predictor | Actions) -> None:
     rung = answer.rung if isinstance(answer, Actions) else answer.rung.name
     head = [outcome.task.name, str(answer.horizon_days), rung, answer.grade]
     for title, key in SHOWN[outcome.task.kind]:
@@ -82,6 +82,6 @@ def _sentences(outcome: Outcome) -> list[str]:
     ]
 
 
-def _answers(outcome: Outcome) -> Sequence[Answer | Actions]:
+def _answers(outcome: Outcome) -> Sequence[Predictor | Actions]:
     bundle = outcome.bundle
     return bundle.answers if bundle.actions is None else (bundle.actions,)

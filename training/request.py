@@ -10,7 +10,7 @@ from pathlib import Path
 from features.config.tasks import TaskConfig
 from features.store.reader import Store
 from features.system.files import canonical_json, text_digest
-from training.context import Setting
+from training.context import TrainingContext
 from training.dataset.split import Split
 
 ROOT = Path(__file__).parents[1]
@@ -18,7 +18,7 @@ SOURCES = ("features", "models", "training")  # what makes a bundle
 LIBRARIES = ("lightgbm", "numba", "numpy", "optuna", "scikit-learn", "scipy")  # whose releases may make another
 
 
-def origin(setting: Setting, task: TaskConfig) -> str:
+def origin(setting: TrainingContext, task: TaskConfig) -> str:
     """The digest of data, instant, question, features, seed, what may be tried, what served before, and code.
 
     How many threads do it, and where what it makes is kept, changes nothing.
@@ -44,7 +44,7 @@ def origin(setting: Setting, task: TaskConfig) -> str:
     return text_digest(canonical_json(decides))
 
 
-def study_name(setting: Setting, task: TaskConfig, split: Split) -> str:
+def study_name(setting: TrainingContext, task: TaskConfig, split: Split) -> str:
     """The study of one horizon: to be read, and exact. Who asks for the same anywhere finds the same study."""
     digest = text_digest(canonical_json([origin(setting, task), split.describe()]))
     return f"{setting.config.name}.{task.name}.{split.fitted_days}d.{digest[:16]}"

@@ -7,7 +7,7 @@ from typing import Any
 
 from features.errors import BundleError
 from models.bundle import Bundle, load
-from models.promotion import Succession
+from models.promotion import Promotion
 from models.registry.past_runs import finished_training, read_files
 from models.registry.version import Version
 from training.gate.conditions import Condition, rolled_back
@@ -15,7 +15,7 @@ from training.gate.gate import RECORD, Verdict
 
 
 @dataclass(frozen=True, eq=False)
-class Again:
+class FinishedTraining:
     """A training that is over: what it registered, and what the gate said of it."""
 
     run_id: str
@@ -25,7 +25,7 @@ class Again:
     verdict: Verdict
 
 
-def again(succession: Succession, task_name: str, request: str) -> Again | None:
+def again(succession: Promotion, task_name: str, request: str) -> FinishedTraining | None:
     """The finished training of this very request; None where there is none whose verdict still holds.
 
     It holds for the champion itself, and where the champion is the one that it was judged against. What people have
@@ -53,7 +53,7 @@ def again(succession: Succession, task_name: str, request: str) -> Again | None:
         return None
     try:
         folder = registry.fetch(version, succession.bundles)
-        return Again(run.id, load(folder, digest), folder, version, verdict)
+        return FinishedTraining(run.id, load(folder, digest), folder, version, verdict)
     except BundleError:
         return None
 

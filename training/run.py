@@ -10,17 +10,17 @@ from features.config.tasks import TaskConfig
 from features.errors import ConfigError
 from features.language.feature import FeatureSet
 from features.panel.comparisons import topics
-from features.sets.defaults import Chosen, chosen
+from features.sets.defaults import ChosenFeature, chosen
 from features.sets.overrides import added
-from features.sets.survey import Survey, survey
+from features.sets.survey import LogSummary, survey
 from features.sets.user_module import own_features
 from features.store.reader import Store
 from features.timeline import SECOND_US, instant
-from models.actor import Hand
+from models.actor import Actor
 from models.bundle import Bundle, save
-from models.promotion import Succession
+from models.promotion import Promotion
 from models.registry.version import Version
-from training.context import Setting
+from training.context import TrainingContext
 from training.dataset.examples import Parts, history_start
 from training.dataset.split import split
 from training.fit.actions import learn
@@ -90,14 +90,14 @@ def train(  # noqa: PLR0913  as many arguments as the verb has options
     if not asked:
         raise ConfigError("expected at least one table [tasks.NAME] in the configuration, found none; add a task")
     setting, facts = prepare(config, store, as_of=as_of, trials=trials, minutes=minutes, progress=progress)
-    succession = Succession.open(config, [task.name for task in asked])
+    succession = Promotion.open(config, [task.name for task in asked])
     setting = replace(setting, champions=grown_before(succession, setting.as_of, asked), studied=True)
     order = Order(promote, who, clock, toml)
     return [_trained(succession, setting, task, facts, order) for task in asked]
 
 
 def _trained(
-    succession: Succession, setting: Setting, task: TaskConfig, facts: dict[str, Any], order: Order
+    succession: Promotion, setting: TrainingContext, task: TaskConfig, facts: dict[str, Any], order: Order
 ) -> Outcome:
     """A task's training, begun or found finished; what it found is in registry and ledger when its run ends."""
     started, request = order.clock(), origin(setting, task)
@@ -120,12 +120,12 @@ def _trained(
 
 
 def _decided(
-    succession: Succession, task_name: str, run_id: str, version: Version, found: Verdict, order: Order
+    succession: Promotion, task_name: str, run_id: str, version: Version, found: Verdict, order: Order
 ) -> bool:
     """Enter in the ledger what the gate said in that run, which need not be the one that registered the version;
     whether the version was promoted by it.
     """
-    hand, known = Hand(order.who, order.clock()), {"gate": found.record(), "run_id": run_id}
+    hand, known = Actor(order.who, order.clock()), {"gate": found.record(), "run_id": run_id}
     succession.register(task_name, version, hand, why="it was trained", evidence={})
     if found.serves_already:
         return False
@@ -146,7 +146,7 @@ def prepare(
     trials: int | None,
     minutes: float | None = None,
     progress: Callable[[str], None],
-) -> tuple[Setting, dict[str, Any]]:
+) -> tuple[TrainingContext, dict[str, Any]]:
     """What all tasks of a training share, and the facts that their bundles write down."""
     given = instant(as_of, config.log.timezone) if isinstance(as_of, str) else as_of
     now = store.end(config) if given is None else given
@@ -163,7 +163,7 @@ def prepare(
     if topics(features):
         tell("counting what everybody did")
         parts = _parts(store.with_crowd(topics(features), count), now, count)
-    setting = Setting(
+    setting = TrainingContext(
         config=config,
         parts=parts,
         features=features,
@@ -207,7 +207,7 @@ def _parts(store: Store, now: int, count: Callable[[int, int], None]) -> Parts:
     return lambda: (journeys.as_of(now) for journeys in store.buckets(count))
 
 
-def train_task(setting: Setting, task: TaskConfig, facts: dict[str, Any]) -> tuple[Bundle, tuple[Trained, ...]]:
+def train_task(setting: TrainingContext, task: TaskConfig, facts: dict[str, Any]) -> tuple[Bundle, tuple[Trained, ...]]:
     """The bundle of one task, unsaved, and how each of its answers came about."""
     if task.kind == "next_action":
         setting.tell(f"{task.name}: learning what each action gains")
@@ -223,7 +223,7 @@ def train_task(setting: Setting, task: TaskConfig, facts: dict[str, Any]) -> tup
     return Bundle(task, setting.features, tuple(one.answer for one in trained), None, {**facts, **more}), trained
 
 
-def _chosen(config: Config, own: FeatureSet, found: Survey, first: int, end: int) -> tuple[Chosen, ...]:
+def _chosen(config: Config, own: FeatureSet, found: LogSummary, first: int, end: int) -> tuple[ChosenFeature, ...]:
     """One set for all tasks of the shop, trained now or not: batch scoring computes it once. Baselines find theirs."""
     fitted = {
         (task.name, split(days, first, end).fitted_days): task
@@ -234,8 +234,8 @@ def _chosen(config: Config, own: FeatureSet, found: Survey, first: int, end: int
     found_alone = chosen(found, config, sorted({days for _, days in fitted}))
     named = {one.feature.name: one for one in found_alone}
     for feature, reason in added(config, own, found):
-        named.setdefault(feature.name, Chosen(feature, reason))
+        named.setdefault(feature.name, ChosenFeature(feature, reason))
     for (name, days), task in fitted.items():
         for feature in needed(task, days).features:
-            named.setdefault(feature.name, Chosen(feature, f"the baseline of task {name} reads it"))
+            named.setdefault(feature.name, ChosenFeature(feature, f"the baseline of task {name} reads it"))
     return tuple(named.values())

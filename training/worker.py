@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 from features.config.sections import Config
 from features.errors import InputError
 from features.store.reader import Store
-from models.promotion import Succession
+from models.promotion import Promotion
 from training.dataset.split import split
 from training.horizon import asked_rows, budget_of, parted
 from training.run import prepare
 from training.selection.choose import tune
-from training.tuning.search import Found
+from training.tuning.search import SearchResult
 from training.tuning.warm_start import grown_before
 
 
@@ -21,7 +21,7 @@ class Worked:
 
     study: str
     horizon_days: int
-    found: Found | None
+    found: SearchResult | None
 
     def told(self) -> str:
         """In a line."""
@@ -47,7 +47,7 @@ def work(
     if task.kind == "next_action":
         raise InputError(f"expected a task with a search, found the next_action task '{task.name}'; `train` it instead")
     setting, _ = prepare(config, store, as_of=as_of, trials=trials, minutes=minutes, progress=progress)
-    setting = replace(setting, champions=grown_before(Succession.open(config, [task.name]), setting.as_of, [task]))
+    setting = replace(setting, champions=grown_before(Promotion.open(config, [task.name]), setting.as_of, [task]))
     worked = []
     for days in sorted(task.horizons_days):
         cut = split(days, setting.first, setting.end)

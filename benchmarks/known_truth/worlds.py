@@ -25,7 +25,7 @@ from features.store.reader import Store
 from features.timeline import DAY_US, instant
 from models.bundle import Bundle
 from models.tasks import population
-from training.context import Setting
+from training.context import TrainingContext
 from training.run import prepare, train_task
 
 HORIZON_DAYS = 90
@@ -123,7 +123,7 @@ def told(world: World, folder: Path, *, trials: int = TRIALS, threads: int = 1) 
 
 
 def of_everybody(
-    setting: Setting, task: TaskConfig, bundle: Bundle
+    setting: TrainingContext, task: TaskConfig, bundle: Bundle
 ) -> tuple[Strings, tuple[Floats, Floats, Floats, Floats]]:
     """The population at the training's instant, and of each score, low, high and baseline."""
     (answer,) = bundle.answers

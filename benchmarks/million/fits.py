@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from features.journeys import Floats
-from models.btyd.bg_nbd import MOST_FITTED, Geometric, ParetoNbd, Past, fit_bg_nbd, fit_pareto_nbd
+from models.btyd.bg_nbd import MOST_FITTED, BgNbd, ParetoNbd, Past, fit_bg_nbd, fit_pareto_nbd
 from models.btyd.gamma_gamma import GammaGamma, fit_gamma_gamma
 
-FITS: Mapping[str, Callable[[Past], Geometric | ParetoNbd | None]] = {
+FITS: Mapping[str, Callable[[Past], BgNbd | ParetoNbd | None]] = {
     "BG/NBD": fit_bg_nbd,
     "MBG/NBD": lambda past: fit_bg_nbd(past, from_first=True),
     "Pareto/NBD": fit_pareto_nbd,
@@ -46,7 +46,7 @@ def fitted(name: str, file: Path, customers: int, *, everybody: bool) -> Told:
     return told | ({"failed": "no top was found"} if model is None else _quality(model, past, value))
 
 
-def _quality(model: Geometric | ParetoNbd | GammaGamma, past: Past, value: Floats) -> Told:
+def _quality(model: BgNbd | ParetoNbd | GammaGamma, past: Past, value: Floats) -> Told:
     parameters = [float(one) for one in astuple(model)[:4]]
     if isinstance(model, GammaGamma):
         return {"parameters": parameters, "log_likelihood": float(model.log_likelihood(past.x + 1, value).mean())}

@@ -14,21 +14,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from features.config.sections import Config
-from features.ingest.changes import Contents
+from features.ingest.changes import StagedFiles
 from features.journeys import NO_ORDER, Category, Floats, Ints, Journeys, Profile, Strings
 from features.log import staging
 from features.log.schema import CATEGORY, HASHES, NUMBER
 from features.store import bucket
 from features.store.bucket import BucketFiles, coded, names_of, starts_of
 from features.store.ordering import arrange, arrange_profile
-from features.store.statistics import Tally, tally
+from features.store.statistics import BucketStatistics, tally
 from features.system import duck
 from features.system.threads import in_turn
 
 ROWS_PER_BUCKET = 500_000
 
 Progress = Callable[[str, int, int], None]  # what is done, how much of it, of how much
-Bucket = tuple[BucketFiles, Tally]
+Bucket = tuple[BucketFiles, BucketStatistics]
 
 
 def no_progress(_what: str, _done: int, _total: int) -> None:
@@ -37,7 +37,7 @@ def no_progress(_what: str, _done: int, _total: int) -> None:
 
 def build(
     folder: Path,
-    contents: Contents,
+    contents: StagedFiles,
     config: Config,
     kept: Mapping[int, Bucket] = MappingProxyType({}),
     progress: Progress = no_progress,
@@ -68,7 +68,7 @@ def buckets_for(rows: int) -> int:
     return min(1 << max(-(-rows // ROWS_PER_BUCKET) - 1, 0).bit_length(), HASHES)
 
 
-def _events(contents: Contents, span: tuple[int, int]) -> pa.Table:
+def _events(contents: StagedFiles, span: tuple[int, int]) -> pa.Table:
     """The events of the customers with a hash in `span`, in no order."""
     parts = []
     for path in contents.logs:
@@ -79,7 +79,7 @@ def _events(contents: Contents, span: tuple[int, int]) -> pa.Table:
     return pa.Table.from_batches(parts)
 
 
-def _facts(contents: Contents, span: tuple[int, int]) -> pa.Table:
+def _facts(contents: StagedFiles, span: tuple[int, int]) -> pa.Table:
     """The profile of the customers with a hash in `span`, in no order; a column may be in some files only."""
     parts = [pa.Table.from_batches([part.rows]) for path in contents.profiles for part in staging.cut(path, *span)]
     nothing = pa.table({"customer": pa.array([], pa.string()).dictionary_encode(), "known": pa.array([], pa.int64())})

@@ -13,7 +13,7 @@ from features.log.staging import Mask
 
 
 @dataclass(frozen=True)
-class Contents:
+class StagedFiles:
     """Taken files of log and profile; `repeated` marks rows of the log that another one of their id outdoes."""
 
     logs: tuple[Path, ...] = ()
@@ -35,7 +35,7 @@ class Contents:
         return ~self.repeated[path] if path in self.repeated else path in self.logs
 
 
-def changed(before: Contents, after: Contents, buckets: int) -> Mask:
+def changed(before: StagedFiles, after: StagedFiles, buckets: int) -> Mask:
     """For each of `buckets`, whether a row in it has come or gone."""
     if before.attributes != after.attributes:
         return np.ones(buckets, bool)

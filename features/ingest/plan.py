@@ -7,16 +7,16 @@ from pathlib import Path
 from features.config.sections import Config
 from features.errors import ConfigError, LogError
 from features.log.formats import find, given
-from features.log.validate import Kind
+from features.log.validate import SourceKind
 from features.store.manifest import STORE, Manifest, SourcePath, TakenFile, mapping_fingerprint
 from features.system.files import digest
 
 
 @dataclass(frozen=True)
-class Found:
+class SourceFile:
     """A source file as it lies there now: `name` is its path as the manifest writes it."""
 
-    kind: Kind
+    kind: SourceKind
     path: Path
     name: str
     digest: str
@@ -30,7 +30,7 @@ class Plan:
     """
 
     mapping: str
-    new: tuple[Found, ...]
+    new: tuple[SourceFile, ...]
     paths: tuple[SourcePath, ...]
     kept: tuple[TakenFile, ...]
     skipped: tuple[str, ...]
@@ -63,30 +63,30 @@ def plan_ingest(config: Config, files: Sequence[Path] | None, before: Manifest |
     )
 
 
-def _each_once(found: Iterable[Found], known: set[tuple[Kind, str]]) -> tuple[Found, ...]:
+def _each_once(found: Iterable[SourceFile], known: set[tuple[SourceKind, str]]) -> tuple[SourceFile, ...]:
     """Of every content that is not known yet the first file that has it."""
-    new: dict[tuple[Kind, str], Found] = {}
+    new: dict[tuple[SourceKind, str], SourceFile] = {}
     for each in found:
         if (each.kind, each.digest) not in known:
             new.setdefault((each.kind, each.digest), each)
     return tuple(new.values())
 
 
-def _found(config: Config, files: Sequence[Path] | None) -> list[Found]:
+def _found(config: Config, files: Sequence[Path] | None) -> list[SourceFile]:
     """The files of log and profile that lie there now, in order."""
     if files is None and not config.log.source:
         raise ConfigError('expected files of the log, found none: set `source` in [log], such as ["events/*.parquet"]')
     logs = find(config.folder, config.log.source) if files is None else given(files)
     profiles = find(config.folder, config.profile.source)
-    both: list[tuple[Kind, Path]] = [*(("log", path) for path in logs), *(("profile", path) for path in profiles)]
-    return [Found(kind, path, _name(config, path), digest(path)) for kind, path in both]
+    both: list[tuple[SourceKind, Path]] = [*(("log", path) for path in logs), *(("profile", path) for path in profiles)]
+    return [SourceFile(kind, path, _name(config, path), digest(path)) for kind, path in both]
 
 
 def _name(config: Config, path: Path) -> str:
     return path.relative_to(config.folder).as_posix() if path.is_relative_to(config.folder) else path.as_posix()
 
 
-def _taken_before(config: Config, before: Manifest, found: Sequence[Found]) -> list[Found]:
+def _taken_before(config: Config, before: Manifest, found: Sequence[SourceFile]) -> list[SourceFile]:
     """After a change of mapping: the files taken under the former one, which must be read again."""
     at_hand = {(each.kind, each.digest) for each in found}
     again, missing = [], []
@@ -95,7 +95,7 @@ def _taken_before(config: Config, before: Manifest, found: Sequence[Found]) -> l
         if (source.kind, source.digest) in at_hand or source.path in {each.name for each in found}:
             continue
         if path.is_file() and digest(path) == source.digest:
-            again.append(Found(source.kind, path, source.path, source.digest))
+            again.append(SourceFile(source.kind, path, source.path, source.digest))
         else:
             missing.append(source.path)
     if missing:

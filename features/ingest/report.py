@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from features.ingest.plan import Plan
 from features.store.manifest import Manifest
-from features.store.statistics import Statistics
+from features.store.statistics import StoreStatistics
 from features.timeline import iso
 
 EVENTS_SHOWN = 12
@@ -27,7 +27,7 @@ class IngestReport:
     profile_rows: int
     profile_quarantined: Mapping[str, int]
     quarantine_folder: str
-    statistics: Statistics
+    statistics: StoreStatistics
     buckets: int
     built: int
 
@@ -81,7 +81,7 @@ def render(report: IngestReport) -> str:
     return "\n".join(lines)
 
 
-def _gaps(found: Statistics) -> str:
+def _gaps(found: StoreStatistics) -> str:
     if not found.days_without or found.longest_gap_from is None:
         return "none: every day (UTC) has an event"
     days = "1 day" if found.longest_gap_days == 1 else f"{found.longest_gap_days:,} days"
@@ -89,7 +89,7 @@ def _gaps(found: Statistics) -> str:
     return f"{found.days_without:,} days (UTC) without an event, the longest gap {days} from {start}"
 
 
-def _duplicates(found: Statistics) -> str:
+def _duplicates(found: StoreStatistics) -> str:
     equal = f"{found.equal_rows:,} rows equal another, {'dropped' if found.equal_dropped else 'kept'}"
     return f"{found.repeated_ids:,} rows of a repeated id dropped; {equal}" if found.repeated_ids else equal
 

@@ -16,10 +16,10 @@ from features.config.sections import Config
 from features.errors import ConfigError, LogError, StoreError
 from features.ingest.build import Progress, no_progress
 from features.ingest.deduplicate import masks_name
-from features.ingest.plan import Found, Plan, plan_ingest
+from features.ingest.plan import Plan, SourceFile, plan_ingest
 from features.ingest.report import IngestReport, report
-from features.ingest.update import Renewed, renew, staged
-from features.log.validate import Counts, Source, take
+from features.ingest.update import UpdatedBuckets, renew, staged
+from features.log.validate import RowCounts, Source, take
 from features.store.manifest import (
     QUARANTINE,
     STORE,
@@ -33,7 +33,7 @@ from features.store.manifest import (
     taken_name,
     write_manifest,
 )
-from features.store.statistics import Statistics
+from features.store.statistics import StoreStatistics
 from features.system import duck
 from features.system.files import demanding_room, digest, sweep
 
@@ -95,7 +95,7 @@ def _bring(
 def _take(
     connection: duck.Connection,
     config: Config,
-    new: Sequence[Found],
+    new: Sequence[SourceFile],
     before: Manifest | None,
     now_us: int,
     progress: Progress,
@@ -103,7 +103,7 @@ def _take(
     arrived = {(file.kind, file.digest): file.arrival for file in before.taken} if before is not None else {}
     following = 1 if before is None else before.arrival + 1
     for done, found in enumerate(new, 1):
-        file = TakenFile(found.kind, found.digest, arrived.get((found.kind, found.digest), following), Counts(0, {}))
+        file = TakenFile(found.kind, found.digest, arrived.get((found.kind, found.digest), following), RowCounts(0, {}))
         source = Source(found.path, found.kind, file.arrival)
         quarantine = config.workspace_path / QUARANTINE / quarantine_name(file)
         counts = take(connection, source, config, staged(config, file), quarantine, now_us)
@@ -129,7 +129,7 @@ def _demand_a_good_row(taken: Sequence[TakenFile], workspace: Path) -> None:
     )
 
 
-def _account(taken: Sequence[TakenFile], found: Statistics) -> None:
+def _account(taken: Sequence[TakenFile], found: StoreStatistics) -> None:
     """Nothing is lost: every good row is stored or a counted duplicate."""
     good = sum(file.counts.good for file in taken if file.kind == "log")
     stored = found.rows + found.repeated_ids + (found.equal_rows if found.equal_dropped else 0)
@@ -140,7 +140,7 @@ def _account(taken: Sequence[TakenFile], found: Statistics) -> None:
 
 
 def _manifest(
-    config: Config, plan: Plan, before: Manifest | None, taken: Sequence[TakenFile], renewed: Renewed
+    config: Config, plan: Plan, before: Manifest | None, taken: Sequence[TakenFile], renewed: UpdatedBuckets
 ) -> Manifest:
     files, tallies = zip(*renewed.buckets, strict=True)
     named = {name for bucket in files for name in bucket.names}

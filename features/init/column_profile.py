@@ -35,7 +35,7 @@ class File:
 
 
 @dataclass(frozen=True)
-class Column:
+class ColumnProfile:
     """What one column holds, counted over a sample of `rows` rows; `place` is its number in the sample."""
 
     name: str
@@ -91,7 +91,7 @@ def open_files(connection: duck.Connection, paths: Iterable[Path]) -> list[File]
     return files
 
 
-def columns_of(connection: duck.Connection, files: Sequence[File], sample: str) -> tuple[Column, ...]:
+def columns_of(connection: duck.Connection, files: Sequence[File], sample: str) -> tuple[ColumnProfile, ...]:
     """The facts of every column that all files have, over about `SAMPLE_ROWS` rows, which the table `sample` keeps."""
     names = shared_names(files)
     one_in = -(-sum(file.rows for file in files) // SAMPLE_ROWS)
@@ -131,7 +131,7 @@ _READ: Mapping[str, Callable[[Cell], str]] = {
 }
 
 
-def _facts(connection: duck.Connection, sample: str, names: Sequence[str], start: int) -> list[Column]:
+def _facts(connection: duck.Connection, sample: str, names: Sequence[str], start: int) -> list[ColumnProfile]:
     places = range(start, min(start + AT_ONCE, len(names)))
     asked = ", ".join(f"{sql} AS {duck.name(f'{fact} {place}')}" for place in places for fact, sql in _asked(place))
     found = duck.table(connection, f"SELECT count(*) AS rows, {asked} FROM {sample}").to_pylist()[0]
@@ -139,7 +139,7 @@ def _facts(connection: duck.Connection, sample: str, names: Sequence[str], start
     for place in places:
         facts = {fact: found[f"{fact} {place}"] for fact, _ in _asked(place)}
         levels = _levels(connection, sample, place) if 0 < facts["distinct"] <= LEVELS else ()
-        columns.append(Column(name=names[place], place=place, rows=found["rows"], levels=levels, **facts))
+        columns.append(ColumnProfile(name=names[place], place=place, rows=found["rows"], levels=levels, **facts))
     return columns
 
 

@@ -12,15 +12,15 @@ from pathlib import Path
 from features.config.load import parse
 from features.errors import ConfigError, LogError
 from features.init import toml
-from features.init.column_profile import Column, File, columns_of, draw, open_files
+from features.init.column_profile import ColumnProfile, File, columns_of, draw, open_files
 from features.init.event_roles import cast
 from features.init.mapping import Mapping, settle
 from features.init.relations import LOOKED, look
 from features.init.repair import advice
 from features.init.return_times import Occurrences, occurrences
 from features.init.roles import Roles, best, money, roles
-from features.init.task_proposals import Question, propose
-from features.init.toml import Profile, Seen
+from features.init.task_proposals import TaskProposal, propose
+from features.init.toml import LogShape, ProfileFiles
 from features.init.vocabulary import KNOWN, fit
 from features.log.formats import given
 from features.system import duck
@@ -38,7 +38,7 @@ class Group:
     """Files that are read alike, and the facts of the columns that all of them have."""
 
     files: tuple[File, ...]
-    columns: tuple[Column, ...]
+    columns: tuple[ColumnProfile, ...]
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def _describes_customers(found: Roles) -> bool:
     return found.customer is not None and found.customer.various >= ONE_ROW_EACH
 
 
-def _no_log(connection: duck.Connection, file: File, columns: Sequence[Column], found: Roles) -> LogError:
+def _no_log(connection: duck.Connection, file: File, columns: Sequence[ColumnProfile], found: Roles) -> LogError:
     names = [column.name for column in columns]
     listed = ", ".join(names[:NAMES_SHOWN]) + (f" and {len(names) - NAMES_SHOWN} more" if names[NAMES_SHOWN:] else "")
     *others, last = found.missing
@@ -131,11 +131,11 @@ def _draft(connection: duck.Connection, files: Files, folder: Path) -> tuple[str
     return text, _told(mapping, seen, questions)
 
 
-def _seen(connection: duck.Connection, files: Group, log: Occurrences, *, whole_days: bool) -> Seen:
+def _seen(connection: duck.Connection, files: Group, log: Occurrences, *, whole_days: bool) -> LogShape:
     counts = duck.rows(connection, f"SELECT event, count(*) AS n FROM {LOOKED} GROUP BY event ORDER BY n DESC, event")
     row = ", ".join(f"t{column.place}" for column in files.columns)
     repeated = duck.number(connection, f"SELECT count(*) - count(DISTINCT hash({row})) FROM {LOOKED}")
-    return Seen(
+    return LogShape(
         rows=sum(file.rows for file in files.files),
         customers=log.customers * log.one_in,
         start=log.start,
@@ -150,13 +150,13 @@ def _seen(connection: duck.Connection, files: Group, log: Occurrences, *, whole_
     )
 
 
-def _profile(connection: duck.Connection, files: Group, folder: Path) -> Profile:
+def _profile(connection: duck.Connection, files: Group, folder: Path) -> ProfileFiles:
     who = roles(files.columns).present["customer"]
     known = best(files.columns, lambda column: fit(column.name, KNOWN) if column.is_time else 0.0)
     draw(connection, files.files, {who.name: "t"}, "attributed", ["true"] * len(files.files))
     shared = f"SELECT avg((customer IN (SELECT t0 FROM attributed))::INT) FROM (SELECT DISTINCT customer FROM {LOOKED})"
     share = float(str(duck.rows(connection, shared)[0][0]))
-    return Profile(_source(files.files, folder), who.name, known.name if known else None, share)
+    return ProfileFiles(_source(files.files, folder), who.name, known.name if known else None, share)
 
 
 def _source(files: Sequence[File], folder: Path) -> tuple[str, ...]:
@@ -174,7 +174,7 @@ def _relative(path: Path, folder: Path) -> str:
     return glob.escape(Path(os.path.relpath(path, folder)).as_posix()).replace("${", "[$]{")
 
 
-def _told(mapping: Mapping, seen: Seen, questions: Sequence[Question]) -> list[str]:
+def _told(mapping: Mapping, seen: LogShape, questions: Sequence[TaskProposal]) -> list[str]:
     columns = {
         key: getattr(mapping, key) for key in ("customer", "time", "event", "value", "order", "known", "id", "text")
     }

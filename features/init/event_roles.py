@@ -10,7 +10,7 @@ from features.init.vocabulary import parts, speaks_of
 
 
 @dataclass(frozen=True)
-class Cast:
+class EventRoles:
     """The events of a log by the part they play; an event may play none."""
 
     key: str  # the one that matters most: a purchase where there is one
@@ -21,7 +21,7 @@ class Cast:
     earns: bool  # whether the key event brings money
 
 
-def cast(log: Occurrences, contact: str | None = None) -> Cast:
+def cast(log: Occurrences, contact: str | None = None) -> EventRoles:
     """The part of every event; `contact` is one known to be done to customers."""
     money = {name: log.value[log.event == place] for place, name in enumerate(log.names)}
     refunds = tuple(name for name in log.names if _mostly_negative(money[name]))
@@ -35,7 +35,7 @@ def cast(log: Occurrences, contact: str | None = None) -> Cast:
     customers = {name: len(np.unique(log.customer[log.of([name])])) for name in acts}
     earned = {name: float(np.nansum(np.maximum(money[name], 0))) for name in acts}
     key = max(acts, key=lambda name: (_is_purchase(name), earned[name], customers[name], name))
-    return Cast(key, refunds, ends, contracts, acts, earns=earned[key] > 0)
+    return EventRoles(key, refunds, ends, contracts, acts, earns=earned[key] > 0)
 
 
 def _mostly_negative(values: Floats) -> bool:

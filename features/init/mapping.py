@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from features.init import vocabulary
-from features.init.column_profile import LEVELS, Column
+from features.init.column_profile import LEVELS, ColumnProfile
 from features.init.relations import follows_time, grouping, later_share, rows_by_event, unique_share
 from features.init.roles import Roles, best, is_coded
 from features.init.vocabulary import fit, is_nothing, parts, speaks_of
@@ -45,7 +45,9 @@ class Mapping:
     left_out: tuple[tuple[str, str], ...] = ()
 
 
-def settle(connection: duck.Connection, columns: Sequence[Column], found: Roles, value: Column | None) -> Mapping:
+def settle(
+    connection: duck.Connection, columns: Sequence[ColumnProfile], found: Roles, value: ColumnProfile | None
+) -> Mapping:
     """The whole mapping, once `ties.look` has made its view."""
     named = found.present | ({"value": value} if value else {})
     for role, score in _OPTIONAL.items():
@@ -67,18 +69,18 @@ def settle(connection: duck.Connection, columns: Sequence[Column], found: Roles,
     )
 
 
-def _known_score(connection: duck.Connection, column: Column) -> float:
+def _known_score(connection: duck.Connection, column: ColumnProfile) -> float:
     named = fit(column.name, vocabulary.KNOWN) if column.is_time else 0.0
     return named if named and later_share(connection, column) >= 0.99 else 0.0
 
 
-def _id_score(connection: duck.Connection, column: Column) -> float:
+def _id_score(connection: duck.Connection, column: ColumnProfile) -> float:
     whole_name = {"id"} == set(parts(column.name))
     named = 0.9 if whole_name else fit(column.name, vocabulary.IDENTITY) if is_coded(column) else 0.0
     return named if named and column.full >= 0.99 and unique_share(connection, column) >= 0.95 else 0.0
 
 
-def _order_score(connection: duck.Connection, column: Column) -> float:
+def _order_score(connection: duck.Connection, column: ColumnProfile) -> float:
     """By name if it groups rows at all; by contents alone if every moment of a customer has one and shares it."""
     fractional = column.is_number and not column.is_whole
     if (
@@ -98,7 +100,7 @@ def _order_score(connection: duck.Connection, column: Column) -> float:
     return 0.5 if each_moment and groups.rows_each >= 1.2 and groups.per_customer >= 1.2 else 0.0
 
 
-def _text_score(_: duck.Connection, column: Column) -> float:
+def _text_score(_: duck.Connection, column: ColumnProfile) -> float:
     return (
         fit(column.name, vocabulary.TEXT)
         if column.length >= 15 and not column.is_number and not column.is_time
@@ -109,7 +111,7 @@ def _text_score(_: duck.Connection, column: Column) -> float:
 _OPTIONAL = {"known": _known_score, "id": _id_score, "order": _order_score, "text": _text_score}
 
 
-def _action(connection: duck.Connection, columns: Sequence[Column]) -> Action | None:
+def _action(connection: duck.Connection, columns: Sequence[ColumnProfile]) -> Action | None:
     """A campaign that nearly all rows of one event name: an event that contacts, or whose probability was logged."""
     probability = best(columns, _probability_score)
     for column in columns:
@@ -126,12 +128,12 @@ def _action(connection: duck.Connection, columns: Sequence[Column]) -> Action | 
     return None
 
 
-def _probability_score(column: Column) -> float:
+def _probability_score(column: ColumnProfile) -> float:
     possible = column.is_number and (column.low or 0) >= 0 and 0 < (column.high or 0) <= 1
     return fit(column.name, vocabulary.PROBABILITY) if possible else 0.0
 
 
-def _judge(connection: duck.Connection, column: Column) -> str:
+def _judge(connection: duck.Connection, column: ColumnProfile) -> str:
     """`CATEGORY`, `NUMBER`, or why the column is neither."""
     for holds, reason in _REASONS:
         if holds(column):
@@ -145,7 +147,7 @@ def _judge(connection: duck.Connection, column: Column) -> str:
     return next((reason for holds, reason in _REASONS_OF_TEXT if holds(column)), CATEGORY)
 
 
-_REASONS: list[tuple[Callable[[Column], bool], str]] = [
+_REASONS: list[tuple[Callable[[ColumnProfile], bool], str]] = [
     (lambda column: column.nested > 0, "holds lists or objects"),
     (lambda column: column.given == 0, "is empty"),
     (lambda column: column.distinct == 1, "is the same in every row"),
@@ -161,7 +163,7 @@ _REASONS: list[tuple[Callable[[Column], bool], str]] = [
         "names an order, but groups no rows",
     ),
 ]
-_REASONS_OF_TEXT: list[tuple[Callable[[Column], bool], str]] = [
+_REASONS_OF_TEXT: list[tuple[Callable[[ColumnProfile], bool], str]] = [
     (lambda column: column.various > 0.9, "nearly every row has one of its own"),
     (lambda column: column.length > 60, "long text: `text` takes one column, if customers wrote it"),
     (lambda column: column.length > 20 and column.distinct > LEVELS, "long names, and many of them"),

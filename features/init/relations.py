@@ -7,7 +7,7 @@ All functions read the view `LOOKED`: `customer`, `time` (µs), `event`, `value`
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from features.init.column_profile import Column, File, draw
+from features.init.column_profile import ColumnProfile, File, draw
 from features.init.roles import Roles
 from features.log.cells import sql_text
 from features.system import duck
@@ -31,7 +31,11 @@ class Grouping:
 
 
 def look(
-    connection: duck.Connection, files: Sequence[File], columns: Sequence[Column], found: Roles, value: Column | None
+    connection: duck.Connection,
+    files: Sequence[File],
+    columns: Sequence[ColumnProfile],
+    found: Roles,
+    value: ColumnProfile | None,
 ) -> int:
     """Make the view of the whole journeys of 1 customer in n; returns n."""
     one_in = max(-(-sum(file.rows for file in files) // JOURNEY_ROWS), 1)
@@ -50,7 +54,7 @@ def look(
     return one_in
 
 
-def grouping(connection: duck.Connection, column: Column) -> Grouping:
+def grouping(connection: duck.Connection, column: ColumnProfile) -> Grouping:
     """How a column groups rows of a customer and event; the rest is 0 when customers share its ids."""
     key, keyed = f"t{column.place}", f"FROM {LOOKED} WHERE t{column.place} IS NOT NULL"
     ids, pairs, customers, moments = (
@@ -73,7 +77,7 @@ def grouping(connection: duck.Connection, column: Column) -> Grouping:
     )
 
 
-def follows_time(connection: duck.Connection, column: Column) -> bool:
+def follows_time(connection: duck.Connection, column: ColumnProfile) -> bool:
     """Whether the levels of a column come one after the other, as the sheets of a yearly export do."""
     query = f"""SELECT coalesce(bool_and(low >= before), false), count(*) FROM (
         SELECT low, lag(high) OVER (ORDER BY low) AS before FROM (
@@ -83,7 +87,7 @@ def follows_time(connection: duck.Connection, column: Column) -> bool:
     return bool(ordered) and int(str(levels)) > 1
 
 
-def later_share(connection: duck.Connection, column: Column) -> float:
+def later_share(connection: duck.Connection, column: ColumnProfile) -> float:
     """Share of rows whose time in this column is not before the time of the event."""
     moment = f"m{column.place}"
     return _ratio(
@@ -91,13 +95,13 @@ def later_share(connection: duck.Connection, column: Column) -> float:
     )
 
 
-def unique_share(connection: duck.Connection, column: Column) -> float:
+def unique_share(connection: duck.Connection, column: ColumnProfile) -> float:
     """Different values for each row that has one: 1 when none repeats."""
     text = f"t{column.place}"
     return _ratio(connection, f"SELECT count(DISTINCT {text}) / greatest(count({text}), 1) FROM {LOOKED}")
 
 
-def rows_by_event(connection: duck.Connection, column: Column) -> list[tuple[str, int, int]]:
+def rows_by_event(connection: duck.Connection, column: ColumnProfile) -> list[tuple[str, int, int]]:
     """Event, its rows that hold something in this column, and all its rows; those with most first."""
     held = f"count(t{column.place}) AS held, count(*)"
     found = duck.rows(connection, f"SELECT event, {held} FROM {LOOKED} GROUP BY event ORDER BY held DESC, event")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from features.init import vocabulary
-from features.init.column_profile import Column
+from features.init.column_profile import ColumnProfile
 from features.init.roles import Roles, best, is_unit_price, money, quantity
 from features.init.vocabulary import fit
 from features.log.formats import format_of
@@ -29,14 +29,14 @@ NO_EVENT = "Call the column that says what happened (view, purchase, return, …
 
 
 @dataclass(frozen=True)
-class Reading:
+class TimeReading:
     """How a column can be read as times: SQL under the column's own name, and a sentence about it."""
 
     sql: str
     told: str
 
 
-def advice(connection: duck.Connection, path: Path, columns: Sequence[Column], found: Roles) -> str:
+def advice(connection: duck.Connection, path: Path, columns: Sequence[ColumnProfile], found: Roles) -> str:
     """Sentences that say what to do about the missing roles of a file, of which `connection` holds the `sample`."""
     reading = _as_time(connection, columns) if found.time is None else None
     told = [
@@ -50,7 +50,7 @@ def advice(connection: duck.Connection, path: Path, columns: Sequence[Column], f
     return " ".join(told)
 
 
-def _command(path: Path, columns: Sequence[Column], reading: Reading | None, *, needs_event: bool) -> str:
+def _command(path: Path, columns: Sequence[ColumnProfile], reading: TimeReading | None, *, needs_event: bool) -> str:
     event = [_event(columns)] if needs_event else []
     chosen = ", ".join([f"* REPLACE ({reading.sql})" if reading else "*", *event, *_value(columns)])
     target = path.with_name(f"{path.name.partition('.')[0]}_ready.parquet")
@@ -60,7 +60,7 @@ def _command(path: Path, columns: Sequence[Column], reading: Reading | None, *, 
     return f"python -c {shlex.quote(script)}"
 
 
-def _event(columns: Sequence[Column]) -> str:
+def _event(columns: Sequence[ColumnProfile]) -> str:
     """A purchase where there is money or a quantity, a return where that is negative."""
     amounts = [column for column in (money(columns), quantity(columns), _unit_price(columns)) if column is not None]
     event = "$$purchase$$" if amounts else "$$event$$"
@@ -70,24 +70,24 @@ def _event(columns: Sequence[Column]) -> str:
     return f"{event} AS {'event' if taken else 'event_type'}"
 
 
-def _value(columns: Sequence[Column]) -> list[str]:
+def _value(columns: Sequence[ColumnProfile]) -> list[str]:
     """Money, where only the price of one piece is known."""
     pieces, price = quantity(columns), _unit_price(columns)
     taken = money(columns) is not None or any(column.name.lower() == "value" for column in columns)
     return [] if taken or not pieces or not price else [f"{_number(pieces)} * {_number(price)} AS value"]
 
 
-def _unit_price(columns: Sequence[Column]) -> Column | None:
+def _unit_price(columns: Sequence[ColumnProfile]) -> ColumnProfile | None:
     return best(
         columns, lambda column: fit(column.name, vocabulary.VALUE) * (column.is_number and is_unit_price(column))
     )
 
 
-def _number(column: Column) -> str:
+def _number(column: ColumnProfile) -> str:
     return f"TRY_CAST({duck.name(column.name)} AS DOUBLE)"
 
 
-def _as_time(connection: duck.Connection, columns: Sequence[Column]) -> Reading | None:
+def _as_time(connection: duck.Connection, columns: Sequence[ColumnProfile]) -> TimeReading | None:
     """How the column that sounds most like a time can be read as one; None when none can."""
     for column in sorted(columns, key=lambda column: -fit(column.name, vocabulary.TIME)):
         if column.given and column.slashed >= 0.9 * column.given:
@@ -99,26 +99,26 @@ def _as_time(connection: duck.Connection, columns: Sequence[Column]) -> Reading 
     return None
 
 
-def _as_count(column: Column) -> Reading | None:
+def _as_count(column: ColumnProfile) -> TimeReading | None:
     name, low, high = duck.name(column.name), column.low or 0.0, column.high or 0.0
     if column.is_whole and low >= 1900_01_01 and high <= 2100_12_31:
         sql = f"try_strptime({name}::VARCHAR, $$%Y%m%d$$) AS {name}"
-        return Reading(sql, f"'{column.name}' holds days as numbers, such as {low:.0f}.")
+        return TimeReading(sql, f"'{column.name}' holds days as numbers, such as {low:.0f}.")
     for unit, (least, factor) in EPOCHS.items():
         if least <= low and high < 100 * least:
             sql = f"make_timestamp(round({_number(column)} * {factor})::BIGINT) AS {name}"
-            return Reading(sql, f"'{column.name}' holds numbers, it seems {unit} since 1970, and no timestamps.")
+            return TimeReading(sql, f"'{column.name}' holds numbers, it seems {unit} since 1970, and no timestamps.")
     return None
 
 
-def _as_dates(connection: duck.Connection, column: Column) -> Reading:
+def _as_dates(connection: duck.Connection, column: ColumnProfile) -> TimeReading:
     query = f"SELECT DISTINCT t{column.place} FROM sample WHERE t{column.place} IS NOT NULL"
     formats = _formats([str(text) for (text,) in duck.rows(connection, query)])
     name, listed = duck.name(column.name), ", ".join(f"$${one}$$" for one in formats)
     told = (
         f"'{column.name}' holds dates that are no ISO 8601; they look like {formats[0]}, which the command below says."
     )
-    return Reading(f"try_strptime({name}, [{listed}]) AS {name}", told)
+    return TimeReading(f"try_strptime({name}, [{listed}]) AS {name}", told)
 
 
 def _formats(texts: Sequence[str]) -> list[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from features.init import vocabulary
-from features.init.column_profile import Column
+from features.init.column_profile import ColumnProfile
 from features.init.vocabulary import fit, parts, speaks_of
 
 SURE = 0.5  # a score below this is no guess
@@ -19,12 +19,12 @@ KINDS_OF_EVENTS = 200  # an event column has no more
 class Roles:
     """The columns without which there is no log; None where none was found."""
 
-    customer: Column | None
-    time: Column | None
-    event: Column | None
+    customer: ColumnProfile | None
+    time: ColumnProfile | None
+    event: ColumnProfile | None
 
     @property
-    def present(self) -> dict[str, Column]:
+    def present(self) -> dict[str, ColumnProfile]:
         """The roles that were found."""
         named = {"customer": self.customer, "time": self.time, "event": self.event}
         return {role: column for role, column in named.items() if column is not None}
@@ -35,43 +35,43 @@ class Roles:
         return tuple(role for role in ("customer", "time", "event") if role not in self.present)
 
 
-def roles(columns: Sequence[Column]) -> Roles:
+def roles(columns: Sequence[ColumnProfile]) -> Roles:
     """Customer, time and event, as far as columns were found for them."""
     event = best(columns, event_score)
     others = [column for column in columns if column is not event]
     return Roles(customer=best(others, _customer_score), time=best(others, _time_score), event=event)
 
 
-def money(columns: Sequence[Column]) -> Column | None:
+def money(columns: Sequence[ColumnProfile]) -> ColumnProfile | None:
     """The column of money; None when it is the price of one piece and another column counts the pieces."""
     found = best(columns, _value_score)
     return None if found is not None and is_unit_price(found) and quantity(columns) else found
 
 
-def is_unit_price(column: Column) -> bool:
+def is_unit_price(column: ColumnProfile) -> bool:
     """Whether the name says that the money is for one piece."""
     return fit(column.name, vocabulary.PRICE) > 0
 
 
-def quantity(columns: Iterable[Column]) -> Column | None:
+def quantity(columns: Iterable[ColumnProfile]) -> ColumnProfile | None:
     """The column that counts pieces."""
     return best(columns, lambda column: fit(column.name, vocabulary.QUANTITY) if column.is_whole else 0.0)
 
 
-def best(columns: Iterable[Column], score: Callable[[Column], float]) -> Column | None:
+def best(columns: Iterable[ColumnProfile], score: Callable[[ColumnProfile], float]) -> ColumnProfile | None:
     """The column with the highest score, the first of equals; None when none is `SURE`."""
     scored = [(score(column), -column.place, column) for column in columns]
     highest = max(scored, key=lambda one: one[:2], default=None)
     return highest[2] if highest is not None and highest[0] >= SURE else None
 
 
-def is_coded(column: Column) -> bool:
+def is_coded(column: ColumnProfile) -> bool:
     """Whether the name says that what looks like a number is a code; `number_of_…` counts something."""
     named = parts(column.name)
     return any(part in vocabulary.CODES and after != "of" for part, after in pairwise((*named, "")))
 
 
-def event_score(column: Column) -> float:
+def event_score(column: ColumnProfile) -> float:
     """How surely a column says what happened: by its name, and by what it holds."""
     if column.is_time or not column.levels or column.full < 0.9:
         return 0.0
@@ -87,14 +87,14 @@ def event_score(column: Column) -> float:
     return SURE if acts >= 0.8 and not place else 0.0
 
 
-def _customer_score(column: Column) -> float:
+def _customer_score(column: ColumnProfile) -> float:
     fractional = column.is_number and not column.is_whole
     if column.is_time or fractional or column.full < 0.5 or speaks_of(column.name, vocabulary.OF_A_KIND):
         return 0.0
     return fit(column.name, vocabulary.CUSTOMER, stray=0.1 if is_coded(column) else 0.45) * column.full
 
 
-def _time_score(column: Column) -> float:
+def _time_score(column: ColumnProfile) -> float:
     if not column.is_time:
         return 0.0
     named = max(fit(column.name, vocabulary.TIME, stray=0.02), 0.6)
@@ -102,7 +102,7 @@ def _time_score(column: Column) -> float:
     return max(named - doubts - 0.2 * (column.distinct == 1), SURE) * column.full
 
 
-def _value_score(column: Column) -> float:
+def _value_score(column: ColumnProfile) -> float:
     excluded = (
         is_coded(column) or speaks_of(column.name, vocabulary.NOT_MONEY) or fit(column.name, vocabulary.HINDSIGHT) > 0
     )

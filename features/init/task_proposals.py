@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from features.init.event_roles import Cast
+from features.init.event_roles import EventRoles
 from features.init.mapping import Action
 from features.init.return_times import (
     LATE_RETURNS,
@@ -36,7 +36,7 @@ Value = str | int | tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class Question:
+class TaskProposal:
     """A task to be. `why` says how it was come by, what data it has and, if it is not `ready`, what it lacks."""
 
     name: str
@@ -46,7 +46,7 @@ class Question:
     ready: bool = True
 
 
-def propose(log: Occurrences, cast: Cast, action: Action | None) -> list[Question]:
+def propose(log: Occurrences, cast: EventRoles, action: Action | None) -> list[TaskProposal]:
     """Churn, propensity, value, contracts and actions, as far as the log speaks of them; at least one is ready."""
     questions = [
         _churn(log, cast),
@@ -70,11 +70,11 @@ def snapped(days: float, longest_days: float) -> int:
     return min(possible, key=lambda human: abs(math.log(human / max(days, 1))))
 
 
-def _churn(log: Occurrences, cast: Cast) -> Question:
+def _churn(log: Occurrences, cast: EventRoles) -> TaskProposal:
     events = _habit(log, cast)
     horizon, why = _silence(log, events)
     active = snapped(2 * horizon, 365)
-    question = Question(
+    question = TaskProposal(
         "churn",
         {"kind": "churn", "event": events, "horizon_days": horizon, "active_days": active},
         f"no {_listed(events)} in the next {_days(horizon)}, among those active in the last {_days(active)}",
@@ -85,7 +85,7 @@ def _churn(log: Occurrences, cast: Cast) -> Question:
     )
 
 
-def _propensity(log: Occurrences, cast: Cast) -> Question:
+def _propensity(log: Occurrences, cast: EventRoles) -> TaskProposal:
     key, habit = (cast.key,), _habit(log, cast)
     longest, _ = _silence(log, habit)
     active = snapped(2 * longest, 365)
@@ -95,7 +95,7 @@ def _propensity(log: Occurrences, cast: Cast) -> Question:
     often = (days for days in horizons if answers(log, key, who, (active, days), 1).share >= RARE)
     horizon = next(often, horizons[-1])
     buys = speaks_of(cast.key, PURCHASE)
-    question = Question(
+    question = TaskProposal(
         ("buys_again" if habit == key else "buys") if buys else f"next_{_slug(cast.key)}",
         {
             "kind": "propensity",
@@ -110,12 +110,12 @@ def _propensity(log: Occurrences, cast: Cast) -> Question:
     return _weighed(log, question, f"with a {cast.key}", lambda back: answers(log, key, who, (active, horizon), back))
 
 
-def _value(log: Occurrences, cast: Cast) -> Question:
+def _value(log: Occurrences, cast: EventRoles) -> TaskProposal:
     events, horizon = (cast.key, *cast.refunds), snapped(365, log.history_days / HORIZONS)
     silence, _ = _silence(log, (cast.key,))
     active = max(snapped(2 * silence, 365), horizon)
     deducted = f", {_listed(cast.refunds)} deducted" if cast.refunds else ""
-    question = Question(
+    question = TaskProposal(
         "value",
         {"kind": "cltv", "event": events, "active_event": (cast.key,), "horizon_days": horizon, "active_days": active},
         f"money of {cast.key} in the next {_days(horizon)}{deducted}",
@@ -126,9 +126,9 @@ def _value(log: Occurrences, cast: Cast) -> Question:
     )
 
 
-def _cancels(log: Occurrences, cast: Cast) -> Question:
+def _cancels(log: Occurrences, cast: EventRoles) -> TaskProposal:
     horizon, active = snapped(30, log.history_days / HORIZONS), HUMAN_DAYS[-1]
-    question = Question(
+    question = TaskProposal(
         "cancels",
         {
             "kind": "churn",
@@ -145,7 +145,7 @@ def _cancels(log: Occurrences, cast: Cast) -> Question:
     )
 
 
-def _actions(log: Occurrences, cast: Cast, action: Action) -> list[Question]:
+def _actions(log: Occurrences, cast: EventRoles, action: Action) -> list[TaskProposal]:
     """What to do, for the money it brings where there is some, and for the commonest thing that follows."""
     rewards = [(cast.key, "value" if cast.earns else "count")]
     browsing = [name for name in cast.acts if name != cast.key and speaks_of(name, BROWSE)]
@@ -154,7 +154,7 @@ def _actions(log: Occurrences, cast: Cast, action: Action) -> list[Question]:
     return asked[:1] if asked[0].ready else [*reversed(asked)]
 
 
-def _action(log: Occurrences, action: Action, reward: str, unit: str) -> Question:
+def _action(log: Occurrences, action: Action, reward: str, unit: str) -> TaskProposal:
     followed = min(follow_up_days(log, action.event), log.history_days)
     horizon = snapped(OFFER_DAYS, min(followed, OFFER_DAYS))
     if not rewarded(log, action.event, (reward,), horizon).did:
@@ -169,7 +169,7 @@ def _action(log: Occurrences, action: Action, reward: str, unit: str) -> Questio
         lacking = ["no action sounds like doing nothing: name the one that is"]
     elif not found.did:
         lacking = [f"nothing to learn from: the log ends {_days(followed)} after half of the decisions"]
-    return Question(
+    return TaskProposal(
         f"offer_{_slug(reward)}" if unit == "count" else "offer",
         table,
         f"which {action.column} brings most {reward} in {_days(horizon)}: {', '.join(action.levels)}",
@@ -181,7 +181,7 @@ def _action(log: Occurrences, action: Action, reward: str, unit: str) -> Questio
     )
 
 
-def _weighed(log: Occurrences, question: Question, yes: str, count: Callable[[int], Answers]) -> Question:
+def _weighed(log: Occurrences, question: TaskProposal, yes: str, count: Callable[[int], Answers]) -> TaskProposal:
     """The question with what data it has; not ready when one of its answers is hardly ever given.
 
     `count` gives the answers so many horizons before the end, and `yes` says what became of those who did.
@@ -202,7 +202,7 @@ def _weighed(log: Occurrences, question: Question, yes: str, count: Callable[[in
     return replace(question, why=tuple(why))
 
 
-def _habit(log: Occurrences, cast: Cast) -> tuple[str, ...]:
+def _habit(log: Occurrences, cast: EventRoles) -> tuple[str, ...]:
     """The event whose silence says something: the key event if it comes back, else all that customers do."""
     key = (cast.key,)
     return key if returners(log, key) >= OFTEN * customers_with(log, key) else cast.acts

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from features.init.mapping import Mapping as Columns
-from features.init.task_proposals import Question, Value
+from features.init.task_proposals import TaskProposal, Value
 from features.timeline import DAY_US, iso
 
 EVENTS_SHOWN = 6
@@ -13,7 +13,7 @@ COMMENT_AT = 40  # where comments stand, if the line leaves room
 
 
 @dataclass(frozen=True)
-class Seen:
+class LogShape:
     """What was found in the log, for the comments."""
 
     rows: int
@@ -30,7 +30,7 @@ class Seen:
 
 
 @dataclass(frozen=True)
-class Profile:
+class ProfileFiles:
     """Files of customers' attributes."""
 
     source: tuple[str, ...]
@@ -40,7 +40,11 @@ class Profile:
 
 
 def text(
-    source: tuple[str, ...], columns: Columns, seen: Seen, profile: Profile | None, questions: Iterable[Question]
+    source: tuple[str, ...],
+    columns: Columns,
+    seen: LogShape,
+    profile: ProfileFiles | None,
+    questions: Iterable[TaskProposal],
 ) -> str:
     """The TOML."""
     parts = [
@@ -68,7 +72,7 @@ def _array(values: Iterable[str]) -> str:
     return "[" + ", ".join(quoted(value) for value in values) + "]"
 
 
-def _head(seen: Seen) -> list[str]:
+def _head(seen: LogShape) -> list[str]:
     sampled = f" (1 in {seen.one_in} was looked at)" if seen.one_in > 1 else ""
     days = f"{iso(seen.start)[:10]} to {iso(seen.end)[:10]}"
     strays = f"About {seen.strays:,} rows lie far before or after the rest; horizons were guessed without them."
@@ -83,7 +87,7 @@ def _head(seen: Seen) -> list[str]:
     ]
 
 
-def _log(source: tuple[str, ...], columns: Columns, seen: Seen) -> list[str]:
+def _log(source: tuple[str, ...], columns: Columns, seen: LogShape) -> list[str]:
     listed = ", ".join(f"{_plain(event)} ({rows:,})" for event, rows in seen.events[:EVENTS_SHOWN])
     more = f" and {len(seen.events) - EVENTS_SHOWN} more" if len(seen.events) > EVENTS_SHOWN else ""
     optional = {
@@ -107,7 +111,7 @@ def _log(source: tuple[str, ...], columns: Columns, seen: Seen) -> list[str]:
     ]
 
 
-def _doubts(columns: Columns, seen: Seen) -> list[str]:
+def _doubts(columns: Columns, seen: LogShape) -> list[str]:
     """Keys that only a person can set."""
     doubts = []
     if seen.repeated and not columns.id:
@@ -137,7 +141,7 @@ def _left_out(columns: Columns) -> list[str]:
     )
 
 
-def _profile(profile: Profile) -> list[str]:
+def _profile(profile: ProfileFiles) -> list[str]:
     return [
         "[profile]",
         f"source = {_array(profile.source)}",
@@ -146,7 +150,7 @@ def _profile(profile: Profile) -> list[str]:
     ]
 
 
-def _task(question: Question) -> list[str]:
+def _task(question: TaskProposal) -> list[str]:
     lines = [f"[tasks.{question.name}]", *(f"{key} = {quoted(value)}" for key, value in question.table.items())]
     why = [_plain(reason) for reason in question.why]
     if question.ready:

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any
 
 from features.errors import ConfigError, did_you_mean
-from features.language.functions import Custom, Module
+from features.language.functions import FunctionFeature, UserModule
 from features.language.kinds import CALENDAR, HOURS, LOCAL, PROFILE, STEP, WEEKDAYS, WHATS
 from features.system.files import canonical_json, text_digest
 from features.timeline import EVER_DAYS, EVER_US, days, zone
@@ -107,7 +107,7 @@ class Feature:
         return tuple((self.level or "").split(STEP)) if WHATS[self.what].level == "steps" else (self.level or "",)
 
 
-AnyFeature = Feature | Custom
+AnyFeature = Feature | FunctionFeature
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ class FeatureSet:
 
     features: tuple[AnyFeature, ...]
     timezone: str = "UTC"
-    module: Module | None = None
+    module: UserModule | None = None
 
     def __post_init__(self) -> None:
         zone(self.timezone)
@@ -173,7 +173,7 @@ class FeatureSet:
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> "FeatureSet":
         """The set that `to_json` wrote; of its module only the digest."""
-        module = Module(data["module"]) if "module" in data else None
+        module = UserModule(data["module"]) if "module" in data else None
         return FeatureSet(tuple(_feature(item) for item in data["features"]), data["timezone"], module)
 
     def union(self, *others: "FeatureSet") -> "FeatureSet":
@@ -252,7 +252,7 @@ def _json(feature: AnyFeature) -> dict[str, Any]:
 
 def _feature(item: Mapping[str, Any]) -> AnyFeature:
     if "function" in item:
-        return Custom(**item)
+        return FunctionFeature(**item)
     where = tuple((column, level) for column, level in item["stream"]["where"])
     bounds = tuple((column, how, bound) for column, how, bound in item["stream"].get("bounds", ()))
     stream = Stream(tuple(item["stream"]["events"]), where, bounds)

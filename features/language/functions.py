@@ -33,7 +33,7 @@ NULL = np.array([None], object)
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
+class VisibleRows:
     """What one customer had done, as it was known at `cutoff`: an entry a row, oldest first. Every array is read-only.
 
     Times are µs UTC. `value` is money, negative for a refund; what is not there is NaN, in `event` and `categories`
@@ -65,12 +65,12 @@ class Seen:
         return _locked(np.argsort(np.argsort(first))[place])
 
 
-Compute = Callable[[Seen], float]
+Compute = Callable[[VisibleRows], float]
 
 
 @dataclass(frozen=True)
-class Custom:
-    """A feature that a function gives. What the function does is known by the digest of its `Module`."""
+class FunctionFeature:
+    """A feature that a function gives. What the function does is known by the digest of its `UserModule`."""
 
     function: str
     unit: str
@@ -86,16 +86,16 @@ class Custom:
 class Function:
     """What `feature` makes of a function: the feature and how it is computed."""
 
-    custom: Custom
+    custom: FunctionFeature
     compute: Compute
 
-    def __call__(self, seen: Seen) -> float:
+    def __call__(self, seen: VisibleRows) -> float:
         """The number, for trying a function out."""
         return self.compute(seen)
 
 
 @dataclass(frozen=True)
-class Module:
+class UserModule:
     """The file that functions come from. Equal digests are equal modules.
 
     A bundle holds the digest only; `functions` by name are there once the file has been read.
@@ -117,7 +117,7 @@ def feature(*, unit: str, text: str) -> Callable[[Compute], Function]:
         if not name.isidentifier():
             raise ConfigError(f"@feature: expected a function with a name, got {name}; write it with `def`")
         _check_signature(name, compute)
-        return Function(Custom(name, unit, text), compute)
+        return Function(FunctionFeature(name, unit, text), compute)
 
     return made
 
@@ -125,8 +125,8 @@ def feature(*, unit: str, text: str) -> Callable[[Compute], Function]:
 def fill(
     journeys: Journeys,
     rows: tuple[Ints, Ints],
-    wanted: Sequence[tuple[int, Custom]],
-    module: Module,
+    wanted: Sequence[tuple[int, FunctionFeature]],
+    module: UserModule,
     values: Floats,
 ) -> None:
     """Write each feature at its place into the `values` of these rows (customers and cutoffs)."""
@@ -160,7 +160,7 @@ def _number(found: object) -> float:
     return math.nan if math.isnan(number) else number + 0.0  # one NaN and one zero, whatever their signs
 
 
-def _function(custom: Custom, module: Module) -> Compute:
+def _function(custom: FunctionFeature, module: UserModule) -> Compute:
     try:
         return module.functions[custom.function]
     except KeyError:
@@ -183,7 +183,7 @@ def _check_signature(name: str, compute: Compute) -> None:
         raise ConfigError(f"@feature: expected a function of one value, `def {name}(seen)`, got {signature}") from None
 
 
-def _seen(journeys: Journeys, customers: Ints, cutoffs: Ints) -> Iterator[tuple[int, Seen]]:
+def _seen(journeys: Journeys, customers: Ints, cutoffs: Ints) -> Iterator[tuple[int, VisibleRows]]:
     """Every row's customer, and what was visible at its cutoff."""
     event, value = _names(journeys.event), _locked(journeys.value)
     time, known = _locked(journeys.time), journeys.known
@@ -195,7 +195,7 @@ def _seen(journeys: Journeys, customers: Ints, cutoffs: Ints) -> Iterator[tuple[
         rows = _visible_rows(visible(time[start:end], known[start:end], cutoff), start)
         yield (
             customer,
-            Seen(
+            VisibleRows(
                 cutoff=cutoff,
                 time=_locked(time[rows]),
                 event=_locked(event[rows]),

@@ -25,7 +25,7 @@ STEP = ">"  # between the events of a transition or a funnel
 
 
 @dataclass(frozen=True)
-class Meaning:
+class FeatureKind:
     """What one kind says, and which parts its declaration takes."""
 
     unit: str
@@ -36,59 +36,63 @@ class Meaning:
     level: Level = "none"
 
 
-WHATS: Mapping[str, Meaning] = {
+WHATS: Mapping[str, FeatureKind] = {
     # how much
-    "count": Meaning("occurrences", 0.0, "number of {many} {window}", "any"),
-    "refunds": Meaning("occurrences", 0.0, "number of refunds among {many} {window}", "any"),
-    "sum": Meaning("of column", 0.0, "total {column} of {many} {window}", "any", "amount"),
-    "gross": Meaning("of column", 0.0, "total {column} of {many} {window}, refunds left out", "any", "amount"),
-    "refunded": Meaning("of column", 0.0, "total {column} refunded of {many} {window}", "any", "amount"),
-    "mean": Meaning("of column", NAN, "average {column} of {many} {window}", "any", "amount"),
-    "min": Meaning("of column", NAN, "smallest {column} of {many} {window}", "any", "amount"),
-    "max": Meaning("of column", NAN, "largest {column} of {many} {window}", "any", "amount"),
-    "std": Meaning("of column", NAN, "spread of the {column} of {many} {window}", "any", "amount"),
-    "last": Meaning("of column", NAN, "{column} of the last of the {many} {window}", "any", "amount"),
-    "first": Meaning("of column", NAN, "{column} of the first of the {many} {window}", "any", "amount"),
+    "count": FeatureKind("occurrences", 0.0, "number of {many} {window}", "any"),
+    "refunds": FeatureKind("occurrences", 0.0, "number of refunds among {many} {window}", "any"),
+    "sum": FeatureKind("of column", 0.0, "total {column} of {many} {window}", "any", "amount"),
+    "gross": FeatureKind("of column", 0.0, "total {column} of {many} {window}, refunds left out", "any", "amount"),
+    "refunded": FeatureKind("of column", 0.0, "total {column} refunded of {many} {window}", "any", "amount"),
+    "mean": FeatureKind("of column", NAN, "average {column} of {many} {window}", "any", "amount"),
+    "min": FeatureKind("of column", NAN, "smallest {column} of {many} {window}", "any", "amount"),
+    "max": FeatureKind("of column", NAN, "largest {column} of {many} {window}", "any", "amount"),
+    "std": FeatureKind("of column", NAN, "spread of the {column} of {many} {window}", "any", "amount"),
+    "last": FeatureKind("of column", NAN, "{column} of the last of the {many} {window}", "any", "amount"),
+    "first": FeatureKind("of column", NAN, "{column} of the first of the {many} {window}", "any", "amount"),
     # how it changes: against the span of equal length before; the slope over four quarters of the window
-    "count_ratio": Meaning("share", NAN, "share of the {many} of twice as long that fell {window}", "days"),
-    "sum_ratio": Meaning(
+    "count_ratio": FeatureKind("share", NAN, "share of the {many} of twice as long that fell {window}", "days"),
+    "sum_ratio": FeatureKind(
         "share", NAN, "share of the {column} of {many} of twice as long that fell {window}", "days", "amount"
     ),
-    "count_slope": Meaning("a quarter", 0.0, "trend of the number of {many} {window}", "days"),
-    "sum_slope": Meaning("of column", 0.0, "trend of the {column} of {many} {window}", "days", "amount"),
-    "count_acceleration": Meaning("occurrences", 0.0, "how the trend of {many} turned {window}", "days"),
-    "sum_acceleration": Meaning(
+    "count_slope": FeatureKind("a quarter", 0.0, "trend of the number of {many} {window}", "days"),
+    "sum_slope": FeatureKind("of column", 0.0, "trend of the {column} of {many} {window}", "days", "amount"),
+    "count_acceleration": FeatureKind("occurrences", 0.0, "how the trend of {many} turned {window}", "days"),
+    "sum_acceleration": FeatureKind(
         "of column", 0.0, "how the trend of the {column} of {many} turned {window}", "days", "amount"
     ),
     # when
-    "recency": Meaning("days", NAN, "days since the last {one}"),
-    "tenure": Meaning("days", NAN, "days since the first {one}"),
-    "gap_mean": Meaning("days", NAN, "average days between {many}"),
-    "gap_std": Meaning("days", NAN, "spread of the days between {many}"),
-    "gap_max": Meaning("days", NAN, "most days between two {many}"),
-    "gap_cv": Meaning("ratio", NAN, "irregularity of the days between {many}"),
-    "silence": Meaning("ratio", NAN, "days since the last {one} over the usual days between {many}"),
-    "active_days": Meaning("days", 0.0, "days with {many} {window}", "any"),
-    "active_share": Meaning("share", NAN, "share of days with {many} {window}", "any"),
-    "hour_share": Meaning("share", NAN, "share of {many} at {level} o'clock {window}", "any", level="hours"),
-    "weekday_share": Meaning("share", NAN, "share of {many} on a {level} {window}", "any", level="weekday"),
-    "streak_longest": Meaning("days", 0.0, "most days in a row with {many}"),
-    "streak_last": Meaning("days", 0.0, "days in a row with {many} when last active"),
+    "recency": FeatureKind("days", NAN, "days since the last {one}"),
+    "tenure": FeatureKind("days", NAN, "days since the first {one}"),
+    "gap_mean": FeatureKind("days", NAN, "average days between {many}"),
+    "gap_std": FeatureKind("days", NAN, "spread of the days between {many}"),
+    "gap_max": FeatureKind("days", NAN, "most days between two {many}"),
+    "gap_cv": FeatureKind("ratio", NAN, "irregularity of the days between {many}"),
+    "silence": FeatureKind("ratio", NAN, "days since the last {one} over the usual days between {many}"),
+    "active_days": FeatureKind("days", 0.0, "days with {many} {window}", "any"),
+    "active_share": FeatureKind("share", NAN, "share of days with {many} {window}", "any"),
+    "hour_share": FeatureKind("share", NAN, "share of {many} at {level} o'clock {window}", "any", level="hours"),
+    "weekday_share": FeatureKind("share", NAN, "share of {many} on a {level} {window}", "any", level="weekday"),
+    "streak_longest": FeatureKind("days", 0.0, "most days in a row with {many}"),
+    "streak_last": FeatureKind("days", 0.0, "days in a row with {many} when last active"),
     # repeat buying as BTYD models read it (Fader, Hardie & Lee, 2005): x, t_x, T in whole local days, and its money
-    "repeat_days": Meaning("days", NAN, "days with {many} after the first"),
-    "repeat_span": Meaning("days", NAN, "days from the first to the last day with {many}"),
-    "repeat_age": Meaning("days", NAN, "days since the first day with {many}"),
-    "repeat_value": Meaning("of column", NAN, "average value of a day with {many} after the first"),
+    "repeat_days": FeatureKind("days", NAN, "days with {many} after the first"),
+    "repeat_span": FeatureKind("days", NAN, "days from the first to the last day with {many}"),
+    "repeat_age": FeatureKind("days", NAN, "days since the first day with {many}"),
+    "repeat_value": FeatureKind("of column", NAN, "average value of a day with {many} after the first"),
     # which
-    "distinct": Meaning("values", 0.0, "number of different values of {column} in {many} {window}", "any", "category"),
-    "top_share": Meaning("share", NAN, "share of the commonest {column} in {many} {window}", "any", "category"),
-    "entropy": Meaning("nats", NAN, "how evenly {column} is spread in {many} {window}", "any", "category"),
-    "repeat_share": Meaning("share", NAN, "share of {many} {window} with a {column} seen before", "any", "category"),
+    "distinct": FeatureKind(
+        "values", 0.0, "number of different values of {column} in {many} {window}", "any", "category"
+    ),
+    "top_share": FeatureKind("share", NAN, "share of the commonest {column} in {many} {window}", "any", "category"),
+    "entropy": FeatureKind("nats", NAN, "how evenly {column} is spread in {many} {window}", "any", "category"),
+    "repeat_share": FeatureKind(
+        "share", NAN, "share of {many} {window} with a {column} seen before", "any", "category"
+    ),
     # compared with what everybody had done when the last day (UTC) before the cutoff ended
-    "popularity": Meaning(
+    "popularity": FeatureKind(
         "share", NAN, "how common with everybody each {column} of {many} {window} is", "any", "category"
     ),
-    "event_share": Meaning(
+    "event_share": FeatureKind(
         "share",
         NAN,
         "share of {level} in what everybody did with each {column} of {many} {window}",
@@ -96,23 +100,23 @@ WHATS: Mapping[str, Meaning] = {
         "category",
         "event",
     ),
-    "cohort_count": Meaning("occurrences", NAN, "average number of {many} of customers who came in the same week"),
+    "cohort_count": FeatureKind("occurrences", NAN, "average number of {many} of customers who came in the same week"),
     # in which order
-    "last_1_is": Meaning("0 or 1", NAN, "the last of the {many} is {level}", level="event"),
-    "last_2_is": Meaning("0 or 1", NAN, "the last but one of the {many} is {level}", level="event"),
-    "last_3_is": Meaning("0 or 1", NAN, "the last but two of the {many} is {level}", level="event"),
-    "transitions": Meaning("times", 0.0, "how often {level} among {many} {window}", "any", level="steps"),
-    "funnel": Meaning("stage", 0.0, "furthest stage of {level} in {many} {window}", "any", level="steps"),
-    "sessions": Meaning("sessions", 0.0, "number of sessions with {many} {window}", "any"),
-    "session_length": Meaning("minutes", NAN, "average minutes of a session with {many} {window}", "any"),
-    "session_depth": Meaning("occurrences", NAN, "average number of {many} in a session {window}", "any"),
-    "bounce_share": Meaning("share", NAN, "share of sessions with only one of the {many} {window}", "any"),
+    "last_1_is": FeatureKind("0 or 1", NAN, "the last of the {many} is {level}", level="event"),
+    "last_2_is": FeatureKind("0 or 1", NAN, "the last but one of the {many} is {level}", level="event"),
+    "last_3_is": FeatureKind("0 or 1", NAN, "the last but two of the {many} is {level}", level="event"),
+    "transitions": FeatureKind("times", 0.0, "how often {level} among {many} {window}", "any", level="steps"),
+    "funnel": FeatureKind("stage", 0.0, "furthest stage of {level} in {many} {window}", "any", level="steps"),
+    "sessions": FeatureKind("sessions", 0.0, "number of sessions with {many} {window}", "any"),
+    "session_length": FeatureKind("minutes", NAN, "average minutes of a session with {many} {window}", "any"),
+    "session_depth": FeatureKind("occurrences", NAN, "average number of {many} in a session {window}", "any"),
+    "bounce_share": FeatureKind("share", NAN, "share of sessions with only one of the {many} {window}", "any"),
     # the cutoff and the customer; neither reads a stream
-    "season_sin": Meaning("-1 to 1", NAN, "time of the year (spring against autumn)"),
-    "season_cos": Meaning("-1 to 1", NAN, "time of the year (winter against summer)"),
-    "weekday": Meaning("0 to 6", NAN, "day of the week"),
-    "attribute": Meaning("of column", NAN, "{column} of the profile", column="attribute"),
-    "attribute_is": Meaning("0 or 1", NAN, "{column} of the profile is {level}", column="attribute", level="value"),
+    "season_sin": FeatureKind("-1 to 1", NAN, "time of the year (spring against autumn)"),
+    "season_cos": FeatureKind("-1 to 1", NAN, "time of the year (winter against summer)"),
+    "weekday": FeatureKind("0 to 6", NAN, "day of the week"),
+    "attribute": FeatureKind("of column", NAN, "{column} of the profile", column="attribute"),
+    "attribute_is": FeatureKind("0 or 1", NAN, "{column} of the profile is {level}", column="attribute", level="value"),
 }
 CALENDAR = ("season_sin", "season_cos", "weekday")
 PROFILE = ("attribute", "attribute_is")

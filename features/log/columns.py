@@ -29,7 +29,7 @@ from features.timezones import BEFORE_DAYS, UTC_NAMES
 
 
 @dataclass(frozen=True)
-class Reading:
+class ColumnReader:
     """How a column comes to be: `parsed` is SQL over the source by alias, `checks` pair bad conditions with reasons.
 
     An alias that starts with `#` serves the checks alone.
@@ -39,29 +39,31 @@ class Reading:
     checks: tuple[tuple[str, str], ...] = ()
 
 
-def read_customer(column: str, cell: Cell) -> Reading:
+def read_customer(column: str, cell: Cell) -> ColumnReader:
     """The id of a customer, control characters in it apart."""
     reading = read_text("customer", column, cell)
     bad = tuple((condition, f"{column}: {reason}") for condition, reason in sql_bad_customer("customer"))
-    return Reading(reading.parsed, reading.checks + bad)
+    return ColumnReader(reading.parsed, reading.checks + bad)
 
 
-def read_text(alias: str, column: str, cell: Cell, *, required: bool = False) -> Reading:
+def read_text(alias: str, column: str, cell: Cell, *, required: bool = False) -> ColumnReader:
     """A text, which may be null unless `required`."""
     nested, name = sql_nested(cell), duck.name(alias)
     parsed = {alias: sql_text(cell)} | ({} if nested == "false" else {f"#{alias} nested": nested})
     checks = [] if nested == "false" else [(duck.name(f"#{alias} nested"), f"{column}: {NESTED}")]
-    return Reading(parsed, (*checks, *([(f"{name} IS NULL", f"{column}: {EMPTY}")] if required else [])))
+    return ColumnReader(parsed, (*checks, *([(f"{name} IS NULL", f"{column}: {EMPTY}")] if required else [])))
 
 
-def read_number(alias: str, column: str, cell: Cell) -> Reading:
+def read_number(alias: str, column: str, cell: Cell) -> ColumnReader:
     """A finite number or null."""
     name, given = duck.name(alias), duck.name(f"#{alias} given")
     bad = f"{given} AND ({name} IS NULL OR NOT isfinite({name}))"
-    return Reading({alias: sql_number(cell), f"#{alias} given": sql_given(cell)}, ((bad, f"{column}: {NOT_NUMBER}"),))
+    return ColumnReader(
+        {alias: sql_number(cell), f"#{alias} given": sql_given(cell)}, ((bad, f"{column}: {NOT_NUMBER}"),)
+    )
 
 
-def read_time(alias: str, column: str, cell: Cell, now_us: int, *, required: bool = False) -> Reading:
+def read_time(alias: str, column: str, cell: Cell, now_us: int, *, required: bool = False) -> ColumnReader:
     """A time that is not far after `now_us`; a required one is not before 1970 either."""
     given = duck.name(f"#{alias} given")
     parsed = {
@@ -73,10 +75,10 @@ def read_time(alias: str, column: str, cell: Cell, now_us: int, *, required: boo
     checks = [(f"{given} AND {alias} IS NULL", NOT_TIME), (f"{alias} > {now_us + AHEAD_US}", LATE)]
     if required:
         checks = [(f"NOT {given}", EMPTY), *checks, (f"{alias} < 0", EARLY)]
-    return Reading(parsed, tuple((condition, f"{column}: {reason}") for condition, reason in checks))
+    return ColumnReader(parsed, tuple((condition, f"{column}: {reason}") for condition, reason in checks))
 
 
-def checked_rows(opened: Relation, readings: Iterable[Reading], arrival: int, config: Config) -> str:
+def checked_rows(opened: Relation, readings: Iterable[ColumnReader], arrival: int, config: Config) -> str:
     """The query that gives the taken file."""
     parsed = {alias: sql for reading in readings for alias, sql in reading.parsed.items()}
     parsed |= {f"#broken {i}": condition for i, (condition, _) in enumerate(opened.checks)}

@@ -24,7 +24,7 @@ Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Part:
+class Slice:
     """Rows of one run, and the place of the first among all rows of its file."""
 
     rows: pa.RecordBatch
@@ -56,12 +56,12 @@ def write(path: Path, pieces: Iterable[pa.Table]) -> int:
     return rows
 
 
-def read(path: Path) -> Iterator[Part]:
+def read(path: Path) -> Iterator[Slice]:
     """The runs, mapped rather than read."""
     with pa.memory_map(str(path)) as file:
         first = 0
         for batch in pa.ipc.open_stream(file):
-            yield Part(batch, first)
+            yield Slice(batch, first)
             first += len(batch)
 
 
@@ -85,12 +85,12 @@ def plain(path: Path, names: Sequence[str] | None = None, only: Mask | None = No
         yield table.cast(pa.schema(kinds))
 
 
-def cut(path: Path, low: int, high: int) -> Iterator[Part]:
+def cut(path: Path, low: int, high: int) -> Iterator[Slice]:
     """The rows of customers with `low <= hash < high`, copied: pages of the mapped files would pile up in memory."""
     for run in read(path):
         start = int(np.searchsorted(run.hashes, np.uint16(low)))  # a wider type would have all of them copied
         end = int(np.searchsorted(run.hashes, np.uint16(high - 1), side="right"))
-        yield Part(_copied(run.rows.slice(start, end - start)), run.first + start)
+        yield Slice(_copied(run.rows.slice(start, end - start)), run.first + start)
 
 
 def _copied(rows: pa.RecordBatch) -> pa.RecordBatch:

@@ -17,14 +17,14 @@ from features.config.sections import Config
 from features.errors import LogError
 from features.log import staging
 from features.log.cells import AHEAD_US, CONTROL, sql_control, sql_given, sql_numeric, sql_time
-from features.log.columns import Reading, checked_rows, read_customer, read_number, read_text, read_time
+from features.log.columns import ColumnReader, checked_rows, read_customer, read_number, read_text, read_time
 from features.log.formats import ROW, Relation, relation
 from features.system import duck
 from features.system.files import atomic_write
 from features.timeline import DAY_US
 from features.timezones import UTC_NAMES, local_days
 
-Kind = Literal["log", "profile"]
+SourceKind = Literal["log", "profile"]
 PIECE_ROWS = 250_000  # of the checked rows as they come
 MOST_BAD = 500_000  # a file with more bad rows than this, and fewer good ones, is another kind of file
 
@@ -34,12 +34,12 @@ class Source:
     """A file to take: where it lies, whether log or profile, and the number of the ingest that brings its rows."""
 
     path: Path
-    kind: Kind
+    kind: SourceKind
     arrival: int
 
 
 @dataclass(frozen=True)
-class Counts:
+class RowCounts:
     """Rows of a source file, and how many of them were quarantined, by reason."""
 
     rows: int
@@ -59,7 +59,7 @@ def take(
     quarantine: Path,
     now_us: int,
     kinds: Mapping[str, str] | None = None,
-) -> Counts:
+) -> RowCounts:
     """Check every row of a file into `staged`, and write those that fail to `quarantine` unless there are none.
 
     `kinds` are the `attribute_kinds` of a profile of which this file is a part.
@@ -100,7 +100,7 @@ def profile_columns(config: Config) -> dict[str, str]:
     return {"customer": profile.customer} | ({"known": profile.known} if profile.known else {})
 
 
-def _log_readings(opened: Relation, config: Config, now_us: int) -> list[Reading]:
+def _log_readings(opened: Relation, config: Config, now_us: int) -> list[ColumnReader]:
     log, cells = config.log, opened.cells
     readings = [
         read_customer(log.customer, cells[log.customer]),
@@ -119,14 +119,14 @@ def _log_readings(opened: Relation, config: Config, now_us: int) -> list[Reading
     return readings
 
 
-def _profile_readings(opened: Relation, config: Config, kinds: Mapping[str, str], now_us: int) -> list[Reading]:
+def _profile_readings(opened: Relation, config: Config, kinds: Mapping[str, str], now_us: int) -> list[ColumnReader]:
     profile, cells = config.profile, opened.cells
     readings = [read_customer(profile.customer, cells[profile.customer])]
     readings += [read_time("known", profile.known, cells[profile.known], now_us)] if profile.known else []
     for column, kind in kinds.items():
         cell = cells[column]
         if kind == "time":
-            readings.append(Reading({f"number.{column}": f"({sql_time(cell)}) / {DAY_US}.0"}))
+            readings.append(ColumnReader({f"number.{column}": f"({sql_time(cell)}) / {DAY_US}.0"}))
         else:
             readings.append((read_number if kind == "number" else read_text)(f"{kind}.{column}", column, cell))
     return readings
@@ -210,14 +210,14 @@ def _tell_broken_lines(connection: duck.Connection, header_lines: int) -> None:
     )
 
 
-def _counts(connection: duck.Connection, good: int) -> Counts:
+def _counts(connection: duck.Connection, good: int) -> RowCounts:
     found = duck.rows(
         connection,
         """SELECT reason, count(*) FROM (SELECT reason FROM bad UNION ALL SELECT reason FROM broken_lines)
         GROUP BY reason ORDER BY count(*) DESC, reason""",
     )
     quarantined = {str(reason): int(str(count)) for reason, count in found}
-    return Counts(good + sum(quarantined.values()), quarantined)
+    return RowCounts(good + sum(quarantined.values()), quarantined)
 
 
 def _quarantined(opened: Relation, path: Path) -> str:

@@ -15,7 +15,7 @@ from features.kernel.sequences import FROM, TO
 from features.kernel.walk import CATEGORIES, LEVEL, NUMBER, NUMBERS, OCCURRENCES, attributes, fill, seasons
 from features.language import functions
 from features.language.feature import Bound, Feature, FeatureSet, Stream
-from features.language.functions import Custom
+from features.language.functions import FunctionFeature
 from features.language.kinds import COMPARED, HOURS, PROFILE, WEEKDAYS, WHATS
 from features.panel.comparisons import compare
 from features.timezones import offsets
@@ -100,7 +100,7 @@ class _Plan:
     attributes: tuple[tuple[int, Feature], ...]  # each with its place in the panel
     calendar: Ints
     compared: tuple[tuple[int, Feature], ...]
-    customs: tuple[tuple[int, Custom], ...]
+    customs: tuple[tuple[int, FunctionFeature], ...]
 
 
 Block = tuple[int, int, int]  # stream, source, column
@@ -134,7 +134,7 @@ def _plan(features: FeatureSet) -> _Plan:
         tuple((place, feature) for place, feature in placed if feature.what in PROFILE),
         _table([(SEASONS[feature.what], place) for place, feature in placed if feature.what in SEASONS], 2),
         compared,
-        tuple((place, one) for place, one in enumerate(features.features) if isinstance(one, Custom)),
+        tuple((place, one) for place, one in enumerate(features.features) if isinstance(one, FunctionFeature)),
     )
 
 

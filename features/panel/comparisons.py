@@ -6,7 +6,7 @@ from functools import lru_cache
 import numpy as np
 
 from features.errors import StoreError
-from features.global_counts import GROUPS, Crowd, Ints, Topic
+from features.global_counts import GROUPS, CountKey, GlobalCounts, Ints
 from features.journeys import Floats, Journeys
 from features.kernel.compile import Array
 from features.kernel.global_counts import EVENT_SHARE, POPULARITY, cohorts, values
@@ -19,7 +19,7 @@ NUMBERS = {"popularity": POPULARITY, "event_share": EVENT_SHARE}
 Placed = tuple[tuple[int, Feature], ...]  # each with its place in the panel
 
 
-def topics(*sets: FeatureSet) -> tuple[Topic, ...]:
+def topics(*sets: FeatureSet) -> tuple[CountKey, ...]:
     """What the crowd has to count for these features, in order; nothing for most."""
     features = [feature for one in sets for feature in one.declared if feature.what in COMPARED]
     return tuple(sorted({topic for feature in features for topic in _topics(feature)}))
@@ -48,16 +48,16 @@ def compare(
         cohorts(rows, columns, told, of_cohorts, out)
 
 
-def _topics(feature: Feature) -> tuple[Topic, ...]:
+def _topics(feature: Feature) -> tuple[CountKey, ...]:
     """What a feature reads: customers and what they did, or all rows, those of each value and of these the event's."""
     if feature.what == "cohort_count":
-        return Topic("customers"), Topic("occurrences", events=tuple(sorted(feature.stream.events)))
+        return CountKey("customers"), CountKey("occurrences", events=tuple(sorted(feature.stream.events)))
     column = feature.column or ""
-    every = Topic("all", column), Topic("rows", column)
-    return (*every, Topic("rows", column, (feature.level,))) if feature.level else every
+    every = CountKey("all", column), CountKey("rows", column)
+    return (*every, CountKey("rows", column, (feature.level,))) if feature.level else every
 
 
-def _crowd(journeys: Journeys, placed: Placed) -> Crowd:
+def _crowd(journeys: Journeys, placed: Placed) -> GlobalCounts:
     crowd = journeys.crowd
     told = set() if crowd is None else set(crowd.topics)
     missing = [feature.name for _, feature in placed if not told.issuperset(_topics(feature))]
@@ -71,7 +71,7 @@ def _crowd(journeys: Journeys, placed: Placed) -> Crowd:
 
 @lru_cache(maxsize=64)
 def _plan(
-    streams: tuple[Stream, ...], placed: Placed, counted: tuple[Topic, ...]
+    streams: tuple[Stream, ...], placed: Placed, counted: tuple[CountKey, ...]
 ) -> tuple[tuple[str, ...], Ints, Ints, Ints]:
     """The columns to hash, and blocks, figures and cohorts as `kernel.crowd` reads them."""
     of_cohorts = [

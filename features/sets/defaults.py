@@ -23,7 +23,7 @@ from features.sets.families import (
     season,
 )
 from features.sets.overrides import removed
-from features.sets.survey import Survey
+from features.sets.survey import LogSummary
 from features.timeline import EVER_DAYS
 
 EVENT_TYPES = 12  # streams of single events, the commonest first
@@ -32,19 +32,19 @@ DEFAULT = ("counts", "money", "regularity", "days", "distinct", "levels", "numbe
 
 
 @dataclass(frozen=True)
-class Chosen:
+class ChosenFeature:
     """One feature and why it is in the set."""
 
     feature: AnyFeature
     reason: str
 
 
-def derive(survey: Survey, config: Config, horizons_days: Iterable[int] = ()) -> FeatureSet:
+def derive(survey: LogSummary, config: Config, horizons_days: Iterable[int] = ()) -> FeatureSet:
     """At most `[features] max_columns` features, the most telling first."""
     return FeatureSet(tuple(one.feature for one in chosen(survey, config, horizons_days)), config.log.timezone)
 
 
-def chosen(survey: Survey, config: Config, horizons_days: Iterable[int] = ()) -> list[Chosen]:
+def chosen(survey: LogSummary, config: Config, horizons_days: Iterable[int] = ()) -> list[ChosenFeature]:
     """What `derive` takes, with reasons.
 
     First what the tasks ask about (with windows as long as `horizons_days`), then all events, the profile, every
@@ -54,7 +54,7 @@ def chosen(survey: Survey, config: Config, horizons_days: Iterable[int] = ()) ->
     for name in families:
         if name not in FAMILIES:
             raise ConfigError(f"[features] families: no family '{name}'; {did_you_mean(name, FAMILIES)}")
-    named: dict[str, Chosen] = {}
+    named: dict[str, ChosenFeature] = {}
     for one in _all(survey, config, tuple(horizons_days), families):
         named.setdefault(one.feature.name, one)
     for name in removed(named, config.features.remove):
@@ -62,16 +62,18 @@ def chosen(survey: Survey, config: Config, horizons_days: Iterable[int] = ()) ->
     return list(islice(named.values(), config.features.max_columns))
 
 
-def _all(survey: Survey, config: Config, horizons_days: tuple[int, ...], families: tuple[str, ...]) -> Iterator[Chosen]:
+def _all(
+    survey: LogSummary, config: Config, horizons_days: tuple[int, ...], families: tuple[str, ...]
+) -> Iterator[ChosenFeature]:
     windows = (*config.features.windows_days, EVER_DAYS)
     own = (*sorted({*config.features.windows_days, *horizons_days}), EVER_DAYS)
     if "season" in families and survey.rows:
-        yield from (Chosen(feature, "the season moves every task") for feature in season())
+        yield from (ChosenFeature(feature, "the season moves every task") for feature in season())
     for stream, task in _task_streams(config.tasks.values()):
         yield from _stream(stream, survey, own, families, f"task {task} asks about {stream.text('s')}")
     yield from _stream(Stream(), survey, windows, families, "all events together")
     if "profile" in families:
-        yield from (Chosen(feature, "the profile holds it") for feature in profile(survey))
+        yield from (ChosenFeature(feature, "the profile holds it") for feature in profile(survey))
     few = tuple(family for family in families if family in OF_EVENTS)
     for event in commonest(survey.events, EVENT_TYPES):
         share = survey.events[event] / survey.rows
@@ -98,25 +100,25 @@ def _sorted(events: Iterable[str]) -> tuple[str, ...]:
 
 
 def _stream(
-    stream: Stream, survey: Survey, windows: tuple[int, ...], families: tuple[str, ...], reason: str
-) -> Iterator[Chosen]:
+    stream: Stream, survey: LogSummary, windows: tuple[int, ...], families: tuple[str, ...], reason: str
+) -> Iterator[ChosenFeature]:
     if not stream.events and len(survey.events) == 1:
         return  # all events are that one event, which has a stream of its own
     if not any(survey.events.get(event) for event in stream.events or survey.events):
         return
     for family in families:
         if family in OF_STREAM:
-            yield from (Chosen(feature, reason) for feature in OF_STREAM[family](stream, survey, windows))
+            yield from (ChosenFeature(feature, reason) for feature in OF_STREAM[family](stream, survey, windows))
 
 
 def _column(
-    name: str, survey: Survey, windows: tuple[int, ...], families: Iterable[OfColumn], reason: str
-) -> Iterator[Chosen]:
+    name: str, survey: LogSummary, windows: tuple[int, ...], families: Iterable[OfColumn], reason: str
+) -> Iterator[ChosenFeature]:
     for family in families:
-        yield from (Chosen(feature, reason) for feature in family(name, survey, windows))
+        yield from (ChosenFeature(feature, reason) for feature in family(name, survey, windows))
 
 
-def _numbers(survey: Survey, config: Config) -> list[str]:
+def _numbers(survey: LogSummary, config: Config) -> list[str]:
     """Number columns that say something of the customer: a logged probability says how a decision was taken."""
     secret = {task.probability for task in config.tasks.values()}
     numbers = [name for name in config.log.numbers if survey.numbers.get(name) and name not in secret]

@@ -9,7 +9,7 @@ from itertools import product
 
 from features.language.feature import Feature, Stream
 from features.language.kinds import CALENDAR, HOURS, STEP, WEEKDAYS
-from features.sets.survey import Survey
+from features.sets.survey import LogSummary
 from features.timeline import EVER_DAYS
 
 Windows = tuple[int, ...]  # in days, ascending; 0 is ever
@@ -18,7 +18,7 @@ PROFILE_LEVELS = 12
 STEPS = 4  # events whose transitions count
 
 
-def counts(stream: Stream, survey: Survey, windows: Windows) -> Iterator[Feature]:
+def counts(stream: Stream, survey: LogSummary, windows: Windows) -> Iterator[Feature]:
     """How many, and how long ago."""
     yield from (Feature("count", stream, None, window) for window in windows)
     yield from (Feature(what, stream) for what in ("recency", "tenure", "gap_mean", "gap_std"))
@@ -26,44 +26,44 @@ def counts(stream: Stream, survey: Survey, windows: Windows) -> Iterator[Feature
         yield from (Feature("refunds", stream, None, window) for window in windows)
 
 
-def money(stream: Stream, survey: Survey, windows: Windows) -> Iterator[Feature]:
+def money(stream: Stream, survey: LogSummary, windows: Windows) -> Iterator[Feature]:
     """How much money."""
     if _has_money(stream, survey):
         yield from (Feature(what, stream, None, window) for window in windows for what in ("sum", "mean", "max"))
 
 
-def amounts(stream: Stream, survey: Survey, windows: Windows) -> Iterator[Feature]:
+def amounts(stream: Stream, survey: LogSummary, windows: Windows) -> Iterator[Feature]:
     """The shape of amounts: smallest, spread, first and last."""
     if _has_money(stream, survey):
         yield from (Feature(what, stream, None, window) for window in windows for what in ("min", "std"))
         yield from (Feature(what, stream) for what in ("last", "first", "gross"))
 
 
-def repeats(stream: Stream, survey: Survey, windows: Windows) -> Iterator[Feature]:  # noqa: ARG001
+def repeats(stream: Stream, survey: LogSummary, windows: Windows) -> Iterator[Feature]:  # noqa: ARG001
     """The statistics that buy-till-you-die models read."""
     yield from (Feature(what, stream) for what in ("repeat_days", "repeat_span", "repeat_age"))
     if _has_money(stream, survey):
         yield Feature("repeat_value", stream)
 
 
-def regularity(stream: Stream, survey: Survey, windows: Windows) -> Iterator[Feature]:  # noqa: ARG001
+def regularity(stream: Stream, survey: LogSummary, windows: Windows) -> Iterator[Feature]:  # noqa: ARG001
     """Whether the present silence is unusual."""
     yield from (Feature(what, stream) for what in ("silence", "gap_cv", "gap_max"))
 
 
-def days(stream: Stream, survey: Survey, windows: Windows) -> Iterator[Feature]:  # noqa: ARG001
+def days(stream: Stream, survey: LogSummary, windows: Windows) -> Iterator[Feature]:  # noqa: ARG001
     """On how many days, and how many of them in a row."""
     yield from (Feature(what, stream, None, window) for window in windows for what in ("active_days", "active_share"))
     yield from (Feature(what, stream) for what in ("streak_longest", "streak_last"))
 
 
-def hours(stream: Stream, survey: Survey, windows: Windows) -> Iterator[Feature]:  # noqa: ARG001
+def hours(stream: Stream, survey: LogSummary, windows: Windows) -> Iterator[Feature]:  # noqa: ARG001
     """At which hours and on which weekdays."""
     yield from (Feature("hour_share", stream, None, EVER_DAYS, level) for level in HOURS)
     yield from (Feature("weekday_share", stream, None, EVER_DAYS, level) for level in WEEKDAYS)
 
 
-def changes(stream: Stream, survey: Survey, windows: Windows) -> Iterator[Feature]:
+def changes(stream: Stream, survey: LogSummary, windows: Windows) -> Iterator[Feature]:
     """Whether it grows or fades."""
     spans = [window for window in windows if window]
     whats = ["count_ratio", "count_slope", "count_acceleration"]
@@ -71,13 +71,13 @@ def changes(stream: Stream, survey: Survey, windows: Windows) -> Iterator[Featur
     yield from (Feature(what, stream, None, span) for span in spans for what in whats)
 
 
-def sessions(stream: Stream, survey: Survey, windows: Windows) -> Iterator[Feature]:  # noqa: ARG001
+def sessions(stream: Stream, survey: LogSummary, windows: Windows) -> Iterator[Feature]:  # noqa: ARG001
     """Visits: how many, how long, how deep."""
     whats = ("sessions", "session_length", "session_depth", "bounce_share")
     yield from (Feature(what, stream, None, window) for window in windows for what in whats)
 
 
-def order(stream: Stream, survey: Survey, windows: Windows) -> Iterator[Feature]:
+def order(stream: Stream, survey: LogSummary, windows: Windows) -> Iterator[Feature]:
     """What came last, and what after what."""
     events = [event for event in commonest(survey.events, STEPS) if not stream.events or event in stream.events]
     if len(events) > 1:
@@ -86,30 +86,30 @@ def order(stream: Stream, survey: Survey, windows: Windows) -> Iterator[Feature]
         yield from (Feature("transitions", stream, None, window, pair) for window in windows[-2:] for pair in pairs)
 
 
-def cohorts(stream: Stream, survey: Survey, windows: Windows) -> Iterator[Feature]:  # noqa: ARG001
+def cohorts(stream: Stream, survey: LogSummary, windows: Windows) -> Iterator[Feature]:  # noqa: ARG001
     """What those who came in the same week have done."""
     if not stream.is_narrowed:
         yield Feature("cohort_count", stream)
 
 
-def distinct(column: str, survey: Survey, windows: Windows) -> Iterator[Feature]:  # noqa: ARG001
+def distinct(column: str, survey: LogSummary, windows: Windows) -> Iterator[Feature]:  # noqa: ARG001
     """How many different values."""
     yield from (Feature("distinct", Stream(), column, window) for window in windows)
 
 
-def levels(column: str, survey: Survey, windows: Windows) -> Iterator[Feature]:
+def levels(column: str, survey: LogSummary, windows: Windows) -> Iterator[Feature]:
     """How many rows of each of the commonest values."""
     for level in commonest(survey.categories[column], LEVELS):
         yield from (Feature("count", Stream((), ((column, level),)), None, window) for window in windows)
 
 
-def variety(column: str, survey: Survey, windows: Windows) -> Iterator[Feature]:  # noqa: ARG001
+def variety(column: str, survey: LogSummary, windows: Windows) -> Iterator[Feature]:  # noqa: ARG001
     """How evenly spread the values are, and how many come again."""
     whats = ("top_share", "entropy", "repeat_share")
     yield from (Feature(what, Stream(), column, window) for window in windows for what in whats)
 
 
-def popularity(column: str, survey: Survey, windows: Windows) -> Iterator[Feature]:
+def popularity(column: str, survey: LogSummary, windows: Windows) -> Iterator[Feature]:
     """How common with everybody what was touched is, and what became of it there."""
     spans = windows[-2:]
     yield from (Feature("popularity", Stream(), column, window) for window in spans)
@@ -117,7 +117,7 @@ def popularity(column: str, survey: Survey, windows: Windows) -> Iterator[Featur
         yield from (Feature("event_share", Stream(), column, window, event) for window in spans)
 
 
-def numbers(column: str, survey: Survey, windows: Windows) -> Iterator[Feature]:  # noqa: ARG001
+def numbers(column: str, survey: LogSummary, windows: Windows) -> Iterator[Feature]:  # noqa: ARG001
     """How much of a number."""
     yield from (Feature(what, Stream(), column, window) for what in ("sum", "mean", "max") for window in windows)
 
@@ -127,15 +127,15 @@ def season() -> Iterator[Feature]:
     yield from (Feature(what) for what in CALENDAR)
 
 
-def profile(survey: Survey) -> Iterator[Feature]:
+def profile(survey: LogSummary) -> Iterator[Feature]:
     """Attributes of the customer."""
     yield from (Feature("attribute", column=name) for name, count in sorted(survey.profile_numbers.items()) if count)
     for name, found in sorted(survey.profile_categories.items()):
         yield from (Feature("attribute_is", column=name, level=level) for level in commonest(found, PROFILE_LEVELS))
 
 
-OfStream = Callable[[Stream, Survey, Windows], Iterator[Feature]]
-OfColumn = Callable[[str, Survey, Windows], Iterator[Feature]]
+OfStream = Callable[[Stream, LogSummary, Windows], Iterator[Feature]]
+OfColumn = Callable[[str, LogSummary, Windows], Iterator[Feature]]
 OF_STREAM: Mapping[str, OfStream] = {
     "counts": counts,
     "money": money,
@@ -164,9 +164,9 @@ def commonest(found: Mapping[str, int], most: int) -> list[str]:
     return sorted(found, key=lambda name: (-found[name], name))[:most]
 
 
-def _events(stream: Stream, survey: Survey) -> tuple[str, ...]:
+def _events(stream: Stream, survey: LogSummary) -> tuple[str, ...]:
     return stream.events or tuple(survey.events)
 
 
-def _has_money(stream: Stream, survey: Survey) -> bool:
+def _has_money(stream: Stream, survey: LogSummary) -> bool:
     return any(survey.valued.get(event) for event in _events(stream, survey))

@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from features.config.sections import Config
 from features.errors import ConfigError, did_you_mean
 from features.language.feature import AnyFeature, Feature, FeatureSet
-from features.sets.survey import Survey
+from features.sets.survey import LogSummary
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ def removed(names: Iterable[str], patterns: Iterable[str]) -> set[str]:
     return gone
 
 
-def added(config: Config, own: FeatureSet, survey: Survey) -> Iterator[tuple[AnyFeature, str]]:
+def added(config: Config, own: FeatureSet, survey: LogSummary) -> Iterator[tuple[AnyFeature, str]]:
     """What is added, with the reason; a warning for what no row of the log could ever fill."""
     tables = [
         (one.feature, f"[[features.add]] number {number}") for number, one in enumerate(config.features.add, start=1)
@@ -39,7 +39,7 @@ def added(config: Config, own: FeatureSet, survey: Survey) -> Iterator[tuple[Any
         yield feature, reason
 
 
-def _unknown(feature: Feature, survey: Survey) -> Iterator[str]:
+def _unknown(feature: Feature, survey: LogSummary) -> Iterator[str]:
     """What of a feature's events, values and attributes nobody has had yet."""
     for event in feature.stream.events:
         if event not in survey.events:

@@ -10,7 +10,7 @@ from features.journeys import Category, Floats, Journeys
 
 
 @dataclass(frozen=True)
-class Survey:
+class LogSummary:
     """Counts over journeys. Two surveys of disjoint customers add up with `+`."""
 
     customers: int = 0
@@ -25,8 +25,8 @@ class Survey:
     first_us: int | None = None
     last_us: int | None = None
 
-    def __add__(self, other: "Survey") -> "Survey":
-        return Survey(
+    def __add__(self, other: "LogSummary") -> "LogSummary":
+        return LogSummary(
             customers=self.customers + other.customers,
             rows=self.rows + other.rows,
             events=self.events + other.events,
@@ -41,14 +41,14 @@ class Survey:
         )
 
 
-def survey(parts: Iterable[Journeys]) -> Survey:
+def survey(parts: Iterable[Journeys]) -> LogSummary:
     """The survey of all parts together."""
-    return sum((_survey(journeys) for journeys in parts), Survey())
+    return sum((_survey(journeys) for journeys in parts), LogSummary())
 
 
-def _survey(journeys: Journeys) -> Survey:
+def _survey(journeys: Journeys) -> LogSummary:
     event, value = journeys.event, journeys.value
-    return Survey(
+    return LogSummary(
         customers=len(journeys),
         rows=journeys.rows,
         events=_counts(event),

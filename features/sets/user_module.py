@@ -14,7 +14,7 @@ from typing import Any
 from features.config.sections import Config
 from features.errors import ConfigError
 from features.language.feature import Feature, FeatureSet
-from features.language.functions import Function, Module, raised
+from features.language.functions import Function, UserModule, raised
 
 
 def own_features(config: Config) -> FeatureSet:
@@ -47,7 +47,7 @@ def read(name: str, source: bytes, timezone: str) -> FeatureSet:
             f"{name}: expected FEATURES = [Feature(…)] or functions under @feature(unit=…, text=…), found neither"
         )
     computes = {one.custom.function: one.compute for one in functions}
-    module = Module(hashlib.sha256(source).hexdigest(), name, source, computes)
+    module = UserModule(hashlib.sha256(source).hexdigest(), name, source, computes)
     try:
         return FeatureSet((*declared, *(one.custom for one in functions)), timezone, module)
     except ConfigError as error:

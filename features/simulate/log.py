@@ -26,7 +26,7 @@ Rows = dict[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)
-class Orders:
+class SimulatedOrders:
     """The purchases of a block, sorted by customer and time, shape (orders,)."""
 
     at: Points
@@ -37,11 +37,11 @@ class Orders:
     known: Floats  # day
 
 
-def draw_orders(shop: Shop, people: People, purchases: Points, rng: np.random.Generator) -> Orders:
+def draw_orders(shop: Shop, people: People, purchases: Points, rng: np.random.Generator) -> SimulatedOrders:
     """What each purchase was worth, where it was made and when it became known."""
     owner = purchases.owner
     noise = rng.lognormal(-(shop.order_value_noise**2) / 2, shop.order_value_noise, len(owner))
-    return Orders(
+    return SimulatedOrders(
         at=purchases,
         number=_number_within(owner),
         value=np.maximum(np.round(people.order_value[owner] * noise, 2), 0.01),
@@ -51,7 +51,9 @@ def draw_orders(shop: Shop, people: People, purchases: Points, rng: np.random.Ge
     )
 
 
-def log_rows(shop: Shop, people: People, lives: Lives, orders: Orders, rng: np.random.Generator) -> tuple[Rows, Rows]:
+def log_rows(
+    shop: Shop, people: People, lives: Lives, orders: SimulatedOrders, rng: np.random.Generator
+) -> tuple[Rows, Rows]:
     """The rows of a block up to the end of the log, and those of the future after it; each sorted by customer and time.
 
     By the end of the log all that happened in it is known.
@@ -110,7 +112,9 @@ def _rows(at: Points, event: str, *, known: Floats, **columns: NDArray[Any]) -> 
     return rows | {name: columns.get(name, np.full(count, nothing)) for name, nothing in absent.items()}
 
 
-def _sessions(shop: Shop, people: People, lives: Lives, orders: Orders, rng: np.random.Generator) -> tuple[Rows, Rows]:
+def _sessions(
+    shop: Shop, people: People, lives: Lives, orders: SimulatedOrders, rng: np.random.Generator
+) -> tuple[Rows, Rows]:
     """Views and carts: of every purchase, and of the sessions that end without one."""
     browsing = lives.browsing
     owner, end = np.concatenate([orders.at.owner, browsing.owner]), np.concatenate([orders.at.day, browsing.day])
@@ -129,7 +133,7 @@ def _sessions(shop: Shop, people: People, lives: Lives, orders: Orders, rng: np.
     )
 
 
-def _purchases(shop: Shop, people: People, orders: Orders, rng: np.random.Generator) -> Rows:
+def _purchases(shop: Shop, people: People, orders: SimulatedOrders, rng: np.random.Generator) -> Rows:
     """One row for each line of an order; the lines' values are whole cents and sum to the order's."""
     lines = 1 + rng.poisson(shop.lines_per_order - 1, len(orders.value))
     of = np.repeat(np.arange(len(lines)), lines)
@@ -151,7 +155,7 @@ def _purchases(shop: Shop, people: People, orders: Orders, rng: np.random.Genera
     )
 
 
-def _returns(shop: Shop, orders: Orders, rng: np.random.Generator) -> Rows:
+def _returns(shop: Shop, orders: SimulatedOrders, rng: np.random.Generator) -> Rows:
     back = rng.random(len(orders.value)) < shop.return_share
     at = Points(orders.at.owner[back], orders.at.day[back] + shop.return_days)
     known = np.maximum(_known(shop, at.day, rng), orders.known[back])

@@ -48,7 +48,7 @@ VALUE_DAYS = (90, 365)
 
 
 @dataclass(frozen=True)
-class Standing:
+class LatentState:
     """Latent state of n customers at T, arrays of shape (n,), per day."""
 
     alive: Bools
@@ -59,9 +59,9 @@ class Standing:
     trouble_factor: float
 
 
-def standing(shop: Shop, people: People, lives: Lives) -> Standing:
+def standing(shop: Shop, people: People, lives: Lives) -> LatentState:
     """How a block's customers stand at the end of the log."""
-    return Standing(
+    return LatentState(
         alive=lives.lapsed > shop.history_days,
         troubled=lives.first_ticket <= shop.history_days,
         purchase_rate=people.purchase_rate,
@@ -71,7 +71,7 @@ def standing(shop: Shop, people: People, lives: Lives) -> Standing:
     )
 
 
-def no_purchase(now: Standing, season: Floats) -> Floats:
+def no_purchase(now: LatentState, season: Floats) -> Floats:
     """P(no purchase in d days after T) for d = 0 … days, shape (n, days + 1); `season` holds a factor a day."""
     weights, hazards = _survival(now)
     rate = now.purchase_rate[:, None] * season
@@ -83,7 +83,7 @@ def no_purchase(now: Standing, season: Floats) -> Floats:
     return 1 - _from_zero(buys)
 
 
-def expected_orders(now: Standing, season: Floats) -> Floats:
+def expected_orders(now: LatentState, season: Floats) -> Floats:
     """Expected purchases in d days after T for d = 0 … days, shape (n, days + 1)."""
     weights, hazards = _survival(now)
     alive_days = np.zeros((len(now.alive), len(season)))
@@ -116,7 +116,7 @@ def truth(shop: Shop, people: People, lives: Lives, *, customer: Column, pending
     return pa.table(columns)
 
 
-def _survival(now: Standing) -> tuple[Floats, Floats]:
+def _survival(now: LatentState) -> tuple[Floats, Floats]:
     """Weights and hazards of the two exponentials of S(u), each of shape (2, n); weights of the lapsed are zero."""
     troubled = now.trouble_factor * now.lapse_hazard
     calm = now.lapse_hazard + now.trouble_rate

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from features.errors import ConfigError
 from features.simulate.customers import ACQUISITION, AGE_BANDS, COUNTRIES, Column, Floats, People, Shop, draw_people
-from features.simulate.log import MICROSECONDS, Orders, draw_orders, log_rows, to_arrow
+from features.simulate.log import MICROSECONDS, SimulatedOrders, draw_orders, log_rows, to_arrow
 from features.simulate.process import live
 from features.simulate.toml import toml
 from features.simulate.truth import truth
@@ -131,7 +131,7 @@ def draw_block(shop: Shop, index: int) -> Block:
     )
 
 
-def _pending(shop: Shop, orders: Orders, count: int) -> Floats:
+def _pending(shop: Shop, orders: SimulatedOrders, count: int) -> Floats:
     """Value of each customer's orders that may still come back after the log ends."""
     day = orders.at.day
     open_ = (day > shop.history_days - shop.return_days) & (day <= shop.history_days)

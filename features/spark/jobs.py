@@ -23,7 +23,7 @@ from features.journeys import Ints, Journeys
 from features.language.feature import FeatureSet
 from features.log import staging
 from features.log.formats import relation
-from features.log.validate import Kind, Source, attribute_kinds, profile_columns, take
+from features.log.validate import Source, SourceKind, attribute_kinds, profile_columns, take
 from features.panel.build import Panel, Rows, build
 from features.panel.comparisons import topics
 from features.sets import user_module as own
@@ -48,7 +48,7 @@ class Checks:
     """How rows are checked: `kinds` says what the attributes of a profile are (see `attribute_kinds`)."""
 
     config: Config
-    kind: Kind
+    kind: SourceKind
     now_us: int
     kinds: Mapping[str, str]
 

@@ -25,7 +25,7 @@ from features.config.sections import Config
 from features.errors import ConfigError, LogError, did_you_mean
 from features.global_counts import summed, together
 from features.language.feature import FeatureSet
-from features.log.validate import Kind, log_columns, profile_columns
+from features.log.validate import SourceKind, log_columns, profile_columns
 from features.panel.comparisons import topics
 from features.spark import jobs
 from features.spark.jobs import ASKED, ATTRIBUTE, EVENT, PROFILE, RAW, REASON, Checks
@@ -70,7 +70,7 @@ def panel(
     return _mapped(ordered, "panels", jobs.panel_schema(features), given, everybody)
 
 
-def check(rows: DataFrame, config: Config, *, now_us: int, kind: Kind = "log") -> DataFrame:
+def check(rows: DataFrame, config: Config, *, now_us: int, kind: SourceKind = "log") -> DataFrame:
     """Every row of a log or a profile checked as `ingest` does: the good ones as taken, of the bad `reason` and `raw`.
 
     Raises LogError when a column is missing.
@@ -104,7 +104,7 @@ def session(
     return SparkSession.builder.master(master).appName("journeycast").config(map=chosen).getOrCreate()
 
 
-def _demand(columns: Sequence[str], wanted: dict[str, str], kind: Kind) -> None:
+def _demand(columns: Sequence[str], wanted: dict[str, str], kind: SourceKind) -> None:
     for key, column in wanted.items():
         if column not in columns:
             raise LogError(

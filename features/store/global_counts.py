@@ -13,7 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from features.errors import StoreError
-from features.global_counts import Counts, Crowd, Ints, Topic, keys_of, summed, together
+from features.global_counts import CountKey, GlobalCounts, GroupCounts, Ints, keys_of, summed, together
 from features.journeys import Category, Journeys
 from features.log.schema import hash_of
 from features.store import bucket
@@ -34,9 +34,9 @@ Arrays = dict[str, NDArray[Any]]
 def gather(
     store: Path,
     buckets: Sequence[BucketFiles],
-    topics: tuple[Topic, ...],
+    topics: tuple[CountKey, ...],
     progress: Callable[[int, int], None] = lambda _done, _of: None,
-) -> Crowd:
+) -> GlobalCounts:
     """The crowd of all buckets of a store, from `crowd/` beside it where it is there."""
     folder = store.parent / FOLDER
     asked = text_digest(canonical_json([VERSION, *map(asdict, topics)]))[:16]
@@ -44,7 +44,7 @@ def gather(
     path = folder / f"{WHOLE}-{state}-{asked}.arrow"
     if _read(path) is None:
 
-        def part(files: BucketFiles) -> Counts:
+        def part(files: BucketFiles) -> GroupCounts:
             return _part(store, files, topics, folder / f"{PART}-{files.events_digest[:24]}-{asked}.arrow")
 
         parts = []
@@ -56,7 +56,7 @@ def gather(
     return read(path, topics)
 
 
-def counted(journeys: Journeys, topics: Sequence[Topic]) -> Counts:
+def counted(journeys: Journeys, topics: Sequence[CountKey]) -> GroupCounts:
     """What these customers add to a crowd. Raises ConfigError for a column that is not there."""
     days = span(seen_from(journeys.time, journeys.known), DAY_US)
     came = _came(journeys, days)
@@ -69,7 +69,7 @@ def counted(journeys: Journeys, topics: Sequence[Topic]) -> Counts:
             parts.append(summed(keys_of(number, group, days[held]), np.ones(int(held.sum()), np.int64)))
         else:
             parts.append(_of_cohorts(number, came, _arrivals(journeys, topic, came)))
-    return Counts(np.concatenate([part.keys for part in parts]), np.concatenate([part.counts for part in parts]))
+    return GroupCounts(np.concatenate([part.keys for part in parts]), np.concatenate([part.counts for part in parts]))
 
 
 def cells(journeys: Journeys, column: str) -> NDArray[np.int32]:
@@ -77,17 +77,17 @@ def cells(journeys: Journeys, column: str) -> NDArray[np.int32]:
     return _hashed(journeys.category(column))
 
 
-def write(path: Path, crowd: Crowd) -> None:
+def write(path: Path, crowd: GlobalCounts) -> None:
     """Write a crowd for `read`."""
     _write(path, {"starts": crowd.starts, "spans": crowd.spans, "totals": crowd.totals})
 
 
-def read(path: Path, topics: tuple[Topic, ...]) -> Crowd:
+def read(path: Path, topics: tuple[CountKey, ...]) -> GlobalCounts:
     """What `write` wrote; raises StoreError when it is not there or not whole."""
     held = _read(path)
     if held is None:
         raise StoreError(f"expected {path} as it was written, found it missing or changed; run the same again")
-    return Crowd(topics, held["starts"], held["spans"], held["totals"])
+    return GlobalCounts(topics, held["starts"], held["spans"], held["totals"])
 
 
 def _hashed(category: Category) -> NDArray[np.int32]:
@@ -118,7 +118,7 @@ def _came(journeys: Journeys, days: Ints) -> States:
     return rows, np.searchsorted(last, np.arange(len(rows))), owner[last], day[last], week[last]
 
 
-def _arrivals(journeys: Journeys, topic: Topic, came: States) -> Ints:
+def _arrivals(journeys: Journeys, topic: CountKey, came: States) -> Ints:
     """How many are new in every state: the customer, or occurrences."""
     rows, state, owner, _, _ = came
     if topic.about == "customers":
@@ -134,7 +134,7 @@ def _arrivals(journeys: Journeys, topic: Topic, came: States) -> Ints:
     return arrivals
 
 
-def _of_cohorts(number: int, came: States, arrivals: Ints) -> Counts:
+def _of_cohorts(number: int, came: States, arrivals: Ints) -> GroupCounts:
     """On every state's day all that the customer has comes to the cohort of the state and goes from the one before."""
     _, _, owner, day, week = came
     follows = np.diff(owner, prepend=-1) == 0
@@ -146,13 +146,13 @@ def _of_cohorts(number: int, came: States, arrivals: Ints) -> Counts:
     return summed(np.concatenate(keys), np.concatenate([held, -held[later - 1]]))
 
 
-def _part(store: Path, files: BucketFiles, topics: tuple[Topic, ...], path: Path) -> Counts:
+def _part(store: Path, files: BucketFiles, topics: tuple[CountKey, ...], path: Path) -> GroupCounts:
     held = _read(path)
     if held is None:
         counts = counted(bucket.read(store, files), topics)
         held = {"keys": counts.keys, "counts": counts.counts}
         _write(path, held)
-    return Counts(**held)
+    return GroupCounts(**held)
 
 
 def _write(path: Path, arrays: Arrays) -> None:

@@ -8,9 +8,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from features.config.sections import Config
 from features.errors import StoreError
-from features.log.validate import Counts, Kind
+from features.log.validate import RowCounts, SourceKind
 from features.store.bucket import BucketFiles
-from features.store.statistics import Statistics, Tally
+from features.store.statistics import BucketStatistics, StoreStatistics
 from features.system.files import canonical_json, text_digest, write_text
 
 VERSION = 4
@@ -24,17 +24,17 @@ MANIFEST = "manifest.json"
 class TakenFile:
     """One content of a source file, its rows checked; `arrival` is the number of the ingest that brought it."""
 
-    kind: Kind
+    kind: SourceKind
     digest: str
     arrival: int
-    counts: Counts
+    counts: RowCounts
 
 
 @dataclass(frozen=True)
 class SourcePath:
     """A path that was ingested and the digest of what lay there."""
 
-    kind: Kind
+    kind: SourceKind
     path: str
     digest: str
 
@@ -56,8 +56,8 @@ class Manifest:
     taken: tuple[TakenFile, ...]
     repeated: str | None
     buckets: tuple[BucketFiles, ...]
-    tallies: tuple[Tally, ...]
-    statistics: Statistics
+    tallies: tuple[BucketStatistics, ...]
+    statistics: StoreStatistics
     previous: tuple[str, ...] = ()
 
     @property

@@ -23,7 +23,7 @@ ARRIVED = np.int32(2**31 - 1)  # after every ingest: these rows were never taken
 
 
 @dataclass(frozen=True)
-class Row:
+class RequestEvent:
     """One checked event, by the columns of the store."""
 
     time: int
@@ -61,7 +61,7 @@ def merge(
     return merged
 
 
-def _row(event: Mapping[str, Any], where: str, customer: str, config: Config, now_us: int | None) -> Row:
+def _row(event: Mapping[str, Any], where: str, customer: str, config: Config, now_us: int | None) -> RequestEvent:
     """An event checked by the rules of the log."""
     log = config.log
     if not isinstance(event, Mapping):
@@ -79,7 +79,7 @@ def _row(event: Mapping[str, Any], where: str, customer: str, config: Config, no
     numbers = {column: _number(event, column, where) for column in config.stored_numbers}
     if log.text_length:
         numbers[log.text_length] = float("nan") if text is None else float(len(text))
-    return Row(
+    return RequestEvent(
         time=time,
         known=time if known is None else max(known, time),
         event=name,
@@ -161,7 +161,7 @@ def _nobody(config: Config) -> Journeys:
     )
 
 
-def _joined(held: Journeys, customer: str, rows: Sequence[Row]) -> Journeys:
+def _joined(held: Journeys, customer: str, rows: Sequence[RequestEvent]) -> Journeys:
     """The stored rows, then the fresh ones, in no order yet."""
     count = held.rows + len(rows)
     profile = held.profile if len(held) else replace(held.profile, starts=np.zeros(2, np.int64))

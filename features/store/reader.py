@@ -14,7 +14,7 @@ import numpy as np
 
 from features.config.sections import Config
 from features.errors import StoreError
-from features.global_counts import Crowd, Topic
+from features.global_counts import CountKey, GlobalCounts
 from features.journeys import Journeys
 from features.log.schema import bucket_of
 from features.store import bucket
@@ -31,7 +31,7 @@ class Store:
 
     folder: Path
     manifest: Manifest
-    crowd: Crowd | None = None
+    crowd: GlobalCounts | None = None
 
     @staticmethod
     def open(workspace: Path, config: Config | None = None) -> "Store":
@@ -69,7 +69,7 @@ class Store:
         return held.select(np.zeros(0, np.int64)) if index is None else held.one(index)
 
     def with_crowd(
-        self, topics: tuple[Topic, ...], progress: Callable[[int, int], None] = lambda _done, _of: None
+        self, topics: tuple[CountKey, ...], progress: Callable[[int, int], None] = lambda _done, _of: None
     ) -> "Store":
         """The same store, whose journeys know what everybody did, as far as `features.panel.comparisons.topics` asks
         for it.

@@ -14,7 +14,7 @@ from features.timeline import DAY_US
 
 
 @dataclass(frozen=True)
-class Tally:
+class BucketStatistics:
     """Counts of one bucket: times in µs UTC, `days` are spans `[first, end)` of UTC days since 1970 with an event."""
 
     rows: int
@@ -29,7 +29,7 @@ class Tally:
 
 
 @dataclass(frozen=True)
-class Statistics:
+class StoreStatistics:
     """What was found: times in µs UTC, `events` counts rows by event, gaps are whole UTC days without any event."""
 
     rows: int
@@ -46,12 +46,12 @@ class Statistics:
     longest_gap_from: int | None
 
 
-def tally(journeys: Journeys, equal_rows: int) -> Tally:
+def tally(journeys: Journeys, equal_rows: int) -> BucketStatistics:
     """The counts of one bucket, of whose rows `equal_rows` equal another one."""
     counts = np.bincount(journeys.event.codes, minlength=len(journeys.event.names))
     day, some = journeys.time // DAY_US, journeys.rows > 0
     start = int(day.min()) if some else 0
-    return Tally(
+    return BucketStatistics(
         rows=journeys.rows,
         customers=len(journeys),
         profile_rows=len(journeys.profile.known),
@@ -64,7 +64,7 @@ def tally(journeys: Journeys, equal_rows: int) -> Tally:
     )
 
 
-def statistics(tallies: Sequence[Tally], *, repeated_ids: int, equal_dropped: bool) -> Statistics:
+def statistics(tallies: Sequence[BucketStatistics], *, repeated_ids: int, equal_dropped: bool) -> StoreStatistics:
     """The counts of the whole store."""
     days = days_with_events(tallies)
     gaps = np.diff(days) - 1
@@ -72,7 +72,7 @@ def statistics(tallies: Sequence[Tally], *, repeated_ids: int, equal_dropped: bo
     events: Counter[str] = Counter()
     for each in tallies:
         events.update(each.events)
-    return Statistics(
+    return StoreStatistics(
         rows=sum(each.rows for each in tallies),
         customers=sum(each.customers for each in tallies),
         first=min((each.first for each in tallies if each.first is not None), default=None),
@@ -88,7 +88,7 @@ def statistics(tallies: Sequence[Tally], *, repeated_ids: int, equal_dropped: bo
     )
 
 
-def days_with_events(tallies: Sequence[Tally]) -> Ints:
+def days_with_events(tallies: Sequence[BucketStatistics]) -> Ints:
     """The UTC days since 1970 with an event in any bucket, ascending."""
     spans = [span for each in tallies for span in each.days]
     start = min((first for first, _ in spans), default=0)

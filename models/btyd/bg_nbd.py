@@ -5,7 +5,7 @@ is to be expected of one follows from three numbers in days: `x` repeat days, `t
 `age` from the first day to now (T in the papers), `0 <= t_x <= age`. All arrays are float64 of shape (n,); every
 formula is elementwise and in logarithms, so a row has the same bits alone and among many and nothing overflows.
 
-- `Geometric`: λ ~ Gamma(r, α); after each purchase a lapse with probability p ~ Beta(a, b). With `from_first` False it
+- `BgNbd`: λ ~ Gamma(r, α); after each purchase a lapse with probability p ~ Beta(a, b). With `from_first` False it
   is the BG/NBD (Fader, Hardie and Lee 2005, doi:10.1287/mksc.1040.0098), where nobody lapses before coming back once;
   with True the MBG/NBD (Batislam, Denizel and Filiztekin 2007, doi:10.1016/j.ijresmar.2006.12.005).
 - `ParetoNbd`: λ as above; a lapse at any moment, at the rate μ ~ Gamma(s, β) (Schmittlein, Morrison and Colombo 1987,
@@ -84,7 +84,7 @@ class Process(Protocol):
 
 
 @dataclass(frozen=True)
-class Geometric:
+class BgNbd:
     """BG/NBD, or MBG/NBD with `from_first`; α in days."""
 
     r: float
@@ -179,17 +179,17 @@ class ParetoNbd:
         return _lapse_odds(rate, self.s, (self.alpha + past.t_x, self.beta + past.t_x), past.age - past.t_x)
 
 
-def fit_bg_nbd(past: Past, *, from_first: bool = False) -> Geometric | None:
+def fit_bg_nbd(past: Past, *, from_first: bool = False) -> BgNbd | None:
     """The likeliest BG/NBD (or MBG/NBD), None where the likelihood has no top; time is scaled while fitting."""
     rows, unit = _scaled(past)
     share = rows.weight / rows.weight.sum()
 
     def objective(parameters: Floats) -> tuple[float, Floats]:
-        model = Geometric(*_plain(parameters, (1.0, 1.0, 1.0, 1.0)), from_first)
+        model = BgNbd(*_plain(parameters, (1.0, 1.0, 1.0, 1.0)), from_first)
         return float(share @ model.log_likelihood(rows)), np.array([share @ slope for slope in model.slopes(rows)])
 
     best = maximised(objective, STARTS, (SHAPES, SCALES, SHAPES, SHAPES))
-    return None if best is None else Geometric(*_plain(best, (1.0, unit, 1.0, 1.0)), from_first)
+    return None if best is None else BgNbd(*_plain(best, (1.0, unit, 1.0, 1.0)), from_first)
 
 
 def fit_pareto_nbd(past: Past) -> ParetoNbd | None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from features.journeys import Floats
-from models.btyd.bg_nbd import Geometric, Past
+from models.btyd.bg_nbd import BgNbd, Past
 from models.btyd.gamma_gamma import GammaGamma
 from models.prediction import Position
 
@@ -50,7 +50,7 @@ class Expectations:
     age: str
     silence: str
     horizon_days: float
-    process: Geometric
+    process: BgNbd
     money: str = ""
     order_value: GammaGamma | None = None
 
@@ -112,5 +112,5 @@ def unpack_expectations(plain: Mapping[str, Any] | None) -> Expectations | None:
     if plain is None:
         return None
     value = plain["order_value"]
-    models = {"process": Geometric(**plain["process"]), "order_value": None if value is None else GammaGamma(**value)}
+    models = {"process": BgNbd(**plain["process"]), "order_value": None if value is None else GammaGamma(**value)}
     return Expectations(**{**plain, **models})

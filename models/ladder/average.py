@@ -7,8 +7,8 @@ from scipy.special import expit, logit
 
 from features.journeys import Floats
 from models.ladder.hurdle import Hurdle, Orders
-from models.ladder.logistic import Linear
-from models.ladder.purchase_process import Btyd
+from models.ladder.logistic import Logistic
+from models.ladder.purchase_process import PurchaseProcess
 from models.ladder.rules import Binned, Scaled
 from models.ladder.rung import Rung
 from models.ladder.trees import Probability
@@ -54,7 +54,7 @@ def moved(rung: Rung, values: Floats, position: Position) -> Floats:
 
     In log-odds, or in the logarithm of money; a rule's in the score itself.
     """
-    if isinstance(rung, Probability | Linear | Hurdle | Orders | Btyd | Average):
+    if isinstance(rung, Probability | Logistic | Hurdle | Orders | PurchaseProcess | Average):
         return rung.moved(values, position)
     shift = np.zeros(values.shape)
     match rung:

@@ -8,7 +8,7 @@ from scipy.special import expit
 from features.journeys import Floats
 from models.btyd.expectations import Expectations, packed
 from models.ladder.lightgbm import Trees
-from models.ladder.purchase_process import NEVER, Btyd
+from models.ladder.purchase_process import NEVER, PurchaseProcess
 from models.ladder.rung import zero_for_nan
 from models.ladder.trees import contributions, widened
 from models.prediction import Packed, Position, Prediction
@@ -128,5 +128,5 @@ class Orders:
         return {**plain, **packed(self.expectations)}, {"trees": self.trees.text}
 
     @property
-    def _process(self) -> Btyd:
-        return Btyd(self.expectations, "money", NEVER, self.correction)
+    def _process(self) -> PurchaseProcess:
+        return PurchaseProcess(self.expectations, "money", NEVER, self.correction)

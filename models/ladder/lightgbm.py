@@ -60,7 +60,7 @@ class Trees:
 
 
 @dataclass(frozen=True)
-class Growth:
+class TreeParameters:
     """How trees are grown. `min_rows` is the least number of rows in a leaf, shares are drawn anew for every tree."""
 
     leaves: int = 8
@@ -90,19 +90,21 @@ def sample(values: Floats, outcome: Floats, *, start: Floats | None = None, like
 
 
 @dataclass(frozen=True)
-class Grower:
+class TreeTrainer:
     """What is the same for all fits of a training: `objective` is LightGBM's name of the loss."""
 
     objective: str
     seed: int
     threads: int
 
-    def grow(self, rows: Sample, growth: Growth, trees: int) -> Trees:
+    def grow(self, rows: Sample, growth: TreeParameters, trees: int) -> Trees:
         """As many trees as asked for. The text names one thread, however many grew them: the trees are the same."""
         booster = lgb.train(self._parameters(growth), rows.dataset, trees)
         return Trees.from_text(booster.model_to_string().replace(f"[num_threads: {self.threads}]", "[num_threads: 1]"))
 
-    def count_trees(self, rows: Sample, later: Sample, growth: Growth, stop: Stop | None = None) -> tuple[int, float]:
+    def count_trees(
+        self, rows: Sample, later: Sample, growth: TreeParameters, stop: Stop | None = None
+    ) -> tuple[int, float]:
         """The number of trees with the lowest loss on later rows, and that loss (the objective's own)."""
         calls: list[Callable[..., Any]] = [lgb.early_stopping(PATIENCE, verbose=False)]
         if stop is not None:
@@ -113,7 +115,7 @@ class Grower:
         ((loss,),) = (scores.values() for scores in booster.best_score.values())
         return max(booster.best_iteration, 1), _same(loss)
 
-    def _parameters(self, growth: Growth) -> dict[str, Any]:
+    def _parameters(self, growth: TreeParameters) -> dict[str, Any]:
         return {
             **QUIET,
             "objective": self.objective,

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.special import expit, logit
 
 from features.journeys import Floats
-from models.ladder.purchase_process import Btyd, unpack_btyd
+from models.ladder.purchase_process import PurchaseProcess, unpack_btyd
 from models.prediction import Packed, Position, Prediction
 
 WIDEST = 5.0  # standard deviations: nobody stands further out
@@ -37,7 +37,7 @@ class Scale:
 
 
 @dataclass(frozen=True, eq=False)
-class Linear:
+class Logistic:
     """Log-odds as a start plus weighted columns.
 
     `columns` names the features that are read. With `start`, a process as a rung, its log-odds come on top of all, and
@@ -50,7 +50,7 @@ class Linear:
     blanks: tuple[int, ...]
     weights: Floats
     intercept: float
-    start: Btyd | None = None
+    start: PurchaseProcess | None = None
     name: str = "logistic"
 
     def predict(self, values: Floats, position: Position) -> Prediction:
@@ -93,7 +93,7 @@ class Linear:
 
 
 def reading(
-    columns: Sequence[str], start: Btyd | None, values: Floats, position: Position
+    columns: Sequence[str], start: PurchaseProcess | None, values: Floats, position: Position
 ) -> tuple[Floats, Floats | float]:
     """The columns that a linear rung reads, and the log-odds that it starts from."""
     own = values[:, [position[name] for name in columns]]
@@ -104,7 +104,7 @@ def reading(
     return np.column_stack([own, *ahead.columns, np.where(np.isnan(ahead.p_none), np.nan, given)]), given
 
 
-def log_odds(start: Btyd, values: Floats, position: Position) -> Floats:
+def log_odds(start: PurchaseProcess, values: Floats, position: Position) -> Floats:
     """What a process says of every row, in log-odds that are never too sure."""
     return _sober(start.predict(values, position).mean)
 
@@ -113,10 +113,10 @@ def _sober(probability: Floats) -> Floats:
     return np.asarray(logit(np.clip(probability, SUREST, 1 - SUREST)))
 
 
-def unpack_linear(plain: Mapping[str, Any]) -> Linear:
+def unpack_linear(plain: Mapping[str, Any]) -> Logistic:
     """The rung that `pack` wrote."""
     centre, spread, weights = (np.asarray(plain[name], np.float64) for name in ("centre", "spread", "weights"))
-    return Linear(
+    return Logistic(
         columns=tuple(plain["columns"]),
         scale=Scale(centre, spread),
         blanks=tuple(plain["blanks"]),

@@ -15,7 +15,7 @@ NEVER = 0.5  # chance of silence, and orders, of who never bought, where nothing
 
 
 @dataclass(frozen=True)
-class Btyd:
+class PurchaseProcess:
     """A purchase process as it is: the chance of silence or of an event, or money (`asked`).
 
     `never` is the chance of silence of who never did what is asked about. `correction` is the ratio of summed money to
@@ -79,7 +79,7 @@ class Btyd:
         )
 
 
-def unpack_btyd(plain: Mapping[str, Any]) -> Btyd:
+def unpack_btyd(plain: Mapping[str, Any]) -> PurchaseProcess:
     """The rung that `pack` wrote."""
     given = {key: value for key, value in plain.items() if key != "rung"}
-    return Btyd(**{**given, "expectations": unpack_expectations(plain["expectations"])})
+    return PurchaseProcess(**{**given, "expectations": unpack_expectations(plain["expectations"])})

@@ -9,7 +9,7 @@ from features.journeys import Floats
 from models.btyd.expectations import Expectations, packed
 from models.ladder.lightgbm import Trees
 from models.ladder.logistic import log_odds
-from models.ladder.purchase_process import Btyd
+from models.ladder.purchase_process import PurchaseProcess
 from models.prediction import Packed, Position, Prediction
 
 
@@ -23,7 +23,7 @@ class Probability:
     trees: Trees
     expectations: Expectations | None = None
     base: float = 0.0
-    start: Btyd | None = None
+    start: PurchaseProcess | None = None
     name: str = "lightgbm"
 
     def predict(self, values: Floats, position: Position) -> Prediction:

@@ -16,7 +16,7 @@ from models.prediction import Packed
 
 
 @dataclass(frozen=True)
-class Chosen:
+class RankedActions:
     """Actions for n customers: `order` (n, n_actions) holds action numbers, the best first; the rest is (n,
     n_actions) by action number.
 
@@ -76,14 +76,14 @@ class Actions:
         """The action for everybody."""
         return self.actions[self.ranking[0]]
 
-    def say(self, rows: int) -> Chosen:
+    def say(self, rows: int) -> RankedActions:
         """What to do with each of `rows` customers."""
         first = self.ranking[0]
         column = {
             name: np.broadcast_to(np.asarray(getattr(self, name), np.float64), (rows, len(self.actions)))
             for name in ("value", "gain", "low", "high")
         }
-        return Chosen(
+        return RankedActions(
             score=column["gain"][:, first],
             low=column["low"][:, first],
             high=column["high"][:, first],

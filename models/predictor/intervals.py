@@ -11,7 +11,7 @@ Z = 1.645  # standard deviations on either side hold 90 % of a normal
 
 
 @dataclass(frozen=True)
-class Spread:
+class PredictionInterval:
     """How far the truth lies from a probability, learnt out of time in groups of like predictions.
 
     Group `i` holds `edges[i-1] < mean <= edges[i]`; the 90 % interval of the rate is `mean + low[i], mean + high[i]`,

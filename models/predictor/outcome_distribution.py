@@ -29,7 +29,7 @@ Table = tuple[tuple[float, ...], ...]
 
 
 @dataclass(frozen=True)
-class Amounts:
+class OutcomeDistribution:
     """Group `i` of `edges` holds `edges[i-1] < mean <= edges[i]`, of `used_edges` alike.
 
     Rows of `none`, `some` and `used` are groups, columns evenly spaced levels from 0 to 1: ratios of outcomes not above
@@ -43,7 +43,7 @@ class Amounts:
     used: Table
     floor: float
 
-    def say(self, around: "Around") -> tuple[Floats, Floats, Floats]:
+    def say(self, around: "PredictionContext") -> tuple[Floats, Floats, Floats]:
         """The shortest interval that holds 90 % of outcomes, its ends by row, and quantiles at `LEVELS`, (n, n_levels).
 
         All from one reading: of a single customer the calls cost more than the work.
@@ -53,7 +53,7 @@ class Amounts:
         best = np.argmin(high - low, axis=1)[:, None]
         return np.take_along_axis(low, best, axis=1)[:, 0], np.take_along_axis(high, best, axis=1)[:, 0], quantiles
 
-    def quantiles(self, levels: Floats, around: "Around") -> Floats:
+    def quantiles(self, levels: Floats, around: "PredictionContext") -> Floats:
         """Quantiles of the outcomes at these levels (k,), shape (n, k)."""
         return self._read(np.broadcast_to(levels, (len(around.mean), len(levels))), around)
 
@@ -93,7 +93,7 @@ class Amounts:
         unit = np.maximum(mean, self.floor)
         return np.stack([unit, unit / (1.0 - chance)], axis=1), chance
 
-    def _read(self, asked: Floats, around: "Around") -> Floats:
+    def _read(self, asked: Floats, around: "PredictionContext") -> Floats:
         mean = around.mean
         none, some, used = self._tables
         level = _at(used, self._edges[1].searchsorted(mean, side="left"), asked)
@@ -111,7 +111,7 @@ class Amounts:
 
 
 @dataclass(frozen=True)
-class Around:
+class PredictionContext:
     """What an answer expects of n customers within the fitted horizon: their mean and, within the horizon asked for,
     the chance that they buy nothing.
 
@@ -125,12 +125,12 @@ class Around:
     doubt: float = 0.0
 
 
-def unpack_amounts(plain: Mapping[str, Any] | None) -> Amounts | None:
+def unpack_amounts(plain: Mapping[str, Any] | None) -> OutcomeDistribution | None:
     """What `pack` wrote; None stays None."""
     if plain is None:
         return None
     none, some, used = (tuple(tuple(row) for row in plain[name]) for name in ("none", "some", "used"))
-    return Amounts(tuple(plain["edges"]), none, some, tuple(plain["used_edges"]), used, plain["floor"])
+    return OutcomeDistribution(tuple(plain["edges"]), none, some, tuple(plain["used_edges"]), used, plain["floor"])
 
 
 def _doubted(amount: Floats, middle: Floats, level: Floats, doubt: float) -> Floats:

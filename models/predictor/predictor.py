@@ -2,7 +2,7 @@
 
 A probability goes from the rung through the calibrator to the level of the date that it is asked for.
 
-`Answer.say` is the heart of the scoring path: the same code for one customer over HTTP and for the whole base.
+`Predictor.say` is the heart of the scoring path: the same code for one customer over HTTP and for the whole base.
 """
 
 from collections.abc import Mapping
@@ -18,15 +18,15 @@ from models.ladder.packing import unpack
 from models.ladder.rung import Rung
 from models.prediction import TINY, Packed, Position, Prediction
 from models.predictor.adjusted import Adjusted, unpack_adjusted
-from models.predictor.intervals import Spread, clip
-from models.predictor.outcome_distribution import Amounts, Around, unpack_amounts
+from models.predictor.intervals import PredictionInterval, clip
+from models.predictor.outcome_distribution import OutcomeDistribution, PredictionContext, unpack_amounts
 
 BANDS = ("low", "medium", "high", "very high")
 BAND_EDGES = (50.0, 80.0, 95.0)  # of the percentile
 
 
 @dataclass(frozen=True)
-class Quiet:
+class NoPurchase:
     """Whether a customer buys at all, said beside the money: a rung for the chance of silence, and what adjusts it."""
 
     rung: Rung
@@ -38,7 +38,7 @@ class Quiet:
 
 
 @dataclass(frozen=True)
-class Said:
+class PredictedScore:
     """One column per field of the score record that depends on the row."""
 
     score: Floats
@@ -51,7 +51,7 @@ class Said:
 
 
 @dataclass(frozen=True, eq=False)
-class Answer:
+class Predictor:
     """One horizon of a task.
 
     `fitted_days` is the horizon the rung was fitted on; when it is shorter than `horizon_days`, what is said is carried
@@ -69,7 +69,7 @@ class Answer:
     outcome: str
     rung: Rung
     baseline: Rung
-    spread: Spread
+    spread: PredictionInterval
     base: tuple[float, ...]
     grade: str
     metrics: Mapping[str, Any] = field(default_factory=dict)
@@ -79,8 +79,8 @@ class Answer:
     longer: Expectations | None = None
     power: float | None = None
     adjusted: Adjusted = field(default_factory=Adjusted)
-    amounts: Amounts | None = None
-    quiet: Quiet | None = None
+    amounts: OutcomeDistribution | None = None
+    quiet: NoPurchase | None = None
 
     def expected(self, values: Floats, position: Position, as_of_us: int | None = None) -> Prediction:
         """What is expected of every row within `fitted_days` of the as-of."""
@@ -95,7 +95,7 @@ class Answer:
             parts["orders"] = parts["orders"] * factor
         return Prediction(mean, parts)
 
-    def say(self, values: Floats, position: Position, as_of_us: int | None = None) -> Said:
+    def say(self, values: Floats, position: Position, as_of_us: int | None = None) -> PredictedScore:
         """Score every row of a panel: `values` (n, n_features) with feature columns at `position`.
 
         `as_of_us` is the instant of all rows (µs UTC); default: that of the training.
@@ -110,7 +110,7 @@ class Answer:
         if self.kind == "cltv" and "p_none" in parts:
             parts["next_order_days"] = _as_likely_as_not(parts["p_none"], self.horizon_days)
         around, quantiles = self._around(prediction, parts, by, as_of_us)
-        return Said(
+        return PredictedScore(
             score=score,
             low=around[0],
             high=around[1],
@@ -126,7 +126,9 @@ class Answer:
         """The 90 % interval and, of money, quantiles of the outcome at `LEVELS`, shape (n, n_levels)."""
         mean, doubt = prediction.mean, self.adjusted.doubt(as_of_us)
         if self.amounts is not None:
-            around = Around(mean, parts["p_none"], by if self.horizon_days != self.fitted_days else 1.0, doubt)
+            around = PredictionContext(
+                mean, parts["p_none"], by if self.horizon_days != self.fitted_days else 1.0, doubt
+            )
             low, high, quantiles = self.amounts.say(around)
             return (low, high), quantiles
         low, high = self.spread.widened(mean, doubt) if doubt else self.spread.interval(mean)
@@ -215,7 +217,7 @@ _PLAIN = (
 )
 
 
-def unpack_answer(plain: Mapping[str, Any], texts: Mapping[str, str]) -> Answer:
+def unpack_answer(plain: Mapping[str, Any], texts: Mapping[str, str]) -> Predictor:
     """The answer that `pack` wrote."""
     given: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in plain.items()}
     own, other, silent = (_named(f"{part}-", texts) for part in ("rung", "baseline", "quiet"))
@@ -223,13 +225,15 @@ def unpack_answer(plain: Mapping[str, Any], texts: Mapping[str, str]) -> Answer:
     parts = {
         "rung": unpack(plain["rung"], own),
         "baseline": unpack(plain["baseline"], other),
-        "spread": Spread(*(tuple(plain["spread"][name]) for name in ("edges", "low", "high"))),
+        "spread": PredictionInterval(*(tuple(plain["spread"][name]) for name in ("edges", "low", "high"))),
         "longer": unpack_expectations(plain.get("longer")),
         "adjusted": unpack_adjusted(plain.get("adjusted", {})),
         "amounts": unpack_amounts(plain.get("amounts")),
-        "quiet": None if quiet is None else Quiet(unpack(quiet["rung"], silent), unpack_adjusted(quiet["adjusted"])),
+        "quiet": None
+        if quiet is None
+        else NoPurchase(unpack(quiet["rung"], silent), unpack_adjusted(quiet["adjusted"])),
     }
-    return Answer(**(given | parts))
+    return Predictor(**(given | parts))
 
 
 def _named(start: str, texts: Mapping[str, str]) -> dict[str, str]:

@@ -16,7 +16,7 @@ from models.registry.versions import Registry
 
 
 @dataclass(frozen=True)
-class Record:
+class PastRun:
     """A run as MLflow has it. `metrics` holds finite figures only; `data` is the digest of what it was trained on."""
 
     id: str
@@ -30,7 +30,7 @@ class Record:
 
 
 @explained
-def read_run(registry: Registry, run_id: str) -> Record | None:
+def read_run(registry: Registry, run_id: str) -> PastRun | None:
     """The run of that id; None when MLflow holds it no more."""
     try:
         run = registry.client.get_run(run_id)
@@ -39,7 +39,7 @@ def read_run(registry: Registry, run_id: str) -> Record | None:
             return None
         raise
     datasets = run.inputs.dataset_inputs if run.inputs else []
-    return Record(
+    return PastRun(
         id=run.info.run_id,
         name=str(run.info.run_name),
         experiment=str(run.info.experiment_id),
@@ -52,7 +52,7 @@ def read_run(registry: Registry, run_id: str) -> Record | None:
 
 
 @explained
-def finished_training(registry: Registry, task_name: str, **tags: str) -> Record | None:
+def finished_training(registry: Registry, task_name: str, **tags: str) -> PastRun | None:
     """The newest run of a training of a task that has these tags and went through to its end."""
     experiment = registry.client.get_experiment_by_name(f"{registry.shop}.{task_name}")
     if experiment is None:

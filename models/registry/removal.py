@@ -24,7 +24,7 @@ PAGE = 1000  # runs or models that are asked for at once
 
 
 @dataclass(frozen=True)
-class PastRun:
+class ListedRun:
     """A run that MLflow shows; `ended_us` is when it ended, else when it began, µs UTC by MLflow's clock."""
 
     id: str
@@ -36,7 +36,7 @@ class PastRun:
 
 
 @explained
-def past_runs(registry: Registry) -> tuple[PastRun, ...]:
+def past_runs(registry: Registry) -> tuple[ListedRun, ...]:
     """Every run of the shop, with those that run in other runs, newest first."""
     # `_` in a name stands for any character in LIKE, and names may hold dots: the name is looked at again, below
     found = registry.client.search_experiments(filter_string=f"name LIKE '{registry.shop}.%'")
@@ -111,10 +111,10 @@ def _every_run(client: MlflowClient, experiments: list[str]) -> Iterator[MlflowR
             return
 
 
-def _past(run: MlflowRun) -> PastRun:
+def _past(run: MlflowRun) -> ListedRun:
     info, tags = run.info, run.data.tags
     ended_us = 1000 * (info.end_time or info.start_time)
-    return PastRun(info.run_id, tags["task"], str(info.run_name), str(info.status), ended_us, tags.get(PARENT))
+    return ListedRun(info.run_id, tags["task"], str(info.run_name), str(info.status), ended_us, tags.get(PARENT))
 
 
 def _places(registry: Registry, run_id: str) -> list[ArtifactRepository]:

@@ -29,20 +29,20 @@ Grade = Literal["A", "B", "C", "D"]
 Direction = Literal["raises", "lowers"]
 
 
-class Part(BaseModel):
+class ContractModel(BaseModel):
     """An object of the contract: strict, no unknown keys, no NaN and no infinity."""
 
     model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False, frozen=True)
 
 
-class Quantile(Part):
+class Quantile(ContractModel):
     """One quantile of the outcome."""
 
     level: float = Field(description="share of outcomes at or below the value, 0-1")
     value: float
 
 
-class ActionValue(Part):
+class ActionValue(ContractModel):
     """What one action is expected to bring."""
 
     action: str
@@ -52,7 +52,7 @@ class ActionValue(Part):
     high: float
 
 
-class Details(Part):
+class Details(ContractModel):
     """What the rung says beyond the score; a field that it does not say is null."""
 
     p_none: float | None = Field(None, description="cltv: probability of no order within the horizon")
@@ -67,7 +67,7 @@ class Details(Part):
     actions: list[ActionValue] | None = Field(None, description="next_action: value per action")
 
 
-class Reason(Part):
+class Reason(ContractModel):
     """Why a score is what it is, in one feature."""
 
     feature: str
@@ -76,7 +76,7 @@ class Reason(Part):
     can_act: bool
 
 
-class ScoreRecord(Part):
+class ScoreRecord(ContractModel):
     """One customer, task and horizon, as of an instant: the record that every path returns."""
 
     customer_id: str
@@ -109,14 +109,14 @@ CustomerId = Annotated[str, Field(min_length=1)]
 EventField = str | int | float | bool | None
 
 
-class CustomerRequest(Part):
+class CustomerRequest(ContractModel):
     """A customer to score; `events` are recent ones that the log may not hold yet, with the log's own column names."""
 
     customer_id: CustomerId
     events: list[dict[str, EventField]] = []
 
 
-class ScoreRequest(Part):
+class ScoreRequest(ContractModel):
     """What `POST /v1/score` takes."""
 
     customers: Annotated[list[CustomerRequest], Field(min_length=1, max_length=1000)]
@@ -126,13 +126,13 @@ class ScoreRequest(Part):
     model_from_the_future: bool = Field(False, description="allow a model that was trained after as_of")
 
 
-class ScoreResponse(Part):
+class ScoreResponse(ContractModel):
     """What `POST /v1/score` returns: customers in the order asked, then tasks, then horizons."""
 
     scores: list[ScoreRecord]
 
 
-class ServedHorizon(Part):
+class ServedHorizon(ContractModel):
     """What serves one horizon, with its out-of-time figures (each `[value, low, high]`) beside the baseline's."""
 
     horizon_days: int
@@ -143,7 +143,7 @@ class ServedHorizon(Part):
     notes: list[str]
 
 
-class ServedModel(Part):
+class ServedModel(ContractModel):
     """A champion."""
 
     task: str
@@ -154,20 +154,20 @@ class ServedModel(Part):
     horizons: list[ServedHorizon]
 
 
-class ModelsResponse(Part):
+class ModelsResponse(ContractModel):
     """What `GET /v1/models` returns."""
 
     models: list[ServedModel]
 
 
-class Failure(Part):
+class Failure(ContractModel):
     """Why a request was refused: what was expected, what was found, what to do."""
 
     type: str
     message: str
 
 
-class FailureResponse(Part):
+class FailureResponse(ContractModel):
     """The body of every answer that is not 2xx."""
 
     error: Failure

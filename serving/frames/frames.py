@@ -23,8 +23,8 @@ from features.sets.user_module import read
 from models.bundle import REMEDY, equipped, load
 from serving.frames.frame_store import stored
 from serving.score import frame as as_frame
-from serving.scoring.as_of import Told, as_of_us
-from serving.scoring.judge import Asked, judge, judge_panel
+from serving.scoring.as_of import LogEnd, as_of_us
+from serving.scoring.judge import ScoringOptions, judge, judge_panel
 from serving.scoring.scores import Scores
 from serving.scoring.served_model import Served, attended
 
@@ -73,7 +73,7 @@ class Frames:
         """
         if not len(frame):
             raise RequestError("expected a data frame with rows of a log or of a panel, found none")
-        asked = Asked(0, NO_LOG, True, reasons, model_from_the_future)
+        asked = ScoringOptions(0, NO_LOG, True, reasons, model_from_the_future)
         is_log = bool({self.names.log.time, self.names.log.event} & set(frame.columns))
         if CUTOFF not in frame.columns or is_log:
             return self._of_log(frame, as_of, asked)
@@ -81,16 +81,16 @@ class Frames:
             raise RequestError(f"expected no as_of beside a panel, got '{as_of}'; its cutoffs say it, leave it out")
         return self._of_panel(frame, asked)
 
-    def _of_log(self, frame: pd.DataFrame, as_of: str | None, asked: Asked) -> pd.DataFrame:
+    def _of_log(self, frame: pd.DataFrame, as_of: str | None, asked: ScoringOptions) -> pd.DataFrame:
         with stored(frame, self.names, self.served.bundle.features) as (plain, config):
             store = attended(plain, (self.served,))
             newest = max(store.newest_known, self.served.bundle.trained_as_of_us)
             now = as_of_us(config, store, newest if as_of is None else as_of)
-            asked = replace(asked, as_of_us=now, told_until_us=Told.by(config, store).until(now))
+            asked = replace(asked, as_of_us=now, told_until_us=LogEnd.by(config, store).until(now))
             records = as_frame(judge(journeys, (self.served,), asked) for journeys in store.buckets())
         return records.sort_values(CUSTOMER, kind="stable", ignore_index=True)
 
-    def _of_panel(self, frame: pd.DataFrame, asked: Asked) -> pd.DataFrame:
+    def _of_panel(self, frame: pd.DataFrame, asked: ScoringOptions) -> pd.DataFrame:
         customers, cutoffs = _customers(frame), _cutoffs(frame, self.names.log.timezone)
         places: list[Ints] = []
 

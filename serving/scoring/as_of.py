@@ -24,16 +24,16 @@ def as_of_us(config: Config, store: Store, as_of: str | datetime | int | None) -
 
 
 @dataclass(frozen=True, eq=False)
-class Told:
+class LogEnd:
     """What says up to when a log tells of the world: the UTC days since 1970 with an event, and `complete_until`."""
 
     days: Ints
     complete_us: int | None
 
     @staticmethod
-    def by(config: Config, store: Store) -> "Told":
+    def by(config: Config, store: Store) -> "LogEnd":
         """Of a store; only its manifest is read."""
-        return Told(days_with_events(store.manifest.tallies), config.log.complete_until_us)
+        return LogEnd(days_with_events(store.manifest.tallies), config.log.complete_until_us)
 
     def until(self, as_of: int) -> int:
         """The end of the newest day with an event, or further on to `complete_until` where that can be believed.

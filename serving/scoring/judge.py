@@ -17,10 +17,9 @@ from features.language.feature import FeatureSet
 from features.panel.build import Panel, Rows, build
 from features.timeline import DAY_US, FOREVER, iso
 from models.grades import is_stale, is_thin, valid_us
-from models.prediction import TINY
 from models.predictor.actions import Actions
-from models.predictor.outcome_distribution import LEVELS, Around
-from models.predictor.predictor import Answer, Said
+from models.predictor.outcome_distribution import LEVELS, PredictionContext
+from models.predictor.predictor import PredictedScore, Predictor
 from models.tasks import is_member
 from serving.contract.record import (
     EXTRAPOLATED,
@@ -32,6 +31,7 @@ from serving.contract.record import (
     THIN_DATA,
     ScoreId,
 )
+from serving.scoring.monotone import monotone
 from serving.scoring.reasons import why
 from serving.scoring.scores import NUMBERS, Head, Judged, Ranked, Scores, Why
 from serving.scoring.served_model import Served
@@ -42,7 +42,7 @@ Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Asked:
+class ScoringOptions:
     """What is asked: as of when, of which state of the log, with reasons or not, and whether later models may answer.
 
     `own_events` says that the request carried events of its own, `told_until_us` up to when the log tells of the world.
@@ -56,7 +56,7 @@ class Asked:
     told_until_us: int = FOREVER
 
 
-def judge(journeys: Journeys, served: Sequence[Served], asked: Asked) -> Scores:
+def judge(journeys: Journeys, served: Sequence[Served], asked: ScoringOptions) -> Scores:
     """Scores of all customers of the journeys, in their order, by every bundle.
 
     Raises:
@@ -82,7 +82,7 @@ def judge(journeys: Journeys, served: Sequence[Served], asked: Asked) -> Scores:
     return Scores(journeys.customers, asked.as_of_us, tuple(judged))
 
 
-def judge_everyone(journeys: Journeys, served: Sequence[Served], asked: Asked) -> Scores:
+def judge_everyone(journeys: Journeys, served: Sequence[Served], asked: ScoringOptions) -> Scores:
     """Scores of those customers of a bucket of whom anything is known at the as-of."""
     seen = journeys.as_of(asked.as_of_us)
     known = np.flatnonzero(known_customers(seen))
@@ -94,7 +94,7 @@ def known_customers(seen: Journeys) -> Mask:
     return np.asarray((np.diff(seen.starts) > 0) | (np.diff(seen.profile.starts) > 0))
 
 
-def judge_panel(customers: Strings, panel: Panel, asking: Panel, served: Served, asked: Asked) -> Scores:
+def judge_panel(customers: Strings, panel: Panel, asking: Panel, served: Served, asked: ScoringOptions) -> Scores:
     """Scores of the rows of a panel of the bundle's features, a customer each, all as of the same instant.
 
     `asking` holds the columns of `served.asking` for the same rows. A panel tells of customers up to its cutoff.
@@ -128,7 +128,7 @@ class _Who:
         return everyone
 
 
-def _check_trained_before(served: Served, asked: Asked) -> None:
+def _check_trained_before(served: Served, asked: ScoringOptions) -> None:
     trained = served.bundle.trained_as_of_us
     if trained > asked.as_of_us and not asked.model_from_the_future:
         raise RequestError(
@@ -138,7 +138,7 @@ def _check_trained_before(served: Served, asked: Asked) -> None:
         )
 
 
-def _who(seen: Journeys, rows: Rows, served: Sequence[Served], asked: Asked) -> list[_Who]:
+def _who(seen: Journeys, rows: Rows, served: Sequence[Served], asked: ScoringOptions) -> list[_Who]:
     """For each bundle whom it asks about; what decides that is computed for all bundles at once."""
     unknown, told = ~known_customers(seen), _told(seen, asked)
     asking = build(seen, rows, _asking(tuple(served)))
@@ -150,7 +150,7 @@ def _whom(served: Served, asking: Panel, unknown: Mask, told: Ints) -> _Who:
     return _Who(np.asarray(is_member(task, asking) & ~unknown), unknown, is_thin(task, asking), told)
 
 
-def _told(seen: Journeys, asked: Asked) -> Ints:
+def _told(seen: Journeys, asked: ScoringOptions) -> Ints:
     """Up to when the log or the customer's own newest event tells of each customer, µs UTC."""
     some, told = np.diff(seen.starts) > 0, np.full(len(seen), asked.told_until_us, np.int64)
     told[some] = np.maximum(seen.time[seen.starts[1:][some] - 1], asked.told_until_us)
@@ -169,7 +169,7 @@ def _only(panel: Panel, member: Mask) -> Panel:
     return replace(panel, rows=panel.rows[member], values=panel.values[member])
 
 
-def _answered(served: Served, panel: Panel, who: _Who, asked: Asked) -> list[Judged]:
+def _answered(served: Served, panel: Panel, who: _Who, asked: ScoringOptions) -> list[Judged]:
     """What the bundle says of its members, by horizon, spread over all customers."""
     answers = served.bundle.answers
     said = monotone(answers, [answer.say(panel.values, panel.features.position, asked.as_of_us) for answer in answers])
@@ -180,39 +180,14 @@ def _answered(served: Served, panel: Panel, who: _Who, asked: Asked) -> list[Jud
     ]
 
 
-def monotone(answers: Sequence[Answer], said: Sequence[Said]) -> list[Said]:
-    """The same, with probabilities that never contradict each other over horizons.
-
-    That something happens is never less likely within a longer horizon, that nothing happens never more likely. Money
-    itself may fall, because it may be sent back.
-    """
-    if len(answers) < 2:
-        return list(said)
-    if answers[0].kind == "cltv":
-        return _monotone_orders(said)
-    accumulate = np.minimum.accumulate if answers[0].outcome == "silence" else np.maximum.accumulate
-    score, low, high = (accumulate(np.stack([getattr(one, name) for one in said])) for name in ("score", "low", "high"))
-    return [
-        replace(one, score=score[i], low=low[i], high=high[i], percentile=answer.percentile(score[i]))
-        for i, (answer, one) in enumerate(zip(answers, said, strict=True))
-    ]
-
-
-def _monotone_orders(said: Sequence[Said]) -> list[Said]:
-    """No order is never more likely within a longer horizon, and orders are never fewer."""
-    told: list[Said] = []
-    for one in said:
-        parts = dict(one.parts)
-        for name, better in (("p_none", np.fmin), ("next_order_days", np.fmin), ("orders", np.fmax)):
-            if told and name in parts and name in told[-1].parts:
-                parts[name] = better(told[-1].parts[name], parts[name])
-        if "order_value" in parts:
-            parts["order_value"] = one.score / np.maximum(parts["orders"], TINY)
-        told.append(replace(one, parts=parts))
-    return told
-
-
-def _judged(served: Served, answer: Answer, spoken: tuple[Said, Said], panel: Panel, who: _Who, asked: Asked) -> Judged:
+def _judged(
+    served: Served,
+    answer: Predictor,
+    spoken: tuple[PredictedScore, PredictedScore],
+    panel: Panel,
+    who: _Who,
+    asked: ScoringOptions,
+) -> Judged:
     said, prior = spoken
     parts = {name: who.scatter(values) for name, values in said.parts.items() if name in DETAILS}
     quantiles = said.quantiles
@@ -231,7 +206,7 @@ def _judged(served: Served, answer: Answer, spoken: tuple[Said, Said], panel: Pa
     )
 
 
-def _acted(served: Served, actions: Actions, who: _Who, asked: Asked) -> Judged:
+def _acted(served: Served, actions: Actions, who: _Who, asked: ScoringOptions) -> Judged:
     """Actions for everybody the task asks about, and for those nobody knows."""
     chosen = actions.say(len(who.member))
     scored = who.member | who.unknown
@@ -243,7 +218,7 @@ def _acted(served: Served, actions: Actions, who: _Who, asked: Asked) -> Judged:
     )
 
 
-def _why(answer: Answer, panel: Panel, who: _Who) -> Why:
+def _why(answer: Predictor, panel: Panel, who: _Who) -> Why:
     reasons = why(answer.rung, panel)
     feature = np.full((len(who.member), reasons.feature.shape[1]), -1, np.int64)
     feature[who.member] = reasons.feature
@@ -252,20 +227,22 @@ def _why(answer: Answer, panel: Panel, who: _Who) -> Why:
     return replace(reasons, feature=feature, raises=raises, value=who.scatter(reasons.value))
 
 
-def prior_of(served: Served, answer: Answer) -> Said:
+def prior_of(served: Served, answer: Predictor) -> PredictedScore:
     """What a customer nobody knows gets, in one row: the average of the base at training."""
     prior: Mapping[str, float] | None = served.bundle.facts.get("prior", {}).get(str(answer.horizon_days))
     if prior is None:
         mean = np.array([np.mean(answer.base) if answer.base else np.nan])
         amounts = answer.amounts
-        low, high = answer.spread.interval(mean) if amounts is None else amounts.say(Around(mean, 0.0 * mean))[:2]
-        return Said(mean, low, high, answer.percentile(mean), mean, {})
+        low, high = (
+            answer.spread.interval(mean) if amounts is None else amounts.say(PredictionContext(mean, 0.0 * mean))[:2]
+        )
+        return PredictedScore(mean, low, high, answer.percentile(mean), mean, {})
     score, low, high, baseline = (np.array([prior[name]]) for name in ("score", "low", "high", "baseline"))
-    return Said(score, low, high, answer.percentile(score), baseline, {})
+    return PredictedScore(score, low, high, answer.percentile(score), baseline, {})
 
 
 @lru_cache(maxsize=1024)
-def _head(served: Served, horizon: int, rung: str, grade: str, asked: Asked) -> Head:
+def _head(served: Served, horizon: int, rung: str, grade: str, asked: ScoringOptions) -> Head:
     task = served.bundle.task
     made_from = ScoreId(task.name, horizon, served.bundle.digest, asked.as_of_us, asked.log_position, asked.own_events)
     return Head(
@@ -280,7 +257,7 @@ def _head(served: Served, horizon: int, rung: str, grade: str, asked: Asked) -> 
     )
 
 
-def _flags(served: Served, answer: Answer | Actions, who: _Who, asked: Asked) -> Mask:
+def _flags(served: Served, answer: Predictor | Actions, who: _Who, asked: ScoringOptions) -> Mask:
     scored = who.member | who.unknown
     raised = {
         NEW_CUSTOMER: who.unknown,

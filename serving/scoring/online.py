@@ -11,8 +11,8 @@ from features.journeys import Journeys
 from features.log import cells
 from features.store.merge import merge
 from features.store.reader import Store
-from serving.scoring.as_of import Told, as_of_us
-from serving.scoring.judge import Asked, judge
+from serving.scoring.as_of import LogEnd, as_of_us
+from serving.scoring.judge import ScoringOptions, judge
 from serving.scoring.scores import Scores
 from serving.scoring.served_model import Served
 
@@ -26,7 +26,7 @@ class Customer:
 
 
 @dataclass(frozen=True)
-class Question:
+class ScoreQuery:
     """What is asked about named customers; the fields are those of a score request."""
 
     tasks: Sequence[str] | None = None
@@ -44,11 +44,11 @@ class Online:
     served: tuple[Served, ...]
 
     @cached_property
-    def told(self) -> Told:
+    def told(self) -> LogEnd:
         """Up to when the log tells of the world."""
-        return Told.by(self.config, self.store)
+        return LogEnd.by(self.config, self.store)
 
-    def scores(self, customers: Sequence[Customer], question: Question) -> Iterator[Scores]:
+    def scores(self, customers: Sequence[Customer], question: ScoreQuery) -> Iterator[Scores]:
         """The scores of each customer, in the order asked.
 
         Raises:
@@ -67,15 +67,17 @@ class Online:
         """Score a known customer and a stranger once, so that no request pays for compiling and mapping."""
         known = next((files.customers[:1] for files in self.store.buckets() if len(files)), ())
         for customer in [*known, "nobody"]:
-            for scores in self.scores([Customer(customer)], Question(model_from_the_future=True)):
+            for scores in self.scores([Customer(customer)], ScoreQuery(model_from_the_future=True)):
                 list(scores.records())
 
-    def _asked(self, question: Question, default: int, customer: Customer, journeys: Journeys) -> Asked:
+    def _asked(self, question: ScoreQuery, default: int, customer: Customer, journeys: Journeys) -> ScoringOptions:
         own, as_of = bool(customer.events), default
         if own and question.as_of is None and self.config.log.complete_until is None:
             as_of = max(default, int(journeys.known.max()))  # as if the events had been ingested
         told = self.told.until(as_of)
-        return Asked(as_of, self.store.log_position, own, question.reasons, question.model_from_the_future, told)
+        return ScoringOptions(
+            as_of, self.store.log_position, own, question.reasons, question.model_from_the_future, told
+        )
 
     def _journeys(self, customer: Customer) -> Journeys:
         try:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from features.journeys import Floats, Ints, Strings
 from features.language.feature import AnyFeature
 from features.timeline import moment
-from models.predictor.actions import Chosen
+from models.predictor.actions import RankedActions
 from models.predictor.predictor import BAND_EDGES, BANDS
 from serving.contract.record import FLAGS
 
@@ -42,7 +42,7 @@ class Ranked:
     """A next_action head's actions and what was chosen among them for each of the n customers."""
 
     actions: tuple[str, ...]
-    chosen: Chosen
+    chosen: RankedActions
 
 
 @dataclass(frozen=True, eq=False)

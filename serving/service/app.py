@@ -19,7 +19,7 @@ from starlette.routing import Route
 
 from features.errors import JourneycastError, StoreError
 from serving.contract.record import ScoreRequest
-from serving.scoring.online import Customer, Online, Question
+from serving.scoring.online import Customer, Online, ScoreQuery
 from serving.service.metrics import Endpoint, Metrics
 from serving.service.openapi import OPENAPI
 
@@ -81,7 +81,7 @@ async def _score(request: Request) -> Response:
 
 def _answer(online: Online, asked: ScoreRequest) -> Callable[[], bytes]:
     customers = [Customer(one.customer_id, one.events) for one in asked.customers]
-    question = Question(asked.tasks, asked.as_of, asked.reasons, asked.model_from_the_future)
+    question = ScoreQuery(asked.tasks, asked.as_of, asked.reasons, asked.model_from_the_future)
 
     def answer() -> bytes:
         return to_json(

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, make_url, text
 
-from models.actor import Hand
+from models.actor import Actor
 from models.ledger import ADDRESS as LEDGER
-from models.promotion import Succession
+from models.promotion import Promotion
 from models.registry.client import ADDRESS as TRACKING
 from tests.support.log_files import opened, run, write
 from tests.support.training_shop import config, crowd
@@ -45,9 +45,11 @@ def test_a_training_tracks_searches_and_promotes_there(
         train(shop, opened(shop), ["churn"], as_of=as_of, trials=2, who="anna", clock=lambda: 1)[0]
         for as_of in ("2024-07-01", "2024-08-20")
     )
-    succession = Succession.open(shop)
+    succession = Promotion.open(shop)
     if not second.promoted:
-        succession.promote("churn", succession.registry.version("churn", 2), Hand("anna", 2), why="a test", evidence={})
-    assert succession.rollback("churn", Hand("anna", 3), why="a test").digest == first.bundle.digest
+        succession.promote(
+            "churn", succession.registry.version("churn", 2), Actor("anna", 2), why="a test", evidence={}
+        )
+    assert succession.rollback("churn", Actor("anna", 3), why="a test").digest == first.bundle.digest
     assert train(shop, opened(shop), ["churn"], as_of="2024-08-20", trials=2, clock=lambda: 4)[0].finished_before
     assert not {file.name for file in shop.workspace_path.iterdir()} & {"mlflow.db", "studies.db", "ledger.db"}

@@ -15,9 +15,9 @@ from serving import batch
 from serving import score as in_python
 from serving.batch import score_base
 from serving.contract.record import FLAGS
-from serving.scoring.as_of import Told
-from serving.scoring.judge import Asked, judge
-from serving.scoring.online import Customer, Online, Question
+from serving.scoring.as_of import LogEnd
+from serving.scoring.judge import ScoringOptions, judge
+from serving.scoring.online import Customer, Online, ScoreQuery
 from serving.scoring.served_model import Served
 from tests.support import bundles
 from tests.support.ingested_shop import EMOJI, base, rows
@@ -83,7 +83,7 @@ def test_features_are_stale_when_a_score_as_old_would_have_expired(horizon: int,
 def stale(of: World, told_days_before: float, customer: str = "anna") -> dict[tuple[str, int], bool]:
     """Which heads raise the flag for a customer, when the log told the last thing some days before the as-of."""
     told = AS_OF - round(told_days_before * DAY_US)
-    records = judge(of.journeys(), SERVED, Asked(AS_OF, 1, told_until_us=told)).records()
+    records = judge(of.journeys(), SERVED, ScoringOptions(AS_OF, 1, told_until_us=told)).records()
     return {
         (record["task"], record["horizon_days"]): "stale_features" in record["flags"]
         for record in records
@@ -149,12 +149,12 @@ def test_the_log_tells_up_to_its_newest_day_and_its_silence_is_vouched_for(
     def us(day: float) -> int:
         return round(day * DAY_US)
 
-    assert Told(DAYS, None if complete is None else us(complete)).until(us(as_of)) == us(until)
+    assert LogEnd(DAYS, None if complete is None else us(complete)).until(us(as_of)) == us(until)
 
 
 def test_a_log_that_tells_nothing_yet_is_stale() -> None:
-    assert is_stale(Told(np.zeros(0, np.int64), None).until(AS_OF), AS_OF, 90)
-    assert is_stale(Told(DAYS, AS_OF).until(99 * DAY_US), 99 * DAY_US, 90)
+    assert is_stale(LogEnd(np.zeros(0, np.int64), None).until(AS_OF), AS_OF, 90)
+    assert is_stale(LogEnd(DAYS, AS_OF).until(99 * DAY_US), 99 * DAY_US, 90)
 
 
 @pytest.fixture(scope="module")
@@ -195,7 +195,7 @@ def test_the_file_http_and_python_say_it_alike(
     written = score_base(config, None, as_of, tmp_path / "scores.parquet")
     frames = in_python.score(config, as_of=as_of), in_python.score(config, customers=[EMOJI], as_of=as_of)
     service = Online(config, online.store, online.served)
-    (asked,) = service.scores([Customer(EMOJI)], Question(as_of=as_of))
+    (asked,) = service.scores([Customer(EMOJI)], ScoreQuery(as_of=as_of))
     said = [flags_of(record) for record in asked.records()]
     in_file = [flags_of(row) for row in pq.read_table(written.path).to_pylist() if row["customer_id"] == EMOJI]
     whole, named = ([flags_of(row) for row in frame.to_dict("records")] for frame in frames)
@@ -210,7 +210,7 @@ def flags_of(record: Any) -> tuple[str, ...]:
 def test_own_events_cure_it_as_ingesting_them_would(online: Online, tmp_path: Path) -> None:
     fresh = {"at": "2025-05-30T12:00:00", "what": "purchase", "money": 9.5, "channel": "web"}
     later = base(tmp_path, [*rows(), {"who": EMOJI, **fresh}])
-    question = Question(as_of="2025-06-01")
+    question = ScoreQuery(as_of="2025-06-01")
     sent = next(online.scores([Customer(EMOJI, [fresh])], question)).records()
     ingested = next(later.scores([Customer(EMOJI)], question)).records()
     old = next(online.scores([Customer(EMOJI, [{**fresh, "at": "2025-05-01T12:00:00"}])], question)).records()

@@ -21,10 +21,10 @@ import journeycast
 from features.config.sections import Config
 from features.errors import BundleError, ConfigError, DatabaseError, JourneycastError, LedgerError
 from models import promotion
-from models.actor import Hand, who
+from models.actor import Actor, who
 from models.databases.sql import Database
 from models.ledger import TABLE, Ledger
-from models.promotion import Succession
+from models.promotion import Promotion
 from models.registry.version import Version
 from models.registry.versions import Registry, Standing
 from tests.support.registered_shop import ASKED, TASK, hand, prepared, promote, register
@@ -49,14 +49,14 @@ class House:
     versions: tuple[Version, ...]
 
     @property
-    def succession(self) -> Succession:
-        return Succession.open(self.config)
+    def succession(self) -> Promotion:
+        return Promotion.open(self.config)
 
     @property
     def standing(self) -> Standing:
         return Registry.open(self.config).standing(TASK)
 
-    def promoted(self, *numbers: int) -> Succession:
+    def promoted(self, *numbers: int) -> Promotion:
         succession = self.succession
         for minute, number in enumerate(numbers):
             promote(succession, self.versions[number - 1], minute)
@@ -163,7 +163,7 @@ def test_a_pruned_version_is_promoted_only_once_it_was_registered_again(house: H
 
 def test_what_a_person_writes_can_be_written_down_and_shows_no_password(house: House) -> None:
     why = "from postgresql://me:hunter2@db/shop \udc80 [bold]"
-    entry = house.succession.promote(TASK, house.versions[0], Hand("\udcff", 1), why=why, evidence={})
+    entry = house.succession.promote(TASK, house.versions[0], Actor("\udcff", 1), why=why, evidence={})
     assert (entry.who, entry.why) == ("?", "from postgresql://…@db/shop ? [bold]")
 
 
@@ -313,13 +313,13 @@ def test_nothing_moves_by_a_ledger_that_was_changed(house: House, statement: str
     assert house.standing.champion == 2
 
 
-def attempts(house: House, succession: Succession) -> list[Callable[[], object]]:
+def attempts(house: House, succession: Promotion) -> list[Callable[[], object]]:
     return [
         lambda: succession.history(TASK),
         lambda: succession.rollback(TASK, hand(), why=""),
         lambda: promote(succession, house.versions[2]),
         lambda: succession.register(TASK, house.versions[2], hand(), why="", evidence={}),
-        lambda: Succession.open(house.config),
+        lambda: Promotion.open(house.config),
     ]
 
 
@@ -329,10 +329,10 @@ def test_a_second_ledger_for_the_same_models_is_refused(house: House, monkeypatc
     with pytest.raises(
         LedgerError, match=r"found only 0 in .*another\.db; .*or name the right one in JOURNEYCAST_LEDG"
     ):
-        Succession.open(house.config)
+        Promotion.open(house.config)
 
 
-def kill_at(house: House, module: Any, name: str, work: Callable[[Succession], object]) -> None:
+def kill_at(house: House, module: Any, name: str, work: Callable[[Promotion], object]) -> None:
     """Do the work in a child that is killed right after that call."""
 
     def work_and_die() -> None:
@@ -365,14 +365,14 @@ def lone(tmp_path: Path, tracking_database: Path) -> House:
 
 
 def test_a_promotion_killed_between_alias_and_ledger_is_undone_and_can_be_run_again(lone: House) -> None:
-    def third(succession: Succession) -> None:
+    def third(succession: Promotion) -> None:
         promote(succession, succession.registry.version(TASK, 3))
 
     kill_at(lone, Registry, "set_champion", third)
     assert ended(forked(lambda: expect(lone, standing=3, settled=2))) == 0
     kill_at(lone, Registry, "set_champion", lambda succession: succession.rollback(TASK, hand(), why=""))
     assert ended(forked(lambda: expect(lone, standing=1, settled=2))) == 0
-    kill_at(lone, Succession, "_settle_if_possible", third)
+    kill_at(lone, Promotion, "_settle_if_possible", third)
     assert ended(forked(lambda: expect(lone, standing=3, settled=3))) == 0
 
 

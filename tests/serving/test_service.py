@@ -23,7 +23,7 @@ from features.config.load import load
 from features.errors import BundleError, ConfigError
 from features.system.files import write_text
 from models.registry.versions import Registry
-from serving.batch import Run, score_base
+from serving.batch import BatchRun, score_base
 from serving.contract.record import FailureResponse, ModelsResponse, ScoreRecord, ScoreResponse, read_score_id
 from serving.score import score
 from serving.scoring.champions import champions
@@ -93,7 +93,7 @@ def refused(response: httpx.Response) -> tuple[int, str]:
 
 
 def test_a_known_customer_gets_to_the_bit_what_the_file_says(client: Client, online: Online, tmp_path: Path) -> None:
-    file = Run(online.store, online.served, asked(online), tmp_path).publish(tmp_path / "scores.parquet").path
+    file = BatchRun(online.store, online.served, asked(online), tmp_path).publish(tmp_path / "scores.parquet").path
     rows = [without_silence(row) for row in pq.read_table(file).to_pylist()]
     names = list(dict.fromkeys(row["customer_id"] for row in rows))
     answered = ScoreResponse.model_validate_json(ask(client, *names).content)

@@ -18,10 +18,10 @@ from models.ladder.rules import Binned, Scaled
 from models.ladder.trees import Probability
 from models.predictor.actions import Actions
 from models.predictor.adjusted import Adjusted
-from models.predictor.intervals import Spread
+from models.predictor.intervals import PredictionInterval
 from models.predictor.level import Level
-from models.predictor.outcome_distribution import Amounts
-from models.predictor.predictor import Answer, Quiet
+from models.predictor.outcome_distribution import OutcomeDistribution
+from models.predictor.predictor import NoPurchase, Predictor
 from tests.support.strategies import START
 
 PURCHASES = Stream(("purchase",))
@@ -40,8 +40,8 @@ FEATURES = FeatureSet(
         Feature("attribute_is", column="plan", level="paid"),
     )
 )
-PROBABILITY = Spread((0.5,), (-0.1, -0.05), (0.05, 0.1))
-MONEY = Amounts(
+PROBABILITY = PredictionInterval((0.5,), (-0.1, -0.05), (0.05, 0.1))
+MONEY = OutcomeDistribution(
     (10.0,), ((-0.5, 0.0, 0.0), (0.0, 0.0, 0.0)), ((0.0, 0.8, 4.0), (0.25, 0.9, 2.0)), (), ((0.0, 0.5, 1.0),), 1.0
 )
 LOW, HIGH = tuple(np.linspace(0.1, 0.9, 101).tolist()), tuple(np.linspace(0.0, 80.0, 101).tolist())
@@ -83,10 +83,10 @@ def value(horizon: int = 90, **facts: Any) -> Bundle:
     task = task_config(name="value", kind="cltv", event="purchase", horizon_days=horizon)
     history = History(COUNT.name, RECENCY.name, (COUNT.name,), ("purchase_value_sum_365d",), 12.0, horizon)
     rung = Hurdle(trees(5), trees(6, "poisson"), history)
-    quiet = Quiet(
+    quiet = NoPurchase(
         Binned(RECENCY.name, (30.0, 90.0), (0.2, 0.4, 0.6, 0.9)), Adjusted(level=Level(START, 7.0, (0.1,), (0.2,)))
     )
-    answer = Answer(
+    answer = Predictor(
         horizon,
         horizon,
         "cltv",
@@ -104,8 +104,8 @@ def value(horizon: int = 90, **facts: Any) -> Bundle:
     return Bundle(task, FEATURES, (answer,), None, known_facts(facts))
 
 
-def probability(rung: Trees, horizon: int, kind: str, outcome: str, rule: Binned) -> Answer:
-    return Answer(horizon, horizon, kind, outcome, Probability(rung), rule, PROBABILITY, LOW, "A")
+def probability(rung: Trees, horizon: int, kind: str, outcome: str, rule: Binned) -> Predictor:
+    return Predictor(horizon, horizon, kind, outcome, Probability(rung), rule, PROBABILITY, LOW, "A")
 
 
 def task_config(**keys: Any) -> TaskConfig:

@@ -17,13 +17,13 @@ from features.language.feature import FeatureSet
 from features.timeline import DAY_US, instant, iso
 from models.bundle import Bundle, load, save
 from models.ladder.average import Average
-from models.ladder.logistic import Linear, Scale
+from models.ladder.logistic import Logistic, Scale
 from models.ladder.rules import Binned, Scaled
 from models.ladder.rung import Rung
 from models.predictor.adjusted import Adjusted
 from models.predictor.calibrators import Beta
 from models.predictor.level import Level
-from models.predictor.predictor import Answer, Quiet
+from models.predictor.predictor import NoPurchase, Predictor
 from serving.frames.frames import Frames
 from serving.scoring.served_model import Served
 from tests.models.btyd.test_expectations import FEATURES, HURDLE, LOGISTIC, NAMES, ORDERS, PROBABLE, VALUE
@@ -37,7 +37,7 @@ NAMES_OF_LOG = Config.model_validate({"folder": Path(), "log": {"value": "value"
 RULE = Binned(NAMES[3], (30.0, 90.0), (0.2, 0.4, 0.6, 0.9))
 COLUMNS = (NAMES[3], NAMES[5], NAMES[6])
 SCALE = Scale(np.array([3.5, 1.5, 5.0]), np.array([1.0, 0.75, 0.5]))
-LINEAR = Linear(COLUMNS, SCALE, (0,), np.array([-0.5, 0.75, 0.125, 0.25]), -0.5)
+LINEAR = Logistic(COLUMNS, SCALE, (0,), np.array([-0.5, 0.75, 0.125, 0.25]), -0.5)
 LEVEL = Level(AS_OF - 30 * DAY_US, 7.0, (0.1, 0.3), (0.2, 0.3))
 
 
@@ -45,7 +45,7 @@ def made() -> dict[str, Bundle]:
     """By kind of task, a bundle as this version writes it."""
     event = {"event": "purchase", "horizon_days": 90}
     money = Average((HURDLE, VALUE, ORDERS), odds=False)
-    quiet = Quiet(Average((LOGISTIC, PROBABLE), odds=True), Adjusted(level=LEVEL))
+    quiet = NoPurchase(Average((LOGISTIC, PROBABLE), odds=True), Adjusted(level=LEVEL))
     value = replace(answer("cltv", "event", money, Scaled(NAMES[4], 0.5)), base=HIGH, amounts=MONEY, quiet=quiet)
     churn = answer("churn", "silence", Average((LOGISTIC, PROBABLE), odds=True), RULE)
     adjusted = Adjusted(Beta(0.9, 1.1, 0.05), LEVEL)
@@ -59,11 +59,11 @@ def made() -> dict[str, Bundle]:
     }
 
 
-def answer(kind: str, outcome: str, rung: Rung, baseline: Rung) -> Answer:
-    return Answer(90, 90, kind, outcome, rung, baseline, PROBABILITY, LOW, "B")
+def answer(kind: str, outcome: str, rung: Rung, baseline: Rung) -> Predictor:
+    return Predictor(90, 90, kind, outcome, rung, baseline, PROBABILITY, LOW, "B")
 
 
-def bundle(task: Mapping[str, Any], *answers: Answer, features: FeatureSet = FEATURES) -> Bundle:
+def bundle(task: Mapping[str, Any], *answers: Predictor, features: FeatureSet = FEATURES) -> Bundle:
     return Bundle(TaskConfig.model_validate(task), features, answers, None, facts())
 
 

@@ -12,7 +12,7 @@ from features.ingest import build
 from features.store.reader import Store
 from features.timeline import instant
 from models.bundle import load, save
-from serving.scoring.judge import Asked
+from serving.scoring.judge import ScoringOptions
 from serving.scoring.online import Online
 from serving.scoring.served_model import Served
 from tests.support import bundles, log_files
@@ -59,8 +59,8 @@ def configuration(folder: Path, **keys: Any) -> Config:
     return config.model_copy(update={"tasks": {bundle.task.name: bundle.task for bundle in BUNDLES}})
 
 
-def asked(online: Online, **keys: Any) -> Asked:
-    return replace(Asked(instant(AS_OF), online.store.log_position), **keys)
+def asked(online: Online, **keys: Any) -> ScoringOptions:
+    return replace(ScoringOptions(instant(AS_OF), online.store.log_position), **keys)
 
 
 def without_silence(row: dict[str, Any]) -> dict[str, Any]:

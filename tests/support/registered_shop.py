@@ -6,9 +6,9 @@ from pathlib import Path
 from features.config.load import parse
 from features.config.sections import Config
 from features.timeline import instant
-from models.actor import Hand
+from models.actor import Actor
 from models.bundle import save
-from models.promotion import Succession
+from models.promotion import Promotion
 from models.registry.version import Version
 from models.registry.versions import Registry
 from tests.support.bundles import offer
@@ -44,9 +44,9 @@ def register(config: Config, registry: Registry, seed: int) -> Version:
         return registry.register(TASK, run, folder, folder.name)
 
 
-def hand(minute: int = 0, who: str = "anna") -> Hand:
-    return Hand(who, instant("2025-02-20T13:20") + minute * 60_000_000)
+def hand(minute: int = 0, who: str = "anna") -> Actor:
+    return Actor(who, instant("2025-02-20T13:20") + minute * 60_000_000)
 
 
-def promote(succession: Succession, version: Version, minute: int = 0) -> None:
+def promote(succession: Promotion, version: Version, minute: int = 0) -> None:
     succession.promote(TASK, version, hand(minute), why="it is better", evidence={"auroc": 0.75})

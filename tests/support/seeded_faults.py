@@ -28,7 +28,7 @@ from features.timeline import DAY_US, days
 from models.tasks import population
 from training.audit.case import Case
 from training.dataset import examples, split
-from training.dataset.examples import Asked, Examples
+from training.dataset.examples import Examples, PanelRequest
 from training.dataset.labels import Labels, labels
 from training.run import prepare
 
@@ -94,7 +94,7 @@ def case(config: Config, name: str = "") -> Case:
     setting, _ = prepare(config, store, as_of=None, trials=0, progress=lambda _: None)
     task = config.task(name or next(iter(config.tasks)))
     cutoffs = split.split(task.horizons_days[0], setting.first, setting.end)
-    asked = Asked(task, cutoffs.fitted_days, setting.features, setting.end, config.train.max_rows)
+    asked = PanelRequest(task, cutoffs.fitted_days, setting.features, setting.end, config.train.max_rows)
     rows = examples.examples(setting.parts, asked, cutoffs.cutoffs)
     base = examples.base_values(setting.parts, task, setting.features, setting.as_of, config.train.max_rows)
     return Case(task, setting.parts, setting.features, rows, cutoffs, base, setting.as_of, setting.end)

@@ -17,7 +17,7 @@ import pytest
 
 from features.config.sections import Config
 from features.errors import JourneycastError
-from models.promotion import Succession
+from models.promotion import Promotion
 from models.registry.client import ADDRESS
 from models.registry.versions import Registry
 from tests.conftest import ROOT
@@ -55,7 +55,7 @@ def served(tmp_path_factory: pytest.TempPathFactory, tracking_database: Path) ->
 def states(served: Served) -> tuple[int | None, int]:
     """Who serves by the alias, and by the ledger, which is read without settling anything."""
     registry = Registry.open(served.config)
-    succession = Succession.open(served.config, ())
+    succession = Promotion.open(served.config, ())
     return registry.standing(TASK).champion, succession.served(TASK)[0].version
 
 
@@ -90,7 +90,7 @@ def test_a_promotion_is_done_or_not_whenever_the_server_falls_ill(
         toll.hold("\n" not in said and len(said) < 600, f"{where}: it said {said!r}")
         toll.hold(bool(said) or after > 2, f"{where}: it did not fail")
         if illness in {"answer lost", "wrong data"}:  # nobody could know whether the alias moved, until now
-            Succession.open(served.config)
+            Promotion.open(served.config)
         toll.hold(states(served) in ({(1, 1)} if said else {(2, 2)}), f"{where}: {states(served)}; it said {said!r}")
     toll.settle(at_least=requests // EVERY)
 

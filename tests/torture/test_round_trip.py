@@ -15,7 +15,7 @@ import pytest
 from features.errors import BundleError
 from features.journeys import Floats
 from models.bundle import Bundle, load, save
-from models.ladder.logistic import Linear, Scale
+from models.ladder.logistic import Logistic, Scale
 from models.ladder.rules import Scaled
 from models.ladder.rung import Rung
 from models.predictor.adjusted import Adjusted
@@ -27,7 +27,7 @@ from tests.torture.support.sizes import Toll, size
 ROWS = size(seconds=2_000, ci=20_000, full=100_000)
 ROOT = Path(__file__).parents[2]
 WIDER = Scale(np.array([*SCALE.centre, 3.0, 0.4, 1.0, 0.4]), np.array([*SCALE.spread, 1.0, 0.2, 0.5, 0.2]))
-STARTED = Linear(COLUMNS, WIDER, (0,), np.linspace(-0.5, 0.75, 8), -0.5, PROBABLE)
+STARTED = Logistic(COLUMNS, WIDER, (0,), np.linspace(-0.5, 0.75, 8), -0.5, PROBABLE)
 OTHERS: tuple[Rung, ...] = (LINEAR, STARTED, RULE, Scaled(NAMES[4], 0.5))
 CALIBRATOR = VennAbers((0.1, 0.4, 0.6, 0.8), (0.05, 0.3, 0.5, 0.7), (0.1, 0.4, 0.6, 0.9))
 FRESH = """

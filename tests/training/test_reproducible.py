@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.ladder.lightgbm import Grower, Growth, sample
+from models.ladder.lightgbm import TreeParameters, TreeTrainer, sample
 from tests.support.log_files import run, write
 from tests.support.training_shop import config, crowd
 from tests.torture.support.sizes import size
@@ -28,7 +28,7 @@ from training.run import prepare, train_task
 
 folder, workspace, threads, cut, tasks = json.loads(sys.argv[1])
 shop = config(Path(folder), threads=threads).model_copy(update={"name": workspace})
-real = lightgbm.Grower.count_trees
+real = lightgbm.TreeTrainer.count_trees
 
 def counted(self, *args, **keys):
     global cut
@@ -37,7 +37,7 @@ def counted(self, *args, **keys):
         os.kill(os.getpid(), signal.SIGKILL)
     return real(self, *args, **keys)
 
-lightgbm.Grower.count_trees = counted
+lightgbm.TreeTrainer.count_trees = counted
 setting, facts = prepare(shop, opened(shop), as_of=None, trials=%d, progress=lambda _: None)
 made = [train_task(setting, shop.task(name), facts)[0] for name in tasks]
 print(json.dumps([save(bundle, Path(folder) / workspace).name for bundle in made]))
@@ -72,9 +72,9 @@ def test_one_thread_and_two_grow_the_same_trees_and_tell_the_same_loss(objective
     outcome = (dice.random(6000) < 1 / (1 + np.exp(-values[:, 0]))).astype(float)
     earlier = sample(values[:3000], outcome[:3000])
     later = sample(values[3000:], outcome[3000:], like=earlier)
-    one, two = (Grower(objective, 1, threads) for threads in (1, 2))
-    assert one.count_trees(earlier, later, Growth()) == two.count_trees(earlier, later, Growth())
-    assert one.grow(earlier, Growth(), 40).text == two.grow(earlier, Growth(), 40).text
+    one, two = (TreeTrainer(objective, 1, threads) for threads in (1, 2))
+    assert one.count_trees(earlier, later, TreeParameters()) == two.count_trees(earlier, later, TreeParameters())
+    assert one.grow(earlier, TreeParameters(), 40).text == two.grow(earlier, TreeParameters(), 40).text
 
 
 @pytest.mark.slow

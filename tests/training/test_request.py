@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from models.ladder.lightgbm import Growth
+from models.ladder.lightgbm import TreeParameters
 from tests.support.log_files import event, opened, run, write
 from tests.support.training_shop import config
-from training.context import Setting
+from training.context import TrainingContext
 from training.dataset.split import split
 from training.request import SOURCES, code_version, origin, source_digest, study_name
 from training.run import prepare
@@ -18,7 +18,7 @@ CHURN = "churn"
 
 
 @pytest.fixture(scope="module")
-def setting(tmp_path_factory: pytest.TempPathFactory) -> Setting:
+def setting(tmp_path_factory: pytest.TempPathFactory) -> TrainingContext:
     shop = config(tmp_path_factory.mktemp("shop"))
     write(
         shop.folder / "log" / "rows.jsonl",
@@ -28,47 +28,51 @@ def setting(tmp_path_factory: pytest.TempPathFactory) -> Setting:
     return prepare(shop, opened(shop), as_of=None, trials=2, progress=lambda _: None)[0]
 
 
-def with_train(setting: Setting, **keys: object) -> Setting:
+def with_train(setting: TrainingContext, **keys: object) -> TrainingContext:
     train = setting.config.train.model_copy(update=keys)
     return replace(setting, config=setting.config.model_copy(update={"train": train}))
 
 
-CHANGES: dict[str, Callable[[Setting], Setting]] = {
+CHANGES: dict[str, Callable[[TrainingContext], TrainingContext]] = {
     "data": lambda one: replace(one, data="other"),
     "instant": lambda one: replace(one, as_of=one.as_of + 1),
     "seed": lambda one: replace(one, config=one.config.model_copy(update={"seed": 8})),
     "trials": lambda one: replace(one, budget=replace(one.budget, trials=3)),
     "minutes": lambda one: replace(one, budget=replace(one.budget, minutes=1.0)),
-    "champion": lambda one: replace(one, champions={(CHURN, 30): Growth()}),
+    "champion": lambda one: replace(one, champions={(CHURN, 30): TreeParameters()}),
     "rows": lambda one: with_train(one, max_rows=7),
 }
-NO_CHANGES: dict[str, Callable[[Setting], Setting]] = {
+NO_CHANGES: dict[str, Callable[[TrainingContext], TrainingContext]] = {
     "threads": lambda one: with_train(one, threads=9),
-    "another task's champion": lambda one: replace(one, champions={("value", 30): Growth()}),
+    "another task's champion": lambda one: replace(one, champions={("value", 30): TreeParameters()}),
     "workspace": lambda one: replace(one, config=one.config.model_copy(update={"workspace": "else"})),
     "telling": lambda one: replace(one, tell=print),
 }
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
-def test_what_decides_a_bundle_changes_its_origin(setting: Setting, change: Callable[[Setting], Setting]) -> None:
+def test_what_decides_a_bundle_changes_its_origin(
+    setting: TrainingContext, change: Callable[[TrainingContext], TrainingContext]
+) -> None:
     task = setting.config.task(CHURN)
     assert origin(change(setting), task) != origin(setting, task)
 
 
 @pytest.mark.parametrize("change", NO_CHANGES.values(), ids=NO_CHANGES)
-def test_what_decides_nothing_does_not(setting: Setting, change: Callable[[Setting], Setting]) -> None:
+def test_what_decides_nothing_does_not(
+    setting: TrainingContext, change: Callable[[TrainingContext], TrainingContext]
+) -> None:
     task = setting.config.task(CHURN)
     assert origin(change(setting), task) == origin(setting, task)
 
 
-def test_each_question_has_its_origin(setting: Setting) -> None:
+def test_each_question_has_its_origin(setting: TrainingContext) -> None:
     task = setting.config.task(CHURN)
     longer = task.model_copy(update={"active_days": 30})
     assert len({origin(setting, one) for one in (*setting.config.tasks.values(), longer)}) == 5
 
 
-def test_a_study_is_named_to_be_read_and_each_horizon_has_its_own(setting: Setting) -> None:
+def test_a_study_is_named_to_be_read_and_each_horizon_has_its_own(setting: TrainingContext) -> None:
     task = setting.config.task("buys")
     names = [study_name(setting, task, split(days, setting.first, setting.end)) for days in (7, 30)]
     assert names[0].startswith("shop.buys.7d.")

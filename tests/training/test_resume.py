@@ -6,15 +6,15 @@ from typing import Any
 import pytest
 
 from features.config.sections import Config
-from models.actor import Hand
-from models.promotion import Succession
+from models.actor import Actor
+from models.promotion import Promotion
 from models.registry.removal import past_runs
 from tests.support.log_files import opened, run, write
 from tests.support.training_shop import config, crowd
 from training.compare.comparison import compare
 from training.run import Outcome, train
 
-ANNA = Hand("anna", 5)
+ANNA = Actor("anna", 5)
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def trained(shop: Config, as_of: str, **options: Any) -> Outcome:
 
 
 def moves(shop: Config) -> list[tuple[str, int]]:
-    return [(entry.what, entry.version) for entry in Succession.open(shop).history("churn")]
+    return [(entry.what, entry.version) for entry in Promotion.open(shop).history("churn")]
 
 
 def test_a_finished_training_is_not_done_again(shop: Config) -> None:
@@ -39,7 +39,7 @@ def test_a_finished_training_is_not_done_again(shop: Config) -> None:
     assert (first.finished_before, again.finished_before) == (False, True)
     assert (again.version, again.bundle.digest) == (first.version, first.bundle.digest)
     assert again.verdict.serves_already
-    parents = [one for one in past_runs(Succession.open(shop).registry) if one.parent is None]
+    parents = [one for one in past_runs(Promotion.open(shop).registry) if one.parent is None]
     assert len(parents) == 1
     assert moves(shop) == [("registered", 1), ("promoted", 1)]
 
@@ -55,14 +55,14 @@ def test_what_was_trained_without_promotion_is_promoted_by_the_same_request_with
     again = trained(shop, "2024-05-15")
     assert (first.promoted, again.promoted, again.finished_before) == (False, True, True)
     assert moves(shop) == [("registered", 1), ("promoted", 1)]
-    entry = Succession.open(shop).history("churn")[-1]
+    entry = Promotion.open(shop).history("churn")[-1]
     assert entry.evidence["gate"] == first.verdict.record()
 
 
 def test_what_somebody_rolled_back_is_not_promoted_again_by_training(shop: Config) -> None:
     trained(shop, "2024-05-01")
     newer = trained(shop, "2024-05-29", promote=False)
-    succession = Succession.open(shop)
+    succession = Promotion.open(shop)
     succession.promote(
         "churn", succession.registry.version("churn", newer.version), ANNA, why="looks good", evidence={}
     )
@@ -81,7 +81,7 @@ def test_what_is_judged_again_is_compared_as_the_ledger_says(shop: Config) -> No
     trained(shop, "2024-05-01")
     waiting = trained(shop, "2024-05-29", promote=False)
     newer = trained(shop, "2024-05-30", promote=False)
-    succession = Succession.open(shop)
+    succession = Promotion.open(shop)
     succession.promote(
         "churn", succession.registry.version("churn", newer.version), ANNA, why="looks good", evidence={}
     )

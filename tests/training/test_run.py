@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from models.bundle import Bundle, save
-from models.ladder.lightgbm import Growth
-from models.promotion import Succession
+from models.ladder.lightgbm import TreeParameters
+from models.promotion import Promotion
 from tests.support.log_files import Row, event, opened, run, write
 from tests.support.training_shop import bundles, config, crowd
 from training.run import prepare, train, train_task
@@ -148,8 +148,8 @@ def test_a_later_training_begins_with_how_the_champion_grew_and_the_same_one_doe
     write(tmp_path / "log" / "rows.jsonl", crowd(200, 300))
     run(shop)
     (first,) = train(shop, opened(shop), ["value"], as_of="2024-08-15", trials=3, clock=lambda: 0)
-    grown = {("value", 30): Growth(**first.bundle.facts["growth"]["30"])}
-    succession = Succession.open(shop)
+    grown = {("value", 30): TreeParameters(**first.bundle.facts["growth"]["30"])}
+    succession = Promotion.open(shop)
     for as_of, wanted in (("2024-10-01", grown), ("2024-08-15", {})):
         setting, _ = prepare(shop, opened(shop), as_of=as_of, trials=3, progress=lambda _: None)
         assert grown_before(succession, setting.as_of, [shop.task("value")]) == wanted

@@ -20,7 +20,7 @@ from training.request import study_name
 from training.run import prepare, train_task
 from training.tuning.budget import ADDRESS, Place
 from training.tuning.cleanup import drop_study
-from training.tuning.sampler import Turns
+from training.tuning.sampler import SeededTPE
 from training.tuning.storage import opened as study_at
 from training.worker import work
 
@@ -102,7 +102,7 @@ def test_four_workers_share_one_study_on_postgres_and_one_is_killed(
     where = Place(postgres_url, churn_study(shop))
     try:
         workers = [worker(tmp_path) for _ in range(WORKERS)]
-        with study_at(where, Turns([], 1, shared=True)) as study:
+        with study_at(where, SeededTPE([], 1, shared=True)) as study:
             while not study.get_trials(deepcopy=False, states=[TrialState.COMPLETE]):
                 assert any(process.poll() is None for process in workers), "the workers met in another study"
                 time.sleep(0.05)
@@ -131,5 +131,5 @@ def worker(folder: Path) -> subprocess.Popen[str]:
 
 
 def states(where: Place) -> list[str]:
-    with study_at(where, Turns([], 1, shared=True)) as study:
+    with study_at(where, SeededTPE([], 1, shared=True)) as study:
         return [trial.state.name for trial in study.trials]

@@ -18,7 +18,7 @@ Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
-class Occurrences:
+class OccurrencesAt:
     """What customers had done at each instant; matrices of shape (n_occurrences, n_instants), occurrences by owner.
 
     `first` is the first visible row (`FOREVER` where none is), `value` the sum of the visible values.
@@ -92,7 +92,7 @@ def occurrences(
     hindsight: bool = False,
     bounds: tuple[Bound, ...] = (),
     amount: str | None = None,
-) -> Occurrences:
+) -> OccurrencesAt:
     """Those of the named events (all when none is named) as they were visible at the instants.
 
     With an `amount` each row is one by itself, at its own time, and its `value` is that column.
@@ -107,10 +107,10 @@ def occurrences(
     starts = np.flatnonzero(new)
     if not len(rows):
         nothing = np.zeros((0, len(instants)))
-        return Occurrences(len(journeys), owner, instants, nothing.astype(np.int64), nothing)
+        return OccurrencesAt(len(journeys), owner, instants, nothing.astype(np.int64), nothing)
     first = np.minimum.reduceat(np.where(seen, time[:, None], FOREVER), starts, axis=0)
     total = np.add.reduceat(np.where(seen, np.nan_to_num(value, nan=0.0)[:, None], 0.0), starts, axis=0)
-    return Occurrences(len(journeys), owner[starts], instants, first, total)
+    return OccurrencesAt(len(journeys), owner[starts], instants, first, total)
 
 
 def matching(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from models.ledger import Entry
-from models.promotion import Succession
+from models.promotion import Promotion
 from models.registry.past_runs import finished_training, read_files
 from training.compare.figures import Row, rows
 from training.compare.sides import Side, sides
@@ -23,7 +23,7 @@ METHODS = {
 
 
 @dataclass(frozen=True)
-class Held:
+class RecordedCondition:
     """A condition of the gate as it was recorded: `told` in a sentence, by `figures`; `parts` are those by horizon and
     segment, under dotted names.
     """
@@ -48,7 +48,7 @@ class Gate:
     reason: str
     how: str
     on_common_rows: bool
-    conditions: tuple[Held, ...]
+    conditions: tuple[RecordedCondition, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +70,7 @@ class Comparison:
         return next((side.run.tags.get("kind", "") for side in self.sides if side.run), "")
 
 
-def compare(succession: Succession, task_name: str) -> Comparison:
+def compare(succession: Promotion, task_name: str) -> Comparison:
     """What MLflow and the ledger hold of champion and challenger; JourneycastError before the first training."""
     history = succession.history(task_name)
     found = sides(succession, task_name, history)
@@ -87,7 +87,7 @@ def compare(succession: Succession, task_name: str) -> Comparison:
     )
 
 
-def _gate(succession: Succession, task_name: str, found: Sequence[Side]) -> Gate | None:
+def _gate(succession: Promotion, task_name: str, found: Sequence[Side]) -> Gate | None:
     """The judgement of what wants to serve or was refused; of two that served, of the newer one."""
     served = {"champion", "served before"}
     for side in sorted(found, key=lambda side: (side.role in served, -side.version.version)):
@@ -97,13 +97,13 @@ def _gate(succession: Succession, task_name: str, found: Sequence[Side]) -> Gate
     return None
 
 
-def _judged_in(succession: Succession, task_name: str, side: Side) -> tuple[str, ...]:
+def _judged_in(succession: Promotion, task_name: str, side: Side) -> tuple[str, ...]:
     """The runs that judged a version, the last first: a training that made it again, and the one that registered it."""
     again = finished_training(succession.registry, task_name, bundle_digest=side.version.digest)
     return (*([] if again is None else [again.id]), side.version.run_id)
 
 
-def _recorded(succession: Succession, run_id: str) -> Mapping[str, Any]:
+def _recorded(succession: Promotion, run_id: str) -> Mapping[str, Any]:
     """What the gate left in a run; nothing where that is spoiled, or says only that the champion was made again."""
     for data in read_files(succession.registry, run_id, RECORD).values():
         with suppress(ValueError):
@@ -126,9 +126,9 @@ def _read(side: Side, run_id: str, record: Mapping[str, Any]) -> Gate:
     )
 
 
-def _held(one: Mapping[str, Any]) -> Held:
+def _held(one: Mapping[str, Any]) -> RecordedCondition:
     found = {name: value for name, value in flat(one.get("figures") or {}).items() if value not in (None, [], "")}
-    return Held(
+    return RecordedCondition(
         name=str(one.get("name", "")).replace("_", " "),
         passed=bool(one.get("passed")),
         told=str(one.get("told", "")),

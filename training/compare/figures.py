@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from models.registry.past_runs import Record
+from models.registry.past_runs import PastRun
 from training.compare.figure_kinds import KINDS, KNOWN, MAIN, Kind
 
 MISSING = "–"
@@ -66,7 +66,7 @@ class Row:
         return len(models) == 2 and self.kind.best != "none" and all(one is not None and one.whole for one in models)
 
 
-def rows(sides: Sequence[Record | None]) -> tuple[Row, ...]:
+def rows(sides: Sequence[PastRun | None]) -> tuple[Row, ...]:
     """Every figure that any of the runs holds, by horizon, those that tell most first.
 
     One is better than the other only where both were tested in one period: seasons are better and worse, too.
@@ -99,7 +99,7 @@ def shown(value: float | None) -> str:
     return f"{value:{'.2g' if 0 < size < 0.01 else form}}"
 
 
-def _endings(sides: Sequence[Record | None]) -> list[dict[int | None, str]]:
+def _endings(sides: Sequence[PastRun | None]) -> list[dict[int | None, str]]:
     """For each side its horizons in days (None: not told) with the end that their metrics' names have."""
     found = [_horizons(side) for side in sides]
     alone = [next(iter(one)) for one in found if len(one) == 1]
@@ -109,7 +109,7 @@ def _endings(sides: Sequence[Record | None]) -> list[dict[int | None, str]]:
     return found
 
 
-def _horizons(side: Record | None) -> dict[int | None, str]:
+def _horizons(side: PastRun | None) -> dict[int | None, str]:
     if side is None:
         return {}
     endings = {match[0] for name in side.params if (match := re.search(r"(?<=^rung)_\d+d$", name))}
@@ -119,7 +119,7 @@ def _horizons(side: Record | None) -> dict[int | None, str]:
     return {int(told) if told.isdecimal() else None: ""}
 
 
-def _keys(sides: Sequence[Record | None], ends: Sequence[str | None]) -> list[str]:
+def _keys(sides: Sequence[PastRun | None], ends: Sequence[str | None]) -> list[str]:
     """The keys of all figures of one horizon: known ones in their order, then the others as they were logged."""
     found = [
         key
@@ -137,18 +137,18 @@ def _keys_of(metrics: Mapping[str, float], end: str) -> Iterable[str]:
             yield match[1]
 
 
-def _pair(side: Record | None, key: str, end: str | None) -> Pair:
+def _pair(side: PastRun | None, key: str, end: str | None) -> Pair:
     if side is None or end is None:
         return Pair(None, None)
     return Pair(_figure(side, f"test_{key}{end}"), _figure(side, f"baseline_{key}{end}"))
 
 
-def _figure(side: Record, metric: str) -> Figure | None:
+def _figure(side: PastRun, metric: str) -> Figure | None:
     value, low, high = (side.metrics.get(f"{metric}{end}") for end in ("", "_low", "_high"))
     return None if value is None else Figure(side.id, metric, value, low, high)
 
 
-def _in_one_period(sides: Sequence[Record | None], ends: Sequence[str | None]) -> bool:
+def _in_one_period(sides: Sequence[PastRun | None], ends: Sequence[str | None]) -> bool:
     tests = {
         side.params.get(f"split.test{end}") for side, end in zip(sides, ends, strict=True) if side and end is not None
     }

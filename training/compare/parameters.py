@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from models.registry.past_runs import Record
+from models.registry.past_runs import PastRun
 from training.compare.sides import Side
 
 FIRST = ("as_of", "rung", "grade", "rows.", "split.test", "features", "code_version", "seed")
@@ -37,7 +37,7 @@ def facts(sides: Sequence[Side]) -> tuple[Fact, ...]:
     )
 
 
-def _fact(name: str, runs: Sequence[Record | None]) -> Fact:
+def _fact(name: str, runs: Sequence[PastRun | None]) -> Fact:
     values = tuple(_cut(run.params.get(name)) if run else None for run in runs)
     return Fact(name, values, main=_rank(name) < len(FIRST))
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from features.errors import JourneycastError
 from features.timeline import moment
 from models.ledger import MOVES, PROMOTED, REFUSED, REGISTERED, Entry, serving
-from models.promotion import Succession
-from models.registry.past_runs import Record, read_files, read_run
+from models.promotion import Promotion
+from models.registry.past_runs import PastRun, read_files, read_run
 from models.registry.version import Version
 
 
@@ -23,7 +23,7 @@ class Side:
     role: str
     version: Version
     told: str
-    run: Record | None
+    run: PastRun | None
     pictures: Mapping[str, bytes]
     card: str | None
 
@@ -33,7 +33,7 @@ class Side:
         return f"v{self.version.version}"
 
 
-def sides(succession: Succession, task_name: str, history: Sequence[Entry]) -> tuple[Side, ...]:
+def sides(succession: Promotion, task_name: str, history: Sequence[Entry]) -> tuple[Side, ...]:
     """The champion first, then what stands beside it; JourneycastError before the first training."""
     found = list(_roles(succession, task_name, history))
     if not found:
@@ -45,7 +45,7 @@ def sides(succession: Succession, task_name: str, history: Sequence[Entry]) -> t
     return tuple(_side(succession, role, version, history) for role, version in found[:2])
 
 
-def _roles(succession: Succession, task_name: str, history: Sequence[Entry]) -> Iterator[tuple[str, Version]]:
+def _roles(succession: Promotion, task_name: str, history: Sequence[Entry]) -> Iterator[tuple[str, Version]]:
     """All that could stand there, the most wanted first, each version once."""
     versions = {one.version: one for one in succession.registry.versions(task_name)}
     moved = serving(history)
@@ -64,7 +64,7 @@ def _roles(succession: Succession, task_name: str, history: Sequence[Entry]) -> 
             yield role, versions.pop(number)
 
 
-def _side(succession: Succession, role: str, version: Version, history: Sequence[Entry]) -> Side:
+def _side(succession: Promotion, role: str, version: Version, history: Sequence[Entry]) -> Side:
     registry = succession.registry
     run = read_run(registry, version.run_id)
     files = read_files(registry, version.run_id, "plots") if run else {}

@@ -57,7 +57,7 @@ class Examples:
 
 
 @dataclass(frozen=True)
-class Asked:
+class PanelRequest:
     """What panels are made for: a task at a horizon, with features, and labels that end at `end` (µs UTC)."""
 
     task: TaskConfig
@@ -67,7 +67,7 @@ class Asked:
     max_rows: int
 
 
-def examples(parts: Parts, asked: Asked, cutoffs: Iterable[int]) -> Examples:
+def examples(parts: Parts, asked: PanelRequest, cutoffs: Iterable[int]) -> Examples:
     """Members of the population at these cutoffs whose label window is whole; about `max_rows` of them at most."""
     instants = np.fromiter(cutoffs, np.int64)
     members = sum(len(_members(asked.task, part, instants)) for part in parts())
@@ -126,7 +126,7 @@ def _sampled(journeys: Journeys, rows: Rows, share: float) -> Rows:
     return rows if share >= 1 else rows[in_share(journeys.customers, share)[rows.customer]]
 
 
-def _examples(asked: Asked, journeys: Journeys, cutoffs: Ints, share: float) -> Examples:
+def _examples(asked: PanelRequest, journeys: Journeys, cutoffs: Ints, share: float) -> Examples:
     rows = _sampled(journeys, _members(asked.task, journeys, cutoffs), share)
     rows = rows[whole(rows, asked.horizon_days, asked.end)]
     came = labels(asked.task, journeys, rows, asked.horizon_days)

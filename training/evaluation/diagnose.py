@@ -1,6 +1,6 @@
 """The study of one horizon: all that a person wants to see beside its test."""
 
-from training.evaluation.diagnostics import Part, Studied, Subject, explained, told
+from training.evaluation.diagnostics import SliceFigures, Studied, Subject, explained, told
 from training.evaluation.learning_curve import curve
 from training.evaluation.segments import segments
 from training.evaluation.stability import periods
@@ -12,7 +12,7 @@ def study(subject: Subject) -> Studied:
     return Studied(learning, tuple(baseline), periods(subject), _segments(subject), explained(subject))
 
 
-def _segments(subject: Subject) -> tuple[Part, ...]:
+def _segments(subject: Subject) -> tuple[SliceFigures, ...]:
     """Figures of each segment of the test rows."""
     question, rows, tested = subject.question, subject.test, subject.tested
     return tuple(

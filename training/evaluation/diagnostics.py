@@ -14,7 +14,7 @@ from features.journeys import Floats, Ints
 from models.ladder.average import moved
 from models.ladder.rung import Rung
 from models.predictor.calibrators import Calibrator
-from training.context import Setting
+from training.context import TrainingContext
 from training.dataset.examples import Examples, stable_hash
 from training.dataset.split import Split
 from training.evaluation.evaluate import Tested
@@ -35,7 +35,7 @@ MONEY: Mapping[str, Metric] = {"gini": metrics.normalised_gini, "rmse": metrics.
 class Subject:
     """One horizon of a task after its test: the chosen recipe, the rung that serves, and all rows of the panel."""
 
-    setting: Setting
+    setting: TrainingContext
     question: Question
     recipe: Recipe
     rung: Rung
@@ -51,7 +51,7 @@ class Subject:
 
 
 @dataclass(frozen=True)
-class Part:
+class SliceFigures:
     """Figures of some rows: a period (`name` is its date) or a segment; `outcome` is their average."""
 
     name: str
@@ -90,18 +90,18 @@ class Studied:
 
     learning: tuple[Learnt, ...] = ()
     learning_baseline: tuple[float | None, ...] = ()
-    periods: tuple[Part, ...] = ()
-    segments: tuple[Part, ...] = ()
+    periods: tuple[SliceFigures, ...] = ()
+    segments: tuple[SliceFigures, ...] = ()
     moved: Moved | None = None
 
 
-def told(question: Question, name: str, rows: Examples, model: Floats, baseline: Floats) -> Part:
+def told(question: Question, name: str, rows: Examples, model: Floats, baseline: Floats) -> SliceFigures:
     """Figures of both on these rows, with their intervals over customers."""
     some = thinned(rows)
     weights = draws(rows.customer[some], question.seed)
     asked = MONEY if question.is_money else PROBABILITY
     own, other = (figures_of(asked, rows.outcome[some], said[some], weights) for said in (model, baseline))
-    return Part(name, len(rows), float(rows.outcome.mean()) if len(rows) else 0.0, own, other)
+    return SliceFigures(name, len(rows), float(rows.outcome.mean()) if len(rows) else 0.0, own, other)
 
 
 def explained(subject: Subject) -> Moved | None:

@@ -7,7 +7,7 @@ import numpy as np
 from features.journeys import Floats, Strings
 from models.ladder.rung import Rung
 from models.predictor.outcome_distribution import LEVELS
-from models.predictor.predictor import Answer, Said
+from models.predictor.predictor import PredictedScore, Predictor
 from training.dataset.examples import Examples
 from training.fit.calibration import Later
 from training.fit.intervals import NOTHING_LANDED, NOTHING_SEEN, Landed, Missed, conformal, landed, probability_spread
@@ -42,7 +42,7 @@ class Tested:
     customer: Strings = field(default_factory=lambda: np.zeros(0, object))
 
 
-def seen(question: Question, answer: Answer, rows: Examples) -> Seen:
+def seen(question: Question, answer: Predictor, rows: Examples) -> Seen:
     """Where the outcomes of rows of one cutoff, on which nothing was fitted, lie in what the answer expects.
 
     Money is put on the level that came: how sure the forecast of a level is, is known by itself.
@@ -53,7 +53,7 @@ def seen(question: Question, answer: Answer, rows: Examples) -> Seen:
     return landed(rows, expected.mean, expected.parts["p_none"])
 
 
-def informed(question: Question, answer: Answer, *found: Seen) -> Answer:
+def informed(question: Question, answer: Predictor, *found: Seen) -> Predictor:
     """The answer with intervals by what was seen on later rows."""
     if answer.amounts is not None:
         money = (one for one in found if isinstance(one, Landed))
@@ -72,7 +72,7 @@ class Trial:
     threshold, cap).
     """
 
-    answer: Answer
+    answer: Predictor
     seen: Seen
     threshold: float
     cap: float
@@ -121,7 +121,7 @@ def _figures(question: Question, tried: Trial, rows: Examples, predicted: Floats
     return probability_figures(rows.outcome, predicted, tried.threshold, weights)
 
 
-def _interval_figures(rows: Examples, said: Said, quantiles: Floats, weights: Floats) -> Figures:
+def _interval_figures(rows: Examples, said: PredictedScore, quantiles: Floats, weights: Floats) -> Figures:
     """Coverage and Winkler score of the 90 % interval, coverage of the middle 80 and 50 %, how far the median is off,
     and by how much the chance to buy nothing is.
     """
@@ -142,7 +142,7 @@ def _between(quantiles: Floats, truth: Floats, level: float) -> Floats:
     return ((truth >= low) & (truth <= high)).astype(np.float64)
 
 
-def _skill(question: Question, tried: Trial, rows: Examples, said: Said, weights: Floats) -> Figures:
+def _skill(question: Question, tried: Trial, rows: Examples, said: PredictedScore, weights: Floats) -> Figures:
     own, other = (question.losses(rows, predicted, tried.cap) for predicted in (said.score, said.baseline))
     return figures_of({"skill": metrics.share_saved}, other, own, weights) | {
         "loss": figures_of({"loss": metrics.mean}, own, own, weights)["loss"]

@@ -11,7 +11,7 @@ from features.journeys import Floats, Journeys
 from features.language.feature import Feature, FeatureSet
 from features.panel.build import Rows, build
 from models.grades import activity
-from training.context import Setting
+from training.context import TrainingContext
 from training.dataset.examples import Examples
 from training.metrics.metrics import edges
 
@@ -22,7 +22,7 @@ SELDOM, OFTEN = 1, 5  # times active: once, 2 to 4 times, 5 times or more
 LATELY = ("most lately", "less lately", "longest ago")
 
 
-def segments(setting: Setting, task: TaskConfig, rows: Examples) -> list[Segment]:
+def segments(setting: TrainingContext, task: TaskConfig, rows: Examples) -> list[Segment]:
     """Every segment that has rows, with its mask (n_rows,); each row is in one segment of either kind.
 
     Often: active ever once, 2 to 4 times, 5 times or more (`models.grades.activity`). Lately: thirds of these very rows
@@ -57,7 +57,7 @@ def _span(name: str, since: Floats, held: Mask) -> str:
     return f"active {name} ({since[held].min():.0f} to {since[held].max():.0f} days ago)"
 
 
-def _read(setting: Setting, task: TaskConfig, rows: Examples) -> tuple[Floats, Floats]:
+def _read(setting: TrainingContext, task: TaskConfig, rows: Examples) -> tuple[Floats, Floats]:
     """How often each row's customer had been active, and how many days ago last; NaN for one who is in no journey."""
     often = activity(task)
     wanted = FeatureSet((often, Feature("recency", often.stream)), setting.config.log.timezone)

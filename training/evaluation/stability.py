@@ -8,7 +8,7 @@ import numpy as np
 from features.timeline import days, iso
 from training.dataset.examples import Examples
 from training.dataset.split import Split
-from training.evaluation.diagnostics import MOST_LEARNT, Part, Subject, ranked, told
+from training.evaluation.diagnostics import MOST_LEARNT, SliceFigures, Subject, ranked, told
 from training.fit.predictor import Recipes, answered, refitted
 from training.fit.purchase_process import processes
 from training.fit.recipe import Question
@@ -17,7 +17,7 @@ from training.selection.validation import lacking_any
 MOST_PERIODS = 4
 
 
-def periods(subject: Subject) -> tuple[Part, ...]:
+def periods(subject: Subject) -> tuple[SliceFigures, ...]:
     """Figures at the test and at cutoffs a horizon apart before it, the oldest first.
 
     The recipe was chosen on the period before the test, so only the test itself saw nothing of it; earlier fits go
@@ -33,7 +33,7 @@ def periods(subject: Subject) -> tuple[Part, ...]:
     return tuple(reversed(found))
 
 
-def _period(subject: Subject, cutoff: int) -> Part | None:
+def _period(subject: Subject, cutoff: int) -> SliceFigures | None:
     """Figures at an earlier cutoff; None where too little lies before it."""
     rows, split, recipes = subject.rows, subject.split, Recipes(subject.recipe)
     asked, before = rows.at([cutoff]), rows[rows.cutoff <= cutoff - days(split.fitted_days)]

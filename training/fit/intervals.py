@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from features.journeys import Floats, Ints
-from models.predictor.intervals import Spread, Z
-from models.predictor.outcome_distribution import INSIDE, Amounts, Table
+from models.predictor.intervals import PredictionInterval, Z
+from models.predictor.outcome_distribution import INSIDE, OutcomeDistribution, Table
 from training.dataset.examples import Examples
 from training.fit.baselines import cap_of
 from training.fit.level import levelled, levelled_money
@@ -36,11 +36,11 @@ class Missed:
 NOTHING_SEEN = Missed(np.zeros(0), np.zeros(0), np.zeros(0, np.int64))
 
 
-def probability_spread(missed: Missed) -> Spread:
+def probability_spread(missed: Missed) -> PredictionInterval:
     """The 90 % interval of a rate: its sampling error, joined with how far the worse period missed like rows."""
     truth, predicted = missed.truth, missed.predicted
     if not len(truth):
-        return Spread((), (-1.0,), (1.0,))
+        return PredictionInterval((), (-1.0,), (1.0,))
     ends, groups = _groups(predicted)
     half = []
     for group in groups:
@@ -49,7 +49,7 @@ def probability_spread(missed: Missed) -> Spread:
         periods = [group & (missed.period == one) for one in np.unique(missed.period[group])]
         worst = max(abs(float(truth[rows].mean() - predicted[rows].mean())) for rows in periods)
         half.append(float(np.hypot(Z * np.sqrt(rate * (1 - rate) / count), worst)))
-    return Spread(ends, tuple(-one for one in half), tuple(half))
+    return PredictionInterval(ends, tuple(-one for one in half), tuple(half))
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,12 +76,12 @@ def landed(rows: Examples, mean: Floats, p_none: Floats) -> Landed:
     return Landed(rows.outcome, levelled_money(rows, mean, cap_of(rows)), quiet)
 
 
-def amounts(outcome: Floats, mean: Floats, p_none: Floats) -> Amounts:
+def amounts(outcome: Floats, mean: Floats, p_none: Floats) -> OutcomeDistribution:
     """The shape of outcomes around what is said of them on the level that came."""
     floor = max(float(np.mean(np.maximum(mean, 0.0))) / 100 if len(mean) else 0.0, 1e-9)
     paid = outcome > 0
     ends = edges(mean[paid], int(np.clip(paid.sum() // LEAST_ROWS, 1, GROUPS))) if paid.any() else np.zeros(0)
-    plain = Amounts(tuple(ends.tolist()), (), (), (), (tuple(GRID.tolist()),), floor)
+    plain = OutcomeDistribution(tuple(ends.tolist()), (), (), (), (tuple(GRID.tolist()),), floor)
     unit, _ = plain.units(mean, p_none)
     group = np.searchsorted(ends, mean, side="left")
     within = [group == one for one in range(len(ends) + 1)]
@@ -95,7 +95,7 @@ def amounts(outcome: Floats, mean: Floats, p_none: Floats) -> Amounts:
 UNSEEN = -np.log1p(-np.minimum(GRID, 0.995))  # amounts before any was seen: exponential
 
 
-def conformal(found: Amounts, later: Landed, seed: int) -> Amounts:
+def conformal(found: OutcomeDistribution, later: Landed, seed: int) -> OutcomeDistribution:
     """The same, made to come true among later rows of like mean: n of them leave n + 1 places for the next.
 
     Where enough of them paid, their shape takes the place of that of rows fitted on.

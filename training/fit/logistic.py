@@ -16,8 +16,8 @@ from scipy.special import expit, logit
 
 from features.journeys import Floats, Ints
 from features.timeline import DAY_US
-from models.ladder.logistic import Linear, Scale, reading
-from models.ladder.purchase_process import Btyd
+from models.ladder.logistic import Logistic, Scale, reading
+from models.ladder.purchase_process import PurchaseProcess
 from models.prediction import Position
 from training.dataset.examples import Examples
 
@@ -46,7 +46,7 @@ LEANS = (Lean(), Lean(400.0), Lean(400.0, start=False))
 class Fitted:
     """The rung, and the effect of each cutoff (µs UTC) on the log-odds of all."""
 
-    rung: Linear
+    rung: Logistic
     effects: Mapping[int, float]
 
     def at(self, cutoff: Ints) -> Floats:
@@ -55,7 +55,7 @@ class Fitted:
         return np.array([self.effects.get(one, 0.0) for one in instants.tolist()])[code]
 
 
-def fit_logistic(rows: Examples, position: Position, start: Btyd | None, penalty: float) -> Fitted:
+def fit_logistic(rows: Examples, position: Position, start: PurchaseProcess | None, penalty: float) -> Fitted:
     """Fit on these rows (at most about `MOST_FITTED` of them, evenly)."""
     some = rows[:: max(1, -(-len(rows) // MOST_FITTED))]
     names = _columns(some.values, position)
@@ -71,7 +71,7 @@ def fit_logistic(rows: Examples, position: Position, start: Btyd | None, penalty
     penalties = np.concatenate([[1e-6], np.full(count, penalty), np.ones(len(instants))])
     found = _maximised(design, some.outcome, penalties, np.broadcast_to(given, len(some)))
     weights = _rounded(found[1 : 1 + count])
-    rung = Linear(names, scale, tuple(blanks.tolist()), weights, float(_rounded(found[:1])[0]), start)
+    rung = Logistic(names, scale, tuple(blanks.tolist()), weights, float(_rounded(found[:1])[0]), start)
     effects = seasons @ found[len(found) - len(instants) :]
     return Fitted(rung, dict(zip(instants.tolist(), effects.tolist(), strict=True)))
 

@@ -8,7 +8,7 @@ from features.journeys import Floats
 from models.ladder.rung import Rung
 from models.predictor.adjusted import Adjusted
 from models.predictor.calibrators import Calibrator
-from models.predictor.predictor import Answer, Quiet
+from models.predictor.predictor import NoPurchase, Predictor
 from training.dataset.examples import Examples
 from training.fit.baselines import cap_of, constant
 from training.fit.intervals import NOTHING_SEEN, amounts, landed, probability_spread
@@ -57,7 +57,7 @@ def answered(
     first: int,
     start: int,
     calibrator: Calibrator | None = None,
-) -> Answer:
+) -> Predictor:
     """What rungs that were fitted on these rows say for the fitted horizon, from the instant `start` on; the log
     begins at `first` (both µs UTC).
 
@@ -65,7 +65,7 @@ def answered(
     """
     task, fitted = question.task, question.fitted_days
     mean = question.predict(rungs.rung, rows).mean
-    plain = Answer(
+    plain = Predictor(
         horizon_days=fitted,
         fitted_days=fitted,
         kind=task.kind,
@@ -83,7 +83,7 @@ def answered(
     fitted_on = landed(rows, mean, p_none)
     shape = amounts(fitted_on.outcome, fitted_on.mean, fitted_on.p_none)
     adjusted = _adjusted(question.silence, p_none, rows.silence, None, first=first, start=start)
-    return replace(plain, quiet=Quiet(rungs.quiet, adjusted), amounts=shape)
+    return replace(plain, quiet=NoPurchase(rungs.quiet, adjusted), amounts=shape)
 
 
 def _adjusted(

@@ -13,9 +13,9 @@ from features.timeline import days
 from models.btyd.expectations import Ahead, Expectations
 from models.ladder.average import Average
 from models.ladder.hurdle import Hurdle, Orders
-from models.ladder.lightgbm import Grower, Growth, Sample, sample
+from models.ladder.lightgbm import Sample, TreeParameters, TreeTrainer, sample
 from models.ladder.logistic import log_odds
-from models.ladder.purchase_process import NEVER, Btyd
+from models.ladder.purchase_process import NEVER, PurchaseProcess
 from models.ladder.rules import Scaled
 from models.ladder.rung import Rung
 from models.ladder.trees import Probability
@@ -81,7 +81,7 @@ class Recipe:
     """
 
     rung: str
-    growth: Growth = field(default_factory=Growth)
+    growth: TreeParameters = field(default_factory=TreeParameters)
     trees: tuple[int, ...] = ()
     expectations: bool = False
     start: bool = False
@@ -114,7 +114,7 @@ class Recipe:
 
 def unpack_recipe(plain: Mapping[str, Any]) -> Recipe:
     """The recipe that `pack` wrote."""
-    parts = {"growth": Growth(**plain["growth"]), "trees": tuple(plain["trees"]), "lean": Lean(**plain["lean"])}
+    parts = {"growth": TreeParameters(**plain["growth"]), "trees": tuple(plain["trees"]), "lean": Lean(**plain["lean"])}
     return Recipe(**{**plain, **parts})
 
 
@@ -172,7 +172,7 @@ class Beginning:
 
     rows: Floats
     base: float
-    start: Btyd | None
+    start: PurchaseProcess | None
 
 
 def beginning(question: Question, rows: Examples, linear: Fitted, *, start: bool) -> Beginning:
@@ -195,9 +195,9 @@ def continued(question: Question, begun: Beginning, linear: Fitted, later: Examp
     return np.asarray(given + log_odds(begun.start, later.values, question.features.position))
 
 
-def growers(question: Question) -> tuple[Grower, ...]:
+def growers(question: Question) -> tuple[TreeTrainer, ...]:
     """One for each booster: of the probability and, for money, of the orders after the first and of all."""
-    first = Grower("binary", question.seed, question.threads)
+    first = TreeTrainer("binary", question.seed, question.threads)
     count = replace(first, objective="poisson")
     return (first, count, count) if question.is_money else (first,)
 
@@ -274,7 +274,7 @@ def _poisson(question: Question, recipe: Recipe, rows: Examples) -> Rung | None:
     return replace(raw, correction=_correction(question, raw, rows))
 
 
-def btyd(question: Question, rows: Examples) -> Btyd | None:
+def btyd(question: Question, rows: Examples) -> PurchaseProcess | None:
     """The process of these rows as a rung, if they have one."""
     read = question.expectations(rows)
     if read is None:
@@ -282,7 +282,7 @@ def btyd(question: Question, rows: Examples) -> Btyd | None:
     never = np.isnan(rows.values[:, question.features.position[read.days]])
     silent = float((rows.labels.count[never] == 0).sum())
     asked = "money" if question.is_money else "silence" if question.task.kind == "churn" else "event"
-    raw = Btyd(read, asked, (silent + 1) / (int(never.sum()) + 2))
+    raw = PurchaseProcess(read, asked, (silent + 1) / (int(never.sum()) + 2))
     return replace(raw, correction=_correction(question, raw, rows)) if question.is_money else raw
 
 

@@ -3,14 +3,14 @@
 import numpy as np
 
 from models.bundle import Bundle
-from training.context import Setting
+from training.context import TrainingContext
 from training.fit.actions import gather, snips
 from training.gate.conditions import Condition, recorded_skill
 
 FEWEST_DECISIONS = 200
 
 
-def value(setting: Setting, challenger: Bundle, champion: Bundle) -> Condition:
+def value(setting: TrainingContext, challenger: Bundle, champion: Bundle) -> Condition:
     """Not surely worth less than the champion's action; by what each recorded where too few decisions are new.
 
     The challenger has read those decisions when it chose, which is told with the figures.

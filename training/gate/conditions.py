@@ -12,7 +12,7 @@ from models.ladder.rung import Rung
 from models.ladder.trees import Probability
 from models.ledger import PROMOTED, ROLLED_BACK, Entry
 from models.predictor.actions import Actions
-from models.predictor.predictor import Answer
+from models.predictor.predictor import Predictor
 
 MOST_TREES, MOST_COLUMNS = 2000, 400  # where the champion has less than half of that
 GROWS_BY = 2  # times the champion's
@@ -62,7 +62,7 @@ def size(challenger: Bundle, champion: Bundle, latency: Mapping[str, float | Non
     return Condition("size", True, f"it has {told}", figures)
 
 
-def count_trees(answer: Answer) -> int:
+def count_trees(answer: Predictor) -> int:
     """All trees that a score of this answer walks."""
     return _trees(answer.rung) + (0 if answer.quiet is None else _trees(answer.quiet.rung))
 
@@ -126,7 +126,7 @@ def _is_by_hand(entry: Entry) -> bool:
     return entry.what == PROMOTED and "conditions" not in judged
 
 
-def recorded_skill(own: Answer | Actions, other: Answer | Actions) -> Condition:
+def recorded_skill(own: Predictor | Actions, other: Predictor | Actions) -> Condition:
     """What each recorded of itself, by its own test: the challenger's must not lie below the champion's interval."""
     value, floor = _end(own, 0), _end(other, 1)
     figures = {"horizon_days": own.horizon_days, "method": "record", "own": value, "champion_low": floor}
@@ -140,13 +140,13 @@ def recorded_skill(own: Answer | Actions, other: Answer | Actions) -> Condition:
     return Condition("loss", True, told, figures)
 
 
-def recorded_grade(own: Answer | Actions, other: Answer | Actions) -> Condition:
+def recorded_grade(own: Predictor | Actions, other: Predictor | Actions) -> Condition:
     """The grades that the two bundles carry."""
     told = f"it is graded {own.grade}, the champion {other.grade}, each by its own test"
     figures = {"horizon_days": own.horizon_days, "method": "record", "own": own.grade, "champion": other.grade}
     return Condition("grade", own.grade <= other.grade, told, figures)
 
 
-def _end(said: Answer | Actions, end: int) -> float | None:
+def _end(said: Predictor | Actions, end: int) -> float | None:
     figure = said.metrics.get("skill") or said.metrics.get("gain")
     return None if figure is None else figure[end]

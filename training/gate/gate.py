@@ -16,7 +16,7 @@ from models.bundle import Bundle, load
 from models.ledger import Entry
 from models.registry.version import Version
 from models.registry.versions import Registry
-from training.context import Setting
+from training.context import TrainingContext
 from training.dataset.examples import base_values
 from training.evaluation.segments import segments
 from training.gate import actions, performance
@@ -60,7 +60,7 @@ class Verdict:
 class Rivals:
     """Challenger and champion, with how the challenger came about."""
 
-    setting: Setting
+    setting: TrainingContext
     challenger: Bundle
     champion: Bundle
     trained: Sequence[Trained]
@@ -68,7 +68,7 @@ class Rivals:
 
 def verdict(
     registry: Registry,
-    setting: Setting,
+    setting: TrainingContext,
     bundle: Bundle,
     trained: Sequence[Trained],
     *,
@@ -157,7 +157,7 @@ def _latency(rivals: Rivals, timer: Callable[[], float]) -> dict[str, float | No
     return {name: _timed(rivals.setting, bundle, timer) for name, bundle in named.items()}
 
 
-def _timed(setting: Setting, bundle: Bundle | None, timer: Callable[[], float]) -> float | None:
+def _timed(setting: TrainingContext, bundle: Bundle | None, timer: Callable[[], float]) -> float | None:
     if bundle is None or not bundle.answers:
         return None
     try:

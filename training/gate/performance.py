@@ -12,7 +12,7 @@ import numpy as np
 from features.timeline import iso
 from training.evaluation.segments import Mask, Segment
 from training.gate.conditions import Condition
-from training.gate.shared_rows import Match, Said
+from training.gate.shared_rows import Match, Scored
 from training.metrics.grade import grade
 from training.metrics.paired import Error, Interval, Sums, bias, calibration_error, missed_coverage, relative_loss
 
@@ -98,7 +98,7 @@ def graded(found: Match) -> Condition:
     return Condition("grade", reached[0] <= reached[1], told, _figures(found, figures))
 
 
-def _grade(found: Match, low: float, said: Said) -> str:
+def _grade(found: Match, low: float, said: Scored) -> str:
     rows = found.rows
     return grade(low, customers=len(rows), rarer=_rarer(found), at_most=said.best_grade)
 
@@ -139,7 +139,7 @@ def _rarer(found: Match, mask: Mask | slice = slice(None)) -> int:
     return int(min(happened.sum(), (~happened).sum()))
 
 
-def _inside(found: Match, said: Said) -> Any:
+def _inside(found: Match, said: Scored) -> Any:
     truth = found.rows.outcome
     return ((truth >= said.low) & (truth <= said.high)).astype(np.float64)
 

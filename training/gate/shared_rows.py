@@ -18,9 +18,9 @@ from features.journeys import Floats
 from features.language.feature import FeatureSet
 from features.panel.comparisons import topics
 from models.bundle import Bundle, equipped
-from models.predictor.predictor import Answer
-from training.context import Setting
-from training.dataset.examples import Asked, Examples, examples
+from models.predictor.predictor import Predictor
+from training.context import TrainingContext
+from training.dataset.examples import Examples, PanelRequest, examples
 from training.evaluation.evaluate import Tested
 from training.fit.baselines import needed
 from training.fit.predictor import unpack_recipes
@@ -30,7 +30,7 @@ from training.selection.choose import Choice, as_chosen
 
 
 @dataclass(frozen=True, eq=False)
-class Said:
+class Scored:
     """What one of the two says of every row, for the fitted horizon, with its 90 % interval; `best_grade` caps it."""
 
     mean: Floats
@@ -50,8 +50,8 @@ class Match:
     method: str
     question: Question
     rows: Examples
-    challenger: Said
-    champion: Said
+    challenger: Scored
+    champion: Scored
     baseline: Floats
     cap: float
 
@@ -60,7 +60,7 @@ class Match:
         return self.question.losses(self.rows, said, self.cap)
 
 
-def readable(setting: Setting, champion: Bundle) -> Bundle | None:
+def readable(setting: TrainingContext, champion: Bundle) -> Bundle | None:
     """The champion with its module of features; None where what it read cannot be computed any more."""
     try:
         known = equipped(champion, setting.features)
@@ -69,7 +69,7 @@ def readable(setting: Setting, champion: Bundle) -> Bundle | None:
     return known if set(topics(known.features)) <= set(topics(setting.features)) else None
 
 
-def match(setting: Setting, champion: Bundle, one: Trained) -> Match | None:
+def match(setting: TrainingContext, champion: Bundle, one: Trained) -> Match | None:
     """The two at the horizon of this answer; None where they cannot be compared on rows."""
     other = next((a for a in champion.answers if a.horizon_days == one.split.horizon_days), None)
     known = readable(setting, champion)
@@ -83,16 +83,16 @@ def match(setting: Setting, champion: Bundle, one: Trained) -> Match | None:
         return None
 
 
-def _fair(setting: Setting, champion: Bundle, other: Answer, one: Trained, tested: Tested) -> Match | None:
+def _fair(setting: TrainingContext, champion: Bundle, other: Predictor, one: Trained, tested: Tested) -> Match | None:
     rows = _rows(setting, champion.features, one, [one.split.test])
     rows = rows[np.isin(rows.customer.astype(np.str_), tested.customer.astype(np.str_))]
     asked = replace(other, horizon_days=other.fitted_days)  # not carried over: the label window is the fitted one
     said = asked.say(rows.values, champion.features.position, one.split.test)
     best = _best(other.rung.name, extrapolated="extrapolated" in other.flags)
-    return _matched(one, tested, rows, Said(said.score, said.low, said.high, best), "fair")
+    return _matched(one, tested, rows, Scored(said.score, said.low, said.high, best), "fair")
 
 
-def _refitted(setting: Setting, champion: Bundle, one: Trained, tested: Tested) -> Match | None:
+def _refitted(setting: TrainingContext, champion: Bundle, one: Trained, tested: Tested) -> Match | None:
     """The champion's recipe tested as the challenger's was; None where its bundle does not record it."""
     recorded = champion.facts.get("recipes", {}).get(str(one.split.horizon_days))
     if recorded is None:
@@ -110,17 +110,17 @@ def _refitted(setting: Setting, champion: Bundle, one: Trained, tested: Tested) 
     if other is None:
         return None
     best = _best(recipes.rung.rung, extrapolated=one.split.extrapolated)
-    return _matched(one, tested, parts["test"], Said(other.model, other.low, other.high, best), "refitted")
+    return _matched(one, tested, parts["test"], Scored(other.model, other.low, other.high, best), "refitted")
 
 
-def _rows(setting: Setting, features: FeatureSet, one: Trained, cutoffs: Sequence[int]) -> Examples:
-    asked = Asked(
+def _rows(setting: TrainingContext, features: FeatureSet, one: Trained, cutoffs: Sequence[int]) -> Examples:
+    asked = PanelRequest(
         one.question.task, one.split.fitted_days, features, setting.end, setting.config.train.max_rows
     )  # fewer cutoffs give at least the same customers
     return examples(setting.parts, asked, cutoffs)
 
 
-def _matched(one: Trained, tested: Tested, rows: Examples, champion: Said, method: str) -> Match | None:
+def _matched(one: Trained, tested: Tested, rows: Examples, champion: Scored, method: str) -> Match | None:
     if not np.array_equal(rows.customer, tested.customer):
         return None
     best = _best(one.choice.recipe.rung, extrapolated=one.split.extrapolated)
@@ -130,7 +130,7 @@ def _matched(one: Trained, tested: Tested, rows: Examples, champion: Said, metho
         method=method,
         question=one.question,
         rows=rows,
-        challenger=Said(tested.model, tested.low, tested.high, best),
+        challenger=Scored(tested.model, tested.low, tested.high, best),
         champion=champion,
         baseline=tested.baseline,
         cap=tested.cap,

@@ -15,11 +15,11 @@ from features.ingest.cleanup import leftovers, older, remove_leftover
 from features.system.duck import SPILL
 from features.system.files import TEMPORARY, remove, size
 from features.timeline import DAY_US
-from models.actor import Hand
+from models.actor import Actor
 from models.ledger import Entry
-from models.promotion import Succession
+from models.promotion import Promotion
 from models.registry.removal import (
-    PastRun,
+    ListedRun,
     named_digests,
     past_runs,
     remove_run,
@@ -65,20 +65,20 @@ class _Task:
 
     name: str
     versions: tuple[Version, ...]
-    runs: tuple[PastRun, ...]
+    runs: tuple[ListedRun, ...]
     history: tuple[Entry, ...]
     going: tuple[Version, ...]
 
 
 def prune(
-    config: Config, *, days: int, hand: Hand, dry_run: bool = False, tell: Callable[[Pruned], None] = lambda _: None
+    config: Config, *, days: int, hand: Actor, dry_run: bool = False, tell: Callable[[Pruned], None] = lambda _: None
 ) -> tuple[Pruned, ...]:
     """Remove what ended more than `days` before `hand.when_us` and is not needed; `tell` hears of each once it is gone.
 
     A dry run tells the same and removes nothing.
     """
     before_us = hand.when_us - days * DAY_US
-    steps = _steps(config, Succession.open(config), before_us, hand, WHY.format(days=days))
+    steps = _steps(config, Promotion.open(config), before_us, hand, WHY.format(days=days))
     for step in steps:
         if not dry_run:
             step.act()
@@ -98,7 +98,7 @@ def total(gone: Sequence[Pruned], removed: str) -> str:
     return f"{removed.capitalize()} {len(gone):,} in all, {_bytes(sum(one.size for one in gone))}."
 
 
-def _steps(config: Config, succession: Succession, before_us: int, hand: Hand, why: str) -> list[_Step]:
+def _steps(config: Config, succession: Promotion, before_us: int, hand: Actor, why: str) -> list[_Step]:
     registry = succession.registry
     runs = past_runs(registry)
     tasks = [_task(succession, name, runs, before_us) for name in _names(registry, runs)]
@@ -111,18 +111,18 @@ def _steps(config: Config, succession: Succession, before_us: int, hand: Hand, w
     return [*steps, *_files(config.workspace_path, before_us)]
 
 
-def _names(registry: Registry, runs: Sequence[PastRun]) -> list[str]:
+def _names(registry: Registry, runs: Sequence[ListedRun]) -> list[str]:
     """Every task that was ever trained, of the TOML or no longer."""
     return sorted({*trained_tasks(registry), *(run.task for run in runs)})
 
 
-def _task(succession: Succession, name: str, runs: Sequence[PastRun], before_us: int) -> _Task:
+def _task(succession: Promotion, name: str, runs: Sequence[ListedRun], before_us: int) -> _Task:
     versions, history = succession.registry.versions(name), succession.history(name)
     ours = tuple(run for run in runs if run.task == name)
     return _Task(name, versions, ours, history, unneeded_versions(versions, history, before_us))
 
 
-def _versions(succession: Succession, task: _Task, hand: Hand, why: str) -> Iterator[_Step]:
+def _versions(succession: Promotion, task: _Task, hand: Actor, why: str) -> Iterator[_Step]:
     for version in task.going:
         runs = family(version.run_id, task.runs)
         total = sum(run_size(succession.registry, run.id) for run in runs)
@@ -130,7 +130,9 @@ def _versions(succession: Succession, task: _Task, hand: Hand, why: str) -> Iter
         yield _Step(Pruned("version", name, total), partial(_remove, succession, task.name, version, runs, hand, why))
 
 
-def _remove(succession: Succession, task: str, version: Version, runs: Sequence[PastRun], hand: Hand, why: str) -> None:
+def _remove(
+    succession: Promotion, task: str, version: Version, runs: Sequence[ListedRun], hand: Actor, why: str
+) -> None:
     succession.prune(task, version, hand, why=why)
     remove_version(succession.registry, task, version)
     _remove_runs(succession.registry, runs)
@@ -145,12 +147,12 @@ def _runs(registry: Registry, task: _Task, before_us: int) -> Iterator[_Step]:
         yield _Step(Pruned("run", name, total), partial(_remove_runs, registry, runs))
 
 
-def _remove_runs(registry: Registry, runs: Sequence[PastRun]) -> None:
+def _remove_runs(registry: Registry, runs: Sequence[ListedRun]) -> None:
     for run in runs:
         remove_run(registry, run.id)
 
 
-def _with(runs: Sequence[PastRun]) -> str:
+def _with(runs: Sequence[ListedRun]) -> str:
     return f", with {len(runs)} run{'s' if len(runs) > 1 else ''}" if runs else ""
 
 

@@ -8,7 +8,7 @@ trainings that failed or were killed.
 from collections.abc import Sequence
 
 from models.ledger import MOVES, PRUNED, Entry
-from models.registry.removal import PastRun
+from models.registry.removal import ListedRun
 from models.registry.version import Version
 
 ENDED_BADLY = {"FAILED", "KILLED", "RUNNING"}  # since before that instant: nobody is there to end it
@@ -44,8 +44,8 @@ def served_runs(history: Sequence[Entry]) -> set[str]:
 
 
 def unneeded_runs(
-    runs: Sequence[PastRun], before_us: int, with_version: set[str], pruned: set[str]
-) -> tuple[PastRun, ...]:
+    runs: Sequence[ListedRun], before_us: int, with_version: set[str], pruned: set[str]
+) -> tuple[ListedRun, ...]:
     """Trainings that failed or were killed before an instant, and what a killed prune left; `runs` are newest first.
 
     `with_version` are the ids of runs that have a version or made one that served, `pruned` of those whose version is
@@ -65,7 +65,7 @@ def pruned_runs(history: Sequence[Entry]) -> set[str]:
     return {str(entry.evidence["run_id"]) for entry in history if entry.what == PRUNED}
 
 
-def family(run_id: str, runs: Sequence[PastRun]) -> tuple[PastRun, ...]:
+def family(run_id: str, runs: Sequence[ListedRun]) -> tuple[ListedRun, ...]:
     """The runs that ran in a run, and last the run itself; nothing when it is gone already."""
     inside = [one for run in runs if run.parent == run_id for one in family(run.id, runs)]
     return (*inside, *(run for run in runs if run.id == run_id))

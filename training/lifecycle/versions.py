@@ -9,20 +9,20 @@ from rich.table import Table
 from features.config.sections import Config
 from features.errors import JourneycastError
 from features.timeline import instant, iso, moment, zone
-from models.actor import Hand
+from models.actor import Actor
 from models.ledger import ROLLED_BACK, Entry
-from models.promotion import Succession
+from models.promotion import Promotion
 from models.registry.client import hurried
 
 MISSING = "–"
 COLUMNS = ("number", "when", "what", "version", "before", "who", "why", "bundle", "run")
 
 
-def promote(config: Config, task: str, number: int | None, hand: Hand, why: str | None) -> str:
+def promote(config: Config, task: str, number: int | None, hand: Actor, why: str | None) -> str:
     """Let a version of a task serve (default: the challenger), and say so in a sentence."""
     name = config.task(task).name
     with hurried():
-        succession = Succession.open(config, [name])
+        succession = Promotion.open(config, [name])
         registry, serves = succession.registry, succession.served(name)
         version = registry.challenger(name) if number is None else registry.version(name, number)
         if version is None and serves:
@@ -38,11 +38,11 @@ def promote(config: Config, task: str, number: int | None, hand: Hand, why: str 
     return _moved(entry)
 
 
-def rollback(config: Config, task: str, number: int | None, hand: Hand, why: str | None) -> str:
+def rollback(config: Config, task: str, number: int | None, hand: Actor, why: str | None) -> str:
     """Let the champion before this one serve again, and say so in a sentence; with a number, before that version."""
     name = config.task(task).name
     with hurried():
-        succession = Succession.open(config, [name])
+        succession = Promotion.open(config, [name])
         entry = succession.rollback(name, hand, why=why or "rolled back by hand", of=number)
     if number is not None and (entry.what, entry.before) != (ROLLED_BACK, number):
         return f"{name} v{number} does not serve: v{entry.version} does, since {iso(entry.when_us)}."
@@ -53,7 +53,7 @@ def history(config: Config, task: str, on: str | None = None) -> Table:
     """All entries of a task, or the one of the version that was live `on` a date or time of the log's time zone."""
     name, timezone = config.task(task).name, config.log.timezone
     with hurried():
-        succession = Succession.open(config, [name])
+        succession = Promotion.open(config, [name])
         if on is None:
             return table(f"History of {name}", succession.history(name), timezone)
         when = instant(on, timezone)

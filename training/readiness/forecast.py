@@ -57,7 +57,7 @@ PARTS: Mapping[str, Callable[[Split], tuple[int, ...]]] = {
 
 
 @dataclass(frozen=True, eq=False)
-class Held:
+class TaskCounts:
     """What is counted for a task and a horizon at `as_of` (µs UTC): members of the population at ascending `instants`.
 
     `found` is what a training finds now; `orders` and `money` are what came in the test's window; `thin` are members
@@ -129,7 +129,7 @@ def pace_days(horizon_days: int) -> int:
     return max(horizon_days, SHORTEST_PACE)
 
 
-def held(parts: Parts, task: TaskConfig, division: Split, now: int) -> Held:
+def held(parts: Parts, task: TaskConfig, division: Split, now: int) -> TaskCounts:
     """Count members and labels for the horizon of the split."""
     grid = np.linspace(division.first, now, GRID + 1).astype(np.int64)
     instants = np.unique(np.concatenate([grid, np.array(division.cutoffs, np.int64)]))
@@ -141,7 +141,7 @@ def held(parts: Parts, task: TaskConfig, division: Split, now: int) -> Held:
         thin += _thin(task, part, rows[rows.cutoff == now])
     places = {name: np.isin(instants, cutoffs(division)) for name, cutoffs in PARTS.items()}
     members, happened, orders, money = counts
-    return Held(
+    return TaskCounts(
         split=division,
         as_of=now,
         instants=instants,

@@ -24,7 +24,7 @@ from models.tasks import outcome_stream, population
 from training.dataset.examples import Parts, history_start
 from training.dataset.split import split
 from training.fit.actions import Logged, gather
-from training.readiness.forecast import Held, held
+from training.readiness.forecast import TaskCounts, held
 from training.readiness.requirements import (
     AGAINST,
     DECIDED,
@@ -125,7 +125,7 @@ def _span(first: int, end: int, asked: str) -> str:
     return f"{_days((end - first) // DAY_US)} of history ({iso(first)[:10]} to {iso(end)[:10]}), {asked}."
 
 
-def _outcomes(task: TaskConfig, found: Held) -> str:
+def _outcomes(task: TaskConfig, found: TaskCounts) -> str:
     test = found.found.parts["test"]
     if not test.rows:
         return "Of no customer the outcome is known yet."
@@ -144,7 +144,7 @@ def _decisions(logged: Logged) -> str:
     return f"{whole}{f' ({each})' if each else ''}, {int(logged.rewarded.sum()):,} rewarded{out}."
 
 
-def _meanwhile(task: TaskConfig, found: Held, taken: Sequence[Step]) -> Iterator[str]:
+def _meanwhile(task: TaskConfig, found: TaskCounts, taken: Sequence[Step]) -> Iterator[str]:
     missing = {step.name for step in taken if not step.is_ready}
     if not found.asked_about:
         yield "Nobody is asked about now, so only customers that nobody knows get a score: the average."

@@ -12,7 +12,7 @@ from features.timeline import DAY_US, days, in_window, iso
 from models.grades import FEWEST_CUSTOMERS, FEWEST_OF_RARER
 from training.dataset.split import SHORTEST_LEAD
 from training.fit.actions import FEW, Logged
-from training.readiness.forecast import Counted, Held, Then, pace_days
+from training.readiness.forecast import Counted, TaskCounts, Then, pace_days
 from training.selection.validation import FEWEST_OF_RARER as FEWEST_OF_RARER_FOR_TREES
 from training.selection.validation import FEWEST_ROWS, LEAST_OF_RARER, LEAST_ROWS
 
@@ -41,7 +41,7 @@ class Step:
         return self.when == READY
 
 
-def steps(task: TaskConfig, held: Held) -> tuple[Step, ...]:
+def steps(task: TaskConfig, held: TaskCounts) -> tuple[Step, ...]:
     """The steps of a churn, propensity or cltv task."""
     pays = task.kind != "cltv" or held.money > 0
 
@@ -111,7 +111,7 @@ def _date(end: int, wait: float) -> str:
     return iso(end + ceil(wait) * DAY_US)[:10] if wait else READY
 
 
-def _step(held: Held, name: str, there: str, needed: str, reached: Callable[[Then], bool]) -> Step:
+def _step(held: TaskCounts, name: str, there: str, needed: str, reached: Callable[[Then], bool]) -> Step:
     if reached(held.found):
         return Step(name, there, needed, READY)
     end = held.when(reached)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from features.journeys import Floats
-from models.ladder.lightgbm import Growth
+from models.ladder.lightgbm import TreeParameters
 from models.ladder.rung import Rung
 from training.dataset.examples import Examples
 from training.fit.baselines import cap_of, history
@@ -22,7 +22,7 @@ from training.metrics.metrics import best_threshold
 from training.selection.trees import grown, searched
 from training.selection.validation import Period, lacking, lacking_any, periods
 from training.tuning.budget import Budget
-from training.tuning.search import Found, Table
+from training.tuning.search import SearchResult, Table
 
 DOUBT = 0.5  # standard errors by which a rung must beat a simpler one
 
@@ -56,7 +56,7 @@ class Choice:
     threshold: float = 0.5
     trials: Table = ()
     later: Later | None = None
-    growth: Growth | None = None
+    growth: TreeParameters | None = None
     judged: tuple[Candidate, ...] = ()
     importances: Mapping[str, float] | None = None
 
@@ -110,7 +110,7 @@ def choose(question: Question, earlier: Examples, later: Examples, budget: Budge
     return replace(made, threshold=threshold, later=seen)
 
 
-def tune(question: Question, earlier: Examples, later: Examples, budget: Budget) -> Found | None:
+def tune(question: Question, earlier: Examples, later: Examples, budget: Budget) -> SearchResult | None:
     """What `choose` would search, and nothing of what it does with it; None where it would search nothing."""
     if _missing(question, earlier, later) or not _are_enough_for_trees(earlier, later):
         return None

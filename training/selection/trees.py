@@ -4,18 +4,20 @@ from dataclasses import replace
 
 import numpy as np
 
-from models.ladder.lightgbm import Growth, Sample, Stop
+from models.ladder.lightgbm import Sample, Stop, TreeParameters
 from training.dataset.examples import Examples
 from training.fit.logistic import Fitted
 from training.fit.recipe import Question, Recipe, beginning, continued, growers, parts
 from training.tuning.budget import Budget
-from training.tuning.search import Found, search
+from training.tuning.search import SearchResult, search
 from training.tuning.space import FEWEST_IN_LEAF
 
 FINE_RATE = 0.06  # what serves learns at half the rate of the search: better, and slower
 
 
-def searched(question: Question, earlier: Examples, later: Examples, linear: Fitted | None, budget: Budget) -> Found:
+def searched(
+    question: Question, earlier: Examples, later: Examples, linear: Fitted | None, budget: Budget
+) -> SearchResult:
     """What was tried, and the best growth of the first booster; a hurdle's second grows as the first.
 
     `linear` is the logistic of the earlier rows; there is none for money.
@@ -23,14 +25,14 @@ def searched(question: Question, earlier: Examples, later: Examples, linear: Fit
     rows, after = _samples(question, earlier, later, linear, _first(question, earlier))
     booster = growers(question)[0]
 
-    def tried(growth: Growth, stop: Stop) -> tuple[int, float]:
+    def tried(growth: TreeParameters, stop: Stop) -> tuple[int, float]:
         return booster.count_trees(rows[0], after[0], growth, stop)
 
     return search(tried, start_of(len(earlier)), budget=budget, seed=question.seed)
 
 
 def grown(
-    question: Question, earlier: Examples, later: Examples, linear: Fitted | None, growth: Growth
+    question: Question, earlier: Examples, later: Examples, linear: Fitted | None, growth: TreeParameters
 ) -> list[Recipe]:
     """Recipes of trees that differ in how they use a process, all of the growth that a search found."""
     finer = replace(_first(question, earlier), growth=replace(growth, rate=FINE_RATE))
@@ -68,6 +70,6 @@ def _samples(
     return rows, parts(question, later, read, like=rows, begin=continued(question, begun, linear, later))
 
 
-def start_of(rows: int) -> Growth:
+def start_of(rows: int) -> TreeParameters:
     """A growth that is good as it stands: small trees, leaves of at least a 300th of the rows."""
-    return Growth(min_rows=int(np.clip(rows // 300, FEWEST_IN_LEAF, 100)))
+    return TreeParameters(min_rows=int(np.clip(rows // 300, FEWEST_IN_LEAF, 100)))

@@ -7,7 +7,7 @@ from pathlib import Path
 from features.journeys import Floats
 from models.bundle import Bundle
 from models.predictor.actions import Actions
-from models.predictor.predictor import Answer
+from models.predictor.predictor import Predictor
 from training.evaluation.diagnostics import Studied
 from training.evaluation.evaluate import Tested
 from training.horizon import Trained
@@ -53,7 +53,7 @@ class Evidence:
     horizons: tuple[HorizonEvidence, ...]
 
     @property
-    def said(self) -> tuple[Answer | Actions, ...]:
+    def said(self) -> tuple[Predictor | Actions, ...]:
         """What the bundle says: an answer per horizon, or the actions."""
         return self.bundle.answers if self.bundle.actions is None else (self.bundle.actions,)
 
@@ -71,7 +71,7 @@ def evidence(bundle: Bundle, folder: Path, store_digest: str, trained: Sequence[
     return Evidence(bundle, folder, store_digest, tuple(_horizon(one, one.tested) for one in trained if one.tested))
 
 
-def rung_name(said: Answer | Actions) -> str:
+def rung_name(said: Predictor | Actions) -> str:
     """The name of the rung that serves."""
     return said.rung if isinstance(said, Actions) else said.rung.name
 

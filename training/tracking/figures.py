@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from features.journeys import Floats
 from models.bundle import Bundle
 from models.ladder.average import gains
-from models.predictor.predictor import Answer
+from models.predictor.predictor import Predictor
 from training.tracking.evidence import Evidence, HorizonEvidence
 from training.tracking.plots import actions, attributions, diagnostics, money, probability, search
 from training.tracking.plots.canvas import png
@@ -31,7 +31,7 @@ def pictures(shop: str, evidence: Evidence) -> Iterator[tuple[str, bytes]]:
             yield f"{place}{name}", picture
 
 
-def _importance(bundle: Bundle, answer: Answer, title: str) -> Iterator[tuple[str, bytes]]:
+def _importance(bundle: Bundle, answer: Predictor, title: str) -> Iterator[tuple[str, bytes]]:
     """What the rung's boosters gained: `importance`, or one each, as `importance-buys`."""
     held: dict[str, Floats] = gains(answer.rung, bundle.features.position)
     for name, gain in held.items():

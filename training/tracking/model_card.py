@@ -10,7 +10,7 @@ from features.config.tasks import TaskConfig
 from features.timeline import iso
 from models.grades import BASELINES, FLAT
 from models.predictor.actions import Actions
-from models.predictor.predictor import Answer
+from models.predictor.predictor import Predictor
 from training.gate.gate import Verdict
 from training.tracking.evidence import Evidence, HorizonEvidence, rung_name
 from training.tracking.model_card_tables import CALIBRATION, SHOWN, actions, chosen, figures, parts
@@ -73,7 +73,7 @@ def _features(evidence: Evidence) -> Iterator[str]:
     yield f"cutoff: {listed}. The list is in `features.json`."
 
 
-def _heading(evidence: Evidence, said: Answer | Actions) -> str:
+def _heading(evidence: Evidence, said: Predictor | Actions) -> str:
     return (
         f"## {said.horizon_days} days"
         if evidence.suffix(said.horizon_days)
@@ -81,7 +81,7 @@ def _heading(evidence: Evidence, said: Answer | Actions) -> str:
     )
 
 
-def _answer(evidence: Evidence, said: Answer | Actions) -> Iterator[str]:
+def _answer(evidence: Evidence, said: Predictor | Actions) -> Iterator[str]:
     if isinstance(said, Actions):
         yield from actions(said)
         return
@@ -103,7 +103,7 @@ def _answer(evidence: Evidence, said: Answer | Actions) -> Iterator[str]:
     yield from _strongest(evidence, one)
 
 
-def _baseline(task: TaskConfig, said: Answer) -> str:
+def _baseline(task: TaskConfig, said: Predictor) -> str:
     if said.rung.name == "rule":
         return FLAT
     whole = BASELINES[task.kind]

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from models.predictor.actions import Actions
-from models.predictor.predictor import Answer
-from training.evaluation.diagnostics import Part
+from models.predictor.predictor import Predictor
+from training.evaluation.diagnostics import SliceFigures
 from training.tracking.evidence import HorizonEvidence
 
 SHOWN = {  # figures that tell most, by what the answer is about
@@ -53,7 +53,7 @@ def chosen(one: HorizonEvidence) -> Iterator[str]:
     yield ""
 
 
-def figures(what: str, names: Mapping[str, str], said: Answer) -> Iterator[str]:
+def figures(what: str, names: Mapping[str, str], said: Predictor) -> Iterator[str]:
     """Those of these figures that there are, beside the baseline's."""
     known = {name: text for name, text in names.items() if name in said.metrics}
     if not known:
@@ -65,7 +65,7 @@ def figures(what: str, names: Mapping[str, str], said: Answer) -> Iterator[str]:
     yield ""
 
 
-def parts(what: str, found: Sequence[Part]) -> Iterator[str]:
+def parts(what: str, found: Sequence[SliceFigures]) -> Iterator[str]:
     """Quality by period or by segment."""
     if not found:
         return

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from features.config.sections import Config
 from features.errors import ConfigError
 from models.databases.urls import address, without_password
-from models.ladder.lightgbm import Growth
+from models.ladder.lightgbm import TreeParameters
 from models.registry.client import ADDRESS as TRACKING
 
 ADDRESS = "JOURNEYCAST_STUDY_URI"  # of another database than the workspace's own
@@ -43,7 +43,7 @@ class Budget:
 
     trials: int
     minutes: float | None = None
-    champion: Growth | None = None
+    champion: TreeParameters | None = None
     place: Place | None = None
     told: Told = lambda _number, _loss: None
 

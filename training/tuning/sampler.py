@@ -15,7 +15,7 @@ from optuna.trial import FrozenTrial, TrialState
 AT_RANDOM = 5  # trials before TPE has something to go by
 
 
-class Turns(BaseSampler):
+class SeededTPE(BaseSampler):
     """A sampler whose suggestion follows from the seed, the turn, and the trials that were finished by then."""
 
     def __init__(self, given: Sequence[dict[str, float]], seed: int, *, shared: bool) -> None:

@@ -14,13 +14,13 @@ import optuna
 from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 from optuna.trial import FixedTrial, FrozenTrial, TrialState
 
-from models.ladder.lightgbm import Growth, Stop
+from models.ladder.lightgbm import Stop, TreeParameters
 from training.tuning.budget import Budget
-from training.tuning.sampler import Turns
+from training.tuning.sampler import SeededTPE
 from training.tuning.space import suggested, within
 from training.tuning.storage import give_up_lost, is_hiccup, is_taken_away, opened
 
-Objective = Callable[[Growth, Stop], tuple[int, float]]  # -> (number of trees, loss)
+Objective = Callable[[TreeParameters, Stop], tuple[int, float]]  # -> (number of trees, loss)
 Table = tuple[dict[str, object], ...]
 REPORT_EVERY = 10  # trees
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
@@ -30,7 +30,7 @@ HICCUPS = 6  # of the database, one after the other, before a search ends with t
 
 
 @dataclass(frozen=True)
-class Found:
+class SearchResult:
     """The best growth, its number of trees and its loss; `trials` is the table of what was tried: number, state
     (complete, pruned or failed), loss, trees, seconds, what began it (start, champion or nothing), hyper-parameters.
 
@@ -38,18 +38,18 @@ class Found:
     https://arxiv.org/abs/2304.10255); the sum is 1. None after few trials.
     """
 
-    growth: Growth
+    growth: TreeParameters
     trees: int
     loss: float
     trials: Table
     importances: Mapping[str, float] | None = None
 
 
-def search(objective: Objective, start: Growth, *, budget: Budget, seed: int) -> Found:
+def search(objective: Objective, start: TreeParameters, *, budget: Budget, seed: int) -> SearchResult:
     """Try `start`, then the champion's growth, then others near the best (TPE); without trials `start` is taken."""
     began = {"start": start} | ({"champion": budget.champion} if budget.champion else {})
     shared = budget.place is not None and budget.place.shared
-    turns = Turns([within(growth, start) for growth in began.values()], seed, shared=shared)
+    turns = SeededTPE([within(growth, start) for growth in began.values()], seed, shared=shared)
 
     def tried(study: optuna.Study, trial: optuna.Trial) -> float:
         if turns.turn < len(began) and "began" not in trial.user_attrs:
@@ -130,14 +130,14 @@ class _Watch:
         return self.stopped
 
 
-def _found(study: optuna.Study, start: Growth) -> Found:
+def _found(study: optuna.Study, start: TreeParameters) -> SearchResult:
     trials = study.get_trials(deepcopy=False)
     complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     best = min(complete, key=lambda trial: (trial.value, trial.number))
     growth = suggested(FixedTrial(best.params), start)
     table = tuple(_row(trial) for trial in trials if trial.state.is_finished())
     trees, loss = best.user_attrs["grown"]["trees"], float(best.value or 0.0)
-    return Found(growth, trees, loss, table, _importances(study, len(complete)))
+    return SearchResult(growth, trees, loss, table, _importances(study, len(complete)))
 
 
 def _row(trial: FrozenTrial) -> dict[str, object]:

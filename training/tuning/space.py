@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from optuna.trial import BaseTrial
 
-from models.ladder.lightgbm import Growth
+from models.ladder.lightgbm import TreeParameters
 
 FEWEST_IN_LEAF = 20  # rows: no leaf speaks of a few people
 RANGES: Mapping[str, tuple[float, float]] = {
@@ -16,9 +16,9 @@ RANGES: Mapping[str, tuple[float, float]] = {
 }
 
 
-def suggested(trial: BaseTrial, start: Growth) -> Growth:
+def suggested(trial: BaseTrial, start: TreeParameters) -> TreeParameters:
     """The growth that a trial tries; it learns at the rate of the start."""
-    return Growth(
+    return TreeParameters(
         leaves=trial.suggest_int("leaves", 3, 48, log=True),
         min_rows=trial.suggest_int("min_rows", *_leaf_sizes(start), log=True),
         feature_share=trial.suggest_float("feature_share", *RANGES["feature_share"]),
@@ -28,12 +28,12 @@ def suggested(trial: BaseTrial, start: Growth) -> Growth:
     )
 
 
-def within(growth: Growth, start: Growth) -> dict[str, float]:
+def within(growth: TreeParameters, start: TreeParameters) -> dict[str, float]:
     """The hyper-parameters of a growth, inside of what is searched from this start."""
     ranges = {**RANGES, "min_rows": _leaf_sizes(start)}
     found = growth.describe()
     return {name: type(found[name])(np.clip(found[name], *ends)) for name, ends in ranges.items()}
 
 
-def _leaf_sizes(start: Growth) -> tuple[int, int]:
+def _leaf_sizes(start: TreeParameters) -> tuple[int, int]:
     return max(FEWEST_IN_LEAF, start.min_rows // 4), start.min_rows * 8

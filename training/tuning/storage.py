@@ -20,7 +20,7 @@ from features.errors import JourneycastError
 from features.system.processes import alone, identity, is_gone
 from models.databases.urls import without_password
 from training.tuning.budget import Place
-from training.tuning.sampler import Turns
+from training.tuning.sampler import SeededTPE
 
 PROCESS = "process"  # the attribute of a trial that names who is at it
 RETRIES = 3  # of a trial whose process died
@@ -56,7 +56,7 @@ class Storage(RDBStorage):
 
 
 @contextmanager
-def opened(place: Place | None, sampler: Turns) -> Iterator[optuna.Study]:
+def opened(place: Place | None, sampler: SeededTPE) -> Iterator[optuna.Study]:
     """The study of that place, made when there is none yet; one in memory without a place."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     if place is None:

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from features.config.tasks import TaskConfig
 from features.errors import BundleError
 from models.bundle import load
-from models.ladder.lightgbm import Growth
-from models.promotion import Succession
+from models.ladder.lightgbm import TreeParameters
+from models.promotion import Promotion
 
-Grown = dict[tuple[str, int], Growth]
+Grown = dict[tuple[str, int], TreeParameters]
 
 
-def grown_before(succession: Succession, as_of: int, tasks: Sequence[TaskConfig]) -> Grown:
+def grown_before(succession: Promotion, as_of: int, tasks: Sequence[TaskConfig]) -> Grown:
     """The growth of the champions' trees, by task and horizon; of the newest champion trained before `as_of` (µs UTC).
 
     Later ones are passed over, so that the same training again, whose own bundle may serve by then, begins as it did.
@@ -19,7 +19,7 @@ def grown_before(succession: Succession, as_of: int, tasks: Sequence[TaskConfig]
     return {(task.name, days): growth for task in tasks for days, growth in _of(succession, as_of, task).items()}
 
 
-def _of(succession: Succession, as_of: int, task: TaskConfig) -> dict[int, Growth]:
+def _of(succession: Promotion, as_of: int, task: TaskConfig) -> dict[int, TreeParameters]:
     for entry in succession.served(task.name):
         try:
             version = succession.version_of(task.name, entry)
@@ -27,5 +27,5 @@ def _of(succession: Succession, as_of: int, task: TaskConfig) -> dict[int, Growt
         except BundleError:
             continue  # the gate tells what is wrong with it
         if champion.trained_as_of_us < as_of:
-            return {int(days): Growth(**growth) for days, growth in champion.facts.get("growth", {}).items()}
+            return {int(days): TreeParameters(**growth) for days, growth in champion.facts.get("growth", {}).items()}
     return {}

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from features.config.sections import Config
 from features.errors import StoreError
 from features.ingest import build, update
-from features.ingest.changes import Contents
+from features.ingest.changes import StagedFiles
 from features.ingest.deduplicate import repeated_rows
 from features.ingest.report import render
 from features.log import staging
@@ -109,7 +109,7 @@ def _assert_as_if_built_whole(shop: Config, folder: Path, arrived: dict[str, int
     logs, profiles = (
         tuple(update.staged(shop, file) for file in found.taken if file.kind == kind) for kind in ("log", "profile")
     )
-    contents = Contents(logs, profiles)
+    contents = StagedFiles(logs, profiles)
     if shop.log.id:
         with duck.connect(folder) as connection:
             contents = replace(contents, repeated=repeated_rows(connection, logs, shop, {}))

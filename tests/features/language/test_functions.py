@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from features.errors import ConfigError, FeatureError
 from features.journeys import Floats, Journeys
 from features.language.feature import AnyFeature, Feature, FeatureSet
-from features.language.functions import Compute, Function, Module, Seen, feature
+from features.language.functions import Compute, Function, UserModule, VisibleRows, feature
 from features.panel.build import Rows, build
 from features.timeline import DAY_US
 from tests.support.strategies import CUTOFFS, NAN, TIMEZONE, Event, Fact, World, events, facts, same_bits, world, worlds
@@ -23,18 +23,18 @@ GRID = np.array(CUTOFFS, np.int64)
 
 
 @feature(unit="days", text="longest silence between purchases")
-def longest_silence(seen: Seen) -> float:
+def longest_silence(seen: VisibleRows) -> float:
     gaps = -np.diff(seen.days_ago[seen.event == "purchase"])
     return float(gaps.max()) if len(gaps) else NAN
 
 
 @feature(unit="orders", text="number of orders on the web")
-def web_orders(seen: Seen) -> float:
+def web_orders(seen: VisibleRows) -> float:
     return len(set(seen.occurrence[seen.categories["channel"] == "web"].tolist()))
 
 
 @feature(unit="of everything", text="a number that changes with any bit of what is seen")
-def everything(seen: Seen) -> float:
+def everything(seen: VisibleRows) -> float:
     texts = [seen.event, *(seen.categories[name] for name in sorted(seen.categories))]
     numbers = [seen.time, seen.value, seen.days_ago, seen.occurrence, *seen.numbers.values()]
     whole = [seen.cutoff, len(seen), *(column.tolist() for column in texts), *(column.tobytes() for column in numbers)]
@@ -45,7 +45,7 @@ def of(*functions: Function, digest: str = "0" * 64) -> FeatureSet:
     """The functions among declared features, in a module of that digest."""
     computes = {one.custom.function: one.compute for one in functions}
     features: tuple[AnyFeature, ...] = (Feature("count"), *(one.custom for one in functions), Feature("recency"))
-    return FeatureSet(features, TIMEZONE, Module(digest, "my.py", b"", computes))
+    return FeatureSet(features, TIMEZONE, UserModule(digest, "my.py", b"", computes))
 
 
 OWN = of(longest_silence, web_orders, everything)
@@ -129,7 +129,7 @@ def test_an_event_on_the_cutoff_is_seen_and_one_after_it_is_not() -> None:
 
 
 def test_what_is_seen_of_a_row() -> None:
-    shown: list[Seen] = []
+    shown: list[VisibleRows] = []
     start = CUTOFFS[0] - 2 * DAY_US
     rows = (
         Event(start, "view"),
@@ -154,7 +154,7 @@ def test_nobody_has_rows_and_a_function_is_asked_all_the_same() -> None:
 
 @pytest.mark.parametrize("late", [None, CUTOFFS[0]])  # a slice of the journey, and a copy
 def test_what_is_seen_is_read_only(late: int | None) -> None:
-    shown: list[Seen] = []
+    shown: list[VisibleRows] = []
     first = Event(CUTOFFS[0] - 9, known=late, channel="web", order="A")
     value(world(first, Event(CUTOFFS[0] - 8, order="A")), lambda_of(shown), CUTOFFS[0] - 1)
     (seen,) = shown
@@ -166,8 +166,8 @@ def test_what_is_seen_is_read_only(late: int | None) -> None:
         seen.numbers["quantity"] = seen.value  # type: ignore[index]
 
 
-def lambda_of(shown: list[Seen]) -> Compute:
-    def remember(seen: Seen) -> float:
+def lambda_of(shown: list[VisibleRows]) -> Compute:
+    def remember(seen: VisibleRows) -> float:
         shown.append(seen)
         return 1.0
 
@@ -199,14 +199,14 @@ def test_what_is_no_number_is_told(found: Any, message: str) -> None:
 
 
 def constant(found: Any) -> Compute:
-    def given(_: Seen) -> Any:
+    def given(_: VisibleRows) -> Any:
         return found
 
     return given
 
 
 def test_a_function_that_raises_is_told() -> None:
-    def misspelt(seen: Seen) -> float:
+    def misspelt(seen: VisibleRows) -> float:
         return len(seen.categories["chanel"])
 
     with pytest.raises(FeatureError, match=r"custom_misspelt of .*: KeyError: 'chanel'; mend the function") as told:
@@ -239,7 +239,7 @@ def test_a_set_without_a_module_takes_that_of_the_other() -> None:
 
 
 def test_a_decorated_function_is_still_a_function() -> None:
-    seen = Seen(CUTOFFS[0], GRID[:1], np.array(["purchase"], object), np.array([1.0]))
+    seen = VisibleRows(CUTOFFS[0], GRID[:1], np.array(["purchase"], object), np.array([1.0]))
     assert np.isnan(longest_silence(seen))
     assert (longest_silence.custom.name, longest_silence.custom.unit) == ("custom_longest_silence", "days")
 

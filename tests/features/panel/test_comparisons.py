@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from features import global_counts as crowds
 from features.errors import ConfigError, StoreError
-from features.global_counts import GROUPS, Counts, Crowd, summed, together
+from features.global_counts import GROUPS, GlobalCounts, GroupCounts, summed, together
 from features.journeys import Floats, Journeys
 from features.language.feature import Feature, FeatureSet, Stream
 from features.log.schema import HASHES, hash_of
@@ -119,7 +119,7 @@ def test_a_crowd_is_the_sum_of_its_parts(of: World, part_of: list[int]) -> None:
     assert_same(together(parts, TOPICS), whole)
 
 
-def assert_same(one: Crowd, other: Crowd) -> None:
+def assert_same(one: GlobalCounts, other: GlobalCounts) -> None:
     assert one.topics == other.topics
     for name in ("starts", "spans", "totals"):
         assert np.array_equal(getattr(one, name), getattr(other, name))
@@ -150,7 +150,7 @@ def test_a_customer_who_came_earlier_than_was_thought_changes_cohorts_with_all_t
 
 
 def test_more_of_one_value_than_can_be_counted_is_refused() -> None:
-    many = Counts(np.array([0, 1]), np.array([crowds.MOST, 1]))
+    many = GroupCounts(np.array([0, 1]), np.array([crowds.MOST, 1]))
     with pytest.raises(StoreError, match=r"expected at most 2,147,483,647 of one value, found 2,147,483,648; compare"):
         together([many], TOPICS[:1])
 

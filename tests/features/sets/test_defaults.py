@@ -17,7 +17,7 @@ from features.panel.build import Rows, build
 from features.panel.comparisons import topics
 from features.sets.defaults import chosen, derive
 from features.sets.families import FAMILIES
-from features.sets.survey import Survey, survey
+from features.sets.survey import LogSummary, survey
 from features.store.global_counts import counted
 from tests.support.strategies import CUTOFFS, Event, Fact, World, world, worlds
 
@@ -124,7 +124,7 @@ def test_names_that_clash_are_no_mistake(rows: list[Event], log: dict[str, Any])
 
 
 def test_an_empty_log_has_no_features() -> None:
-    assert len(derive(Survey(), config(tasks={"churn": CHURN}))) == 0
+    assert len(derive(LogSummary(), config(tasks={"churn": CHURN}))) == 0
 
 
 @given(worlds())

@@ -12,7 +12,7 @@ from features.config.load import parse
 from features.config.sections import Config
 from features.errors import ConfigError
 from features.language.feature import Feature, FeatureSet, Stream
-from features.language.functions import Module
+from features.language.functions import UserModule
 from features.sets.defaults import derive
 from features.sets.overrides import added, removed
 from features.sets.survey import survey
@@ -56,7 +56,7 @@ def test_a_pattern_that_takes_nothing_out_is_told() -> None:
 
 
 def test_added_features_come_with_where_they_were_added() -> None:
-    own = FeatureSet((Feature("tenure", Stream(("view",))),), module=Module("0" * 64))
+    own = FeatureSet((Feature("tenure", Stream(("view",))),), module=UserModule("0" * 64))
     config = shop(add=[{"what": "sum", "window_days": 3}, {"what": "recency", "event": "view"}], module="my.py")
     assert [(feature.name, reason) for feature, reason in added(config, own, SURVEY)] == [
         ("event_value_sum_3d", "[[features.add]] number 1"),

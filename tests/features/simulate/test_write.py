@@ -17,7 +17,7 @@ from features.config.load import load
 from features.errors import ConfigError
 from features.simulate.customers import ACTIONS, NOTHING, draw_people
 from features.simulate.process import live
-from features.simulate.truth import Standing, expected_orders, no_purchase, standing
+from features.simulate.truth import LatentState, expected_orders, no_purchase, standing
 from features.simulate.write import BLOCK, Shop, Simulation, draw_block, simulate
 from features.timeline import moment
 
@@ -235,13 +235,17 @@ def test_those_with_tickets_in_the_log_are_the_troubled(big: World) -> None:
 # --- the truth, against brute force ---------------------------------------------------------------------------------
 
 CUSTOMERS = {
-    "calm": Standing(np.array([True]), np.array([False]), np.array([0.05]), np.array([0.004]), np.array([0.01]), 5.0),
-    "troubled": Standing(
+    "calm": LatentState(
+        np.array([True]), np.array([False]), np.array([0.05]), np.array([0.004]), np.array([0.01]), 5.0
+    ),
+    "troubled": LatentState(
         np.array([True]), np.array([True]), np.array([0.02]), np.array([0.004]), np.array([0.01]), 5.0
     ),
     # trouble_rate = (trouble_factor - 1) * lapse_hazard: the two hazards are equal, and the formula has a limit
-    "equal": Standing(np.array([True]), np.array([False]), np.array([0.03]), np.array([0.01]), np.array([0.02]), 3.0),
-    "lapsed": Standing(
+    "equal": LatentState(
+        np.array([True]), np.array([False]), np.array([0.03]), np.array([0.01]), np.array([0.02]), 3.0
+    ),
+    "lapsed": LatentState(
         np.array([False]), np.array([False]), np.array([0.05]), np.array([0.004]), np.array([0.01]), 5.0
     ),
 }
@@ -249,7 +253,7 @@ SEASON = Shop().season(0, 90)
 
 
 def walk(
-    now: Standing, rng: random.Random, *, days: int = 90, factor: Callable[[float], float] = lambda _: 1.0
+    now: LatentState, rng: random.Random, *, days: int = 90, factor: Callable[[float], float] = lambda _: 1.0
 ) -> list[float]:
     """One future, from event to event: days of the purchases."""
     lapse, ticket = float(now.lapse_hazard[0]), float(now.trouble_rate[0])

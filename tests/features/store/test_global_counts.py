@@ -10,7 +10,7 @@ import pytest
 
 from features.config.sections import Config
 from features.errors import StoreError
-from features.global_counts import Crowd, together
+from features.global_counts import GlobalCounts, together
 from features.ingest import build as building
 from features.language.feature import Feature, FeatureSet, Stream
 from features.panel.build import Rows, build
@@ -61,7 +61,7 @@ def one_more_event(shop: Config) -> None:
     run(shop, now=NOW)
 
 
-def assert_same(one: Crowd | None, other: Crowd) -> None:
+def assert_same(one: GlobalCounts | None, other: GlobalCounts) -> None:
     assert one is not None
     assert one.topics == other.topics
     for name in ("starts", "spans", "totals"):

@@ -12,13 +12,13 @@ from scipy.integrate import quad
 from scipy.special import betaln
 
 from features.journeys import Floats
-from models.btyd.bg_nbd import Geometric, ParetoNbd, Past, Process, fit_bg_nbd, fit_pareto_nbd
+from models.btyd.bg_nbd import BgNbd, ParetoNbd, Past, Process, fit_bg_nbd, fit_pareto_nbd
 from models.btyd.gamma_gamma import GammaGamma, fit_gamma_gamma
 
-BG_NBD = Geometric(0.6, 20.0, 0.8, 2.5)
-MBG_NBD = Geometric(0.6, 20.0, 0.8, 2.5, from_first=True)
+BG_NBD = BgNbd(0.6, 20.0, 0.8, 2.5)
+MBG_NBD = BgNbd(0.6, 20.0, 0.8, 2.5, from_first=True)
 PARETO_NBD = ParetoNbd(0.6, 20.0, 0.7, 90.0)
-MODELS: tuple[Geometric | ParetoNbd, ...] = (BG_NBD, MBG_NBD, PARETO_NBD)
+MODELS: tuple[BgNbd | ParetoNbd, ...] = (BG_NBD, MBG_NBD, PARETO_NBD)
 EXTREME = Past.of(
     np.array([0, 0, 0, 1, 1, 10_000, 10_000, 10_000, 300], np.float64),
     np.array([0, 0, 0, 0, 5, 1e4, 3e3, 1, 0], np.float64),
@@ -26,7 +26,7 @@ EXTREME = Past.of(
 )
 
 
-def lives(model: Geometric | ParetoNbd, customers: int, ages: Floats, ahead: float) -> tuple[Past, Floats]:
+def lives(model: BgNbd | ParetoNbd, customers: int, ages: Floats, ahead: float) -> tuple[Past, Floats]:
     """Customers of a process, purchase by purchase: their past, and their purchases in `ahead` days after it."""
     rng = np.random.default_rng(11)
     rate = rng.gamma(model.r, 1 / model.alpha, customers)
@@ -82,7 +82,7 @@ def test_published_fits_are_found(
 
 
 @pytest.mark.parametrize("model", MODELS, ids=("BG/NBD", "MBG/NBD", "Pareto/NBD"))
-def test_a_fit_finds_the_process_behind_customers_and_what_they_do_next(model: Geometric | ParetoNbd) -> None:
+def test_a_fit_finds_the_process_behind_customers_and_what_they_do_next(model: BgNbd | ParetoNbd) -> None:
     rng = np.random.default_rng(3)
     past, after = lives(model, 6000, rng.uniform(100, 400, 6000), 90.0)
     fitted = fit_pareto_nbd(past) if model is PARETO_NBD else fit_bg_nbd(past, from_first=model is MBG_NBD)
@@ -96,7 +96,7 @@ def test_a_fit_finds_the_process_behind_customers_and_what_they_do_next(model: G
 
 
 @pytest.mark.parametrize("model", MODELS, ids=("BG/NBD", "MBG/NBD", "Pareto/NBD"))
-def test_likelihoods_of_a_first_return_add_up_to_the_loss_of_those_without(model: Geometric | ParetoNbd) -> None:
+def test_likelihoods_of_a_first_return_add_up_to_the_loss_of_those_without(model: BgNbd | ParetoNbd) -> None:
     """Who has not returned by an age and has by a later one returned first on some day between."""
 
     def nothing(age: float) -> float:
@@ -110,7 +110,7 @@ def test_likelihoods_of_a_first_return_add_up_to_the_loss_of_those_without(model
 
 
 @pytest.mark.parametrize("model", MODELS, ids=("BG/NBD", "MBG/NBD", "Pareto/NBD"))
-def test_expectations_agree_with_the_likelihood(model: Geometric | ParetoNbd) -> None:
+def test_expectations_agree_with_the_likelihood(model: BgNbd | ParetoNbd) -> None:
     """P(no purchase ahead) is the likelihood of the past grown by a silent span, over that of the past."""
     past = Past.of(np.array([0.0, 1, 4, 40]), np.array([0.0, 30, 90, 100]), np.array([50.0, 90, 90, 120]))
     later = Past.of(past.x, past.t_x, past.age + 30)
@@ -118,9 +118,9 @@ def test_expectations_agree_with_the_likelihood(model: Geometric | ParetoNbd) ->
     assert model.expect(past, 30.0).p_none == pytest.approx(silent, rel=1e-9)
 
 
-@pytest.mark.parametrize("model", [BG_NBD, MBG_NBD, Geometric(0.6, 20.0, 1.0, 2.0), Geometric(4.0, 0.5, 3.0, 0.2)])
+@pytest.mark.parametrize("model", [BG_NBD, MBG_NBD, BgNbd(0.6, 20.0, 1.0, 2.0), BgNbd(4.0, 0.5, 3.0, 0.2)])
 @pytest.mark.parametrize("x", [0, 2, 300])
-def test_expected_orders_are_the_integral_over_lapses(model: Geometric, x: int) -> None:
+def test_expected_orders_are_the_integral_over_lapses(model: BgNbd, x: int) -> None:
     past = Past.of(np.array([float(x)]), np.array([0.0 if not x else 50.0]), np.array([60.0]))
     a, b, r, alpha = model.a, model.b + x + model.from_first, model.r + x, model.alpha + 60
 
@@ -150,7 +150,7 @@ def test_the_odds_of_a_lapse_are_an_integral(x: float, beta: float) -> None:
 
 
 @pytest.mark.parametrize("model", MODELS, ids=("BG/NBD", "MBG/NBD", "Pareto/NBD"))
-def test_heavy_buyers_and_long_silence_stay_finite(model: Geometric | ParetoNbd) -> None:
+def test_heavy_buyers_and_long_silence_stay_finite(model: BgNbd | ParetoNbd) -> None:
     assert np.isfinite(model.log_likelihood(EXTREME)).all()
     for days in (1e-3, 90.0, 3650.0):
         said = model.expect(EXTREME, days)
@@ -163,7 +163,7 @@ def test_heavy_buyers_and_long_silence_stay_finite(model: Geometric | ParetoNbd)
 
 @given(st.integers(0, 400), st.floats(0, 1), st.floats(0, 4000), st.sampled_from(MODELS))
 def test_a_customer_alone_has_the_bits_it_has_in_a_crowd(
-    x: int, share: float, age: float, model: Geometric | ParetoNbd
+    x: int, share: float, age: float, model: BgNbd | ParetoNbd
 ) -> None:
     rng = np.random.default_rng(x)
     ages = np.append(rng.uniform(0, 900, 36), age)
@@ -174,9 +174,9 @@ def test_a_customer_alone_has_the_bits_it_has_in_a_crowd(
         assert getattr(many, name)[-1:].tobytes() == getattr(one, name).tobytes()
 
 
-def _at(point: Floats, *, from_first: bool) -> Geometric:
+def _at(point: Floats, *, from_first: bool) -> BgNbd:
     r, alpha, a, b = point.tolist()
-    return Geometric(r, alpha, a, b, from_first)
+    return BgNbd(r, alpha, a, b, from_first)
 
 
 @pytest.mark.parametrize("from_first", [False, True])

@@ -14,18 +14,18 @@ from features.config.tasks import TaskConfig
 from features.journeys import Floats
 from features.language.feature import Feature, FeatureSet, Stream
 from features.panel.build import Panel, Rows
-from models.btyd.bg_nbd import Geometric
+from models.btyd.bg_nbd import BgNbd
 from models.btyd.expectations import Expectations
 from models.btyd.gamma_gamma import GammaGamma
 from models.ladder.average import Average, gains, moved
 from models.ladder.hurdle import History, Hurdle, Orders
 from models.ladder.lightgbm import QUIET, Trees
 from models.ladder.packing import unpack
-from models.ladder.purchase_process import Btyd
+from models.ladder.purchase_process import PurchaseProcess
 from models.ladder.rung import Rung
 from models.ladder.trees import Probability
-from models.predictor.intervals import Spread
-from models.predictor.predictor import Answer, unpack_answer
+from models.predictor.intervals import PredictionInterval
+from models.predictor.predictor import Predictor, unpack_answer
 from serving.scoring.reasons import why
 from training.dataset.examples import Examples
 from training.dataset.labels import Labels
@@ -36,7 +36,7 @@ TASK = TaskConfig.model_validate({"name": "value", "kind": "cltv", "event": "pur
 PURCHASES = Stream(("purchase",))
 FEATURES = FeatureSet((*repeats(TASK), Feature("count", PURCHASES), Feature("tenure", PURCHASES)))
 NAMES, POSITION = FEATURES.names, FEATURES.position
-PROCESS = Geometric(0.6, 20.0, 0.8, 2.5)
+PROCESS = BgNbd(0.6, 20.0, 0.8, 2.5)
 SILENCE = Expectations(NAMES[0], NAMES[1], NAMES[2], NAMES[3], 90.0, PROCESS)
 MONEY = replace(SILENCE, money=NAMES[4], order_value=GammaGamma(6.0, 4.0, 15.0))
 HISTORY = History(NAMES[5], NAMES[6], (NAMES[5],), (NAMES[4],), 20.0, 90.0)
@@ -62,7 +62,7 @@ def trees(read: Expectations, objective: str) -> Trees:
 
 LOGISTIC = Probability(trees(SILENCE, "binary"), SILENCE)
 HURDLE = Hurdle(trees(MONEY, "binary"), trees(MONEY, "poisson"), HISTORY, expectations=MONEY)
-PROBABLE, VALUE = Btyd(SILENCE, "silence", 0.9), Btyd(MONEY, "money", 0.9, 1.2)
+PROBABLE, VALUE = PurchaseProcess(SILENCE, "silence", 0.9), PurchaseProcess(MONEY, "money", 0.9, 1.2)
 ORDERS = Orders(trees(MONEY, "poisson"), MONEY, 1.1)
 RUNGS: tuple[Rung, ...] = (
     LOGISTIC,
@@ -149,10 +149,10 @@ def test_probabilities_are_probabilities_and_silence_agrees_with_the_event(
 
 
 @pytest.mark.parametrize("rung", RUNGS[2:5], ids=IDS[2:5])
-def test_a_process_carries_over_to_what_it_says_of_the_longer_horizon(rung: Btyd) -> None:
+def test_a_process_carries_over_to_what_it_says_of_the_longer_horizon(rung: PurchaseProcess) -> None:
     kind, outcome = ("cltv", "event") if rung.asked == "money" else ("churn", rung.asked)
-    spread = Spread((), (0.0,), (0.0,))
-    answer = Answer(270, 90, kind, outcome, rung, rung, spread, (0.0,), "C", longer=rung.expectations)
+    spread = PredictionInterval((), (0.0,), (0.0,))
+    answer = Predictor(270, 90, kind, outcome, rung, rung, spread, (0.0,), "C", longer=rung.expectations)
     rows = customers(70)
     bought = ~np.isnan(rows[:, 0])
     wanted = replace(rung, expectations=replace(rung.expectations, horizon_days=270.0)).predict(rows, POSITION)
@@ -167,8 +167,8 @@ def test_a_process_carries_over_to_what_it_says_of_the_longer_horizon(rung: Btyd
 
 
 def test_a_chance_carries_over_by_one_power_that_leaves_the_order_of_customers_alone() -> None:
-    spread, rows = Spread((), (0.0,), (0.0,)), customers(70)
-    answer = Answer(270, 90, "churn", "silence", PROBABLE, PROBABLE, spread, (0.0,), "C", power=2.2)
+    spread, rows = PredictionInterval((), (0.0,), (0.0,)), customers(70)
+    answer = Predictor(270, 90, "churn", "silence", PROBABLE, PROBABLE, spread, (0.0,), "C", power=2.2)
     said, fitted = answer.say(rows, POSITION), PROBABLE.predict(rows, POSITION).mean
     assert said.score == pytest.approx(fitted**2.2)
     again = unpack_answer(json.loads(json.dumps(answer.pack()[0])), {})

@@ -11,7 +11,7 @@ from scipy.special import logit
 from features.journeys import Floats
 from models.ladder.average import moved
 from models.ladder.lightgbm import QUIET, Trees
-from models.ladder.logistic import WIDEST, Linear, Scale
+from models.ladder.logistic import WIDEST, Logistic, Scale
 from models.ladder.packing import unpack
 from models.ladder.rung import Rung
 from models.ladder.trees import Probability
@@ -21,10 +21,10 @@ COLUMNS = (NAMES[4], NAMES[5], NAMES[6])
 RNG = np.random.default_rng(11)
 
 
-def linear(width: int, blanks: tuple[int, ...]) -> Linear:
+def linear(width: int, blanks: tuple[int, ...]) -> Logistic:
     """A logistic of COLUMNS with made-up weights."""
     scale = Scale(RNG.normal(1.0, 1.0, width), RNG.uniform(0.5, 2.0, width))
-    return Linear(COLUMNS, scale, blanks, RNG.normal(0, 0.4, width + len(blanks)), -0.7)
+    return Logistic(COLUMNS, scale, blanks, RNG.normal(0, 0.4, width + len(blanks)), -0.7)
 
 
 def trees() -> Trees:
@@ -36,7 +36,7 @@ def trees() -> Trees:
 
 PLAIN = linear(3, (2,))
 STARTED = replace(linear(7, (2, 3)), start=PROBABLE)
-NOTHING = Linear((), Scale(np.zeros(0), np.zeros(0)), (), np.zeros(0), 0.3)
+NOTHING = Logistic((), Scale(np.zeros(0), np.zeros(0)), (), np.zeros(0), 0.3)
 RUNGS: dict[str, Rung] = {
     "plain": PLAIN,
     "from a process": STARTED,
@@ -75,7 +75,7 @@ def test_a_rung_comes_back_from_json_with_all_bits(rung: Rung) -> None:
 
 
 @pytest.mark.parametrize("rung", [PLAIN, STARTED], ids=["plain", "from a process"])
-def test_what_moved_a_row_adds_up_to_its_log_odds(rung: Linear) -> None:
+def test_what_moved_a_row_adds_up_to_its_log_odds(rung: Logistic) -> None:
     rows = customers(200, seed=5)
     if rung.start is not None:  # its reasons are against a first purchase just now, and without the bound of the start
         sure = rung.start.predict(rows, POSITION).mean

@@ -18,7 +18,8 @@ from features.timeline import DAY_US, moment
 from models.bundle import Bundle, load, save
 from serving.contract.record import SCHEMA, ScoreId, ScoreRecord, read_score_id
 from serving.scoring.arrow_table import record_batch
-from serving.scoring.judge import Asked, judge, judge_everyone, monotone
+from serving.scoring.judge import ScoringOptions, judge, judge_everyone
+from serving.scoring.monotone import monotone
 from serving.scoring.reasons import contributions
 from serving.scoring.served_model import Served
 from tests.support import bundles
@@ -27,7 +28,7 @@ from tests.support.ingested_shop import without_silence
 from tests.support.strategies import CUTOFFS, START, Event, Fact, World, events, world, worlds
 
 AS_OF = CUTOFFS[1]
-ASKED = Asked(AS_OF, log_position=3)
+ASKED = ScoringOptions(AS_OF, log_position=3)
 BUNDLES = (bundles.churn((30, 90, 180)), bundles.buys((7, 30)), bundles.value(), bundles.offer())
 SERVED = tuple(Served(replace(bundle, digest=str(number) * 64), "1") for number, bundle in enumerate(BUNDLES))
 ANNA = [Event(AS_OF - day * DAY_US, value=day / 4, channel="web") for day in (0, 3, 10, 40, 100)]

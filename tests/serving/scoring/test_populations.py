@@ -16,8 +16,9 @@ from features.config.tasks import TaskConfig
 from features.panel.build import Rows
 from features.timeline import DAY_US, FOREVER
 from models.tasks import population
-from serving.batch import Run
-from serving.scoring.judge import Asked, judge_everyone, monotone
+from serving.batch import BatchRun
+from serving.scoring.judge import ScoringOptions, judge_everyone
+from serving.scoring.monotone import monotone
 from serving.scoring.online import Online
 from serving.scoring.served_model import Served
 from tests.serving.test_service import Client
@@ -49,7 +50,7 @@ def served(task: TaskConfig) -> Served:
 
 def scored(of: World, task: TaskConfig, as_of: int) -> list[str]:
     """Who gets a score of the task."""
-    scores = judge_everyone(of.journeys(), (served(task),), Asked(as_of, 1, model_from_the_future=True))
+    scores = judge_everyone(of.journeys(), (served(task),), ScoringOptions(as_of, 1, model_from_the_future=True))
     (judged,) = scores.judged
     return sorted(scores.customers[judged.scored])
 
@@ -59,7 +60,7 @@ def trained_on(of: World, task: TaskConfig, cutoff: int, now: int) -> list[str]:
     journeys = of.journeys().as_of(now)
     if task.kind == "next_action":  # its rows are decisions; the base is asked by the same function
         return sorted(journeys.customers[population(task, journeys, Rows.grid(len(journeys), np.array([cutoff])))])
-    asked = examples.Asked(task, 30, FEATURES, FOREVER, 10**6)
+    asked = examples.PanelRequest(task, 30, FEATURES, FOREVER, 10**6)
     return sorted(examples.examples(lambda: [journeys], asked, [cutoff]).customer)
 
 
@@ -104,7 +105,7 @@ def over_http(online: Online, _: Path) -> list[dict[str, Any]]:
 
 
 def in_batch(online: Online, folder: Path) -> list[dict[str, Any]]:
-    run = Run(online.store, online.served, ingested_shop.asked(online), folder)
+    run = BatchRun(online.store, online.served, ingested_shop.asked(online), folder)
     found: list[dict[str, Any]] = pq.read_table(run.publish(folder / "scores.parquet").path).to_pylist()
     return found
 

@@ -12,7 +12,7 @@ from models.bundle import save
 from models.registry.versions import Registry
 from serving.score import score
 from serving.scoring.champions import champions
-from serving.scoring.online import Customer, Online, Question
+from serving.scoring.online import Customer, Online, ScoreQuery
 from serving.scoring.served_model import Served
 from tests.features.sets.test_user_module import SOURCE
 from tests.support import bundles
@@ -55,7 +55,7 @@ def test_the_base_and_one_customer_get_the_same_score(trained: Config) -> None:
 
 def test_an_event_of_the_request_enters_a_function(trained: Config) -> None:
     online = Online(trained, Store.open(trained.workspace_path, trained), served(trained))
-    asked = Question(as_of="2025-05-01")
+    asked = ScoreQuery(as_of="2025-05-01")
     before, after = (next(online.scores([Customer(EMOJI, own)], asked)) for own in ((), (FRESH,)))
     assert before.judged[0].numbers["score"] != after.judged[0].numbers["score"]
 

@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 
 from features.store.reader import Store
-from models.actor import Hand
+from models.actor import Actor
 from models.bundle import load
-from models.promotion import Succession
+from models.promotion import Promotion
 from tests.support.log_files import opened, run, write
 from tests.support.training_shop import config, crowd
 from tests.torture.support.killed import ended, forked
@@ -28,7 +28,7 @@ from training.run import train
 
 TASK, TRIALS = "churn", 6
 BEFORE, NOW = "2024-07-15", "2024-08-30"
-ANNA = Hand("anna", 1)
+ANNA = Actor("anna", 1)
 Work = Callable[[Path], None]
 
 
@@ -49,13 +49,13 @@ def train_again(folder: Path) -> None:
 
 def promote(folder: Path) -> None:
     """The second version, which a training left as the challenger."""
-    succession = Succession.open(config(folder))
+    succession = Promotion.open(config(folder))
     succession.promote(TASK, succession.registry.version(TASK, 2), ANNA, why="a test", evidence={})
 
 
 def rollback(folder: Path) -> None:
     """From the second version to the first, as a script says it that may be run twice."""
-    Succession.open(config(folder)).rollback(TASK, ANNA, why="a test", of=2)
+    Promotion.open(config(folder)).rollback(TASK, ANNA, why="a test", of=2)
 
 
 def prepared(folder: Path, verb: str) -> None:
@@ -80,7 +80,7 @@ VERBS: dict[str, Work] = {"first": train_first, "train": train_again, "promote":
 def checked(folder: Path) -> None:
     """Leave what is wrong, and what stands: champion, versions and how often the champion has moved."""
     shop = config(folder)
-    succession = Succession.open(shop)
+    succession = Promotion.open(shop)
     registry, wrong = succession.registry, []
     champion, versions = registry.champion(TASK), registry.versions(TASK)
     moves = [entry for entry in succession.history(TASK) if entry.what in ("promoted", "rolled back")]

@@ -17,16 +17,16 @@ from pathlib import Path
 from typing import Any
 
 from features.system.processes import identity
-from models.ladder.lightgbm import Growth, Stop
+from models.ladder.lightgbm import Stop, TreeParameters
 from tests.torture.support.stalling import Stalling
 from training.tuning import storage
 from training.tuning.budget import Budget, Place
 from training.tuning.cleanup import drop_study
-from training.tuning.sampler import Turns
+from training.tuning.sampler import SeededTPE
 from training.tuning.search import search
 from training.tuning.storage import opened
 
-START = Growth(min_rows=40)
+START = TreeParameters(min_rows=40)
 LONG = 0.4  # seconds of a trial, at most
 NAMES = ("leaves", "min_rows", "feature_share", "row_share", "l2")
 
@@ -66,10 +66,10 @@ def noted(folder: Path, kind: str) -> list[Any]:
     return [json.loads(line) for line in lines if line.endswith("\n")]
 
 
-def evaluated(folder: Path) -> Callable[[Growth, Stop], tuple[int, float]]:
+def evaluated(folder: Path) -> Callable[[TreeParameters, Stop], tuple[int, float]]:
     """An objective that takes a while, and leaves a line for every evaluation that it ended."""
 
-    def objective(growth: Growth, _: Stop) -> tuple[int, float]:
+    def objective(growth: TreeParameters, _: Stop) -> tuple[int, float]:
         note(folder, "began", growth.describe())
         time.sleep(random.random() * LONG)
         note(folder, "evaluated", [growth.describe()[name] for name in NAMES])
@@ -133,7 +133,7 @@ def left(place: Place, plan: Plan) -> dict[str, Any]:
     """What the study holds for who asks again when the grace of the dead is over."""
     time.sleep(plan.grace_seconds + 1)
     found = search(evaluated(Path(plan.folder)), START, budget=Budget(plan.trials, place=place), seed=1)
-    with opened(place, Turns([], 1, shared=True)) as study:
+    with opened(place, SeededTPE([], 1, shared=True)) as study:
         trials = [
             {
                 "number": one.number,

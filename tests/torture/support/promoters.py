@@ -24,7 +24,7 @@ from features.errors import JourneycastError
 from models.bundle import load
 from models.databases.sql import Transaction
 from models.ledger import MOVES, PROMOTED, Entry
-from models.promotion import Succession
+from models.promotion import Promotion
 from models.registry.versions import Registry
 from tests.support.registered_shop import TASK, hand, promote, register, shop
 from tests.torture.support.killed import ended, forked
@@ -47,12 +47,12 @@ def fill(config: Config) -> None:
     """Register some versions and let the first serve."""
     registry = Registry.open(config)
     versions = [register(config, registry, seed) for seed in range(VERSIONS)]
-    promote(Succession.open(config), versions[0])
+    promote(Promotion.open(config), versions[0])
 
 
 def move(config: Config, seed: int, moves: int) -> None:
     """Promote and roll back at random until there were enough moves."""
-    chance, succession, done = random.Random(seed), Succession.open(config), config.folder / "moves"
+    chance, succession, done = random.Random(seed), Promotion.open(config), config.folder / "moves"
     versions = succession.registry.versions(TASK)
     while not done.exists() or done.stat().st_size < moves:
         succession.settle(TASK)
@@ -87,7 +87,7 @@ def look(config: Config, number: int) -> None:
 
 def judge(config: Config) -> None:
     """Leave whether the chain is one, and whether the registry says what it says."""
-    succession = Succession.open(config)
+    succession = Promotion.open(config)
     entries = succession.history(TASK)
     wrong = linear(entries)
     standing, serves = succession.registry.standing(TASK), succession.served(TASK)[0]
@@ -147,9 +147,9 @@ def wait_for(file: Path, size: int) -> None:
         time.sleep(0.005)
 
 
-def die_at(config: Config, point: int, work: Callable[[Succession], object]) -> None:
+def die_at(config: Config, point: int, work: Callable[[Promotion], object]) -> None:
     """Do the work, and be killed before its call of that number."""
-    succession, calls = Succession.open(config), 0
+    succession, calls = Promotion.open(config), 0
 
     def counted(call: Callable[..., Any]) -> Callable[..., Any]:
         def instead(*args: Any, **kwargs: Any) -> Any:
@@ -166,11 +166,11 @@ def die_at(config: Config, point: int, work: Callable[[Succession], object]) -> 
     work(succession)
 
 
-def third(succession: Succession) -> None:
+def third(succession: Promotion) -> None:
     promote(succession, succession.registry.version(TASK, 3))
 
 
-def back(succession: Succession) -> None:
+def back(succession: Promotion) -> None:
     succession.rollback(TASK, hand(), why="it was worse")
 
 
@@ -178,10 +178,10 @@ def again(config: Config, wanted: int) -> None:
     """After the kill: somebody serves, registry and ledger agree once opened, and the same verb gets it done."""
     before = Registry.open(config).standing(TASK).champion
     assert before in {1, 3}, before
-    succession = Succession.open(config)
+    succession = Promotion.open(config)
     if succession.served(TASK)[0].version != wanted:
         third(succession) if wanted == 3 else back(succession)
-    entries = Succession.open(config).history(TASK)
+    entries = Promotion.open(config).history(TASK)
     standing = succession.registry.standing(TASK)
     assert (entries[-1].version, standing.champion) == (wanted, wanted)
     assert standing.challenger != wanted

@@ -26,12 +26,12 @@ from features.errors import JourneycastError
 from features.language.feature import Feature, FeatureSet, Stream
 from features.timeline import instant
 from journeycast import app
-from models.actor import Hand
+from models.actor import Actor
 from models.bundle import Bundle, save
 from models.ladder.rules import Binned
-from models.predictor.intervals import Spread
-from models.predictor.predictor import Answer
-from models.promotion import Succession
+from models.predictor.intervals import PredictionInterval
+from models.predictor.predictor import Predictor
+from models.promotion import Promotion
 from models.registry.version import Version
 from training.compare import pictures as light
 from training.compare.comparison import Comparison, compare
@@ -88,18 +88,18 @@ def config(tmp_path_factory: pytest.TempPathFactory, tracking_database: Path) ->
 
 
 @pytest.fixture(scope="session")
-def first(config: Config) -> Succession:
-    return Succession.open(config)
+def first(config: Config) -> Promotion:
+    return Promotion.open(config)
 
 
 @pytest.fixture
-def succession(first: Succession) -> Succession:
+def succession(first: Promotion) -> Promotion:
     shop = f"shop{next(SHOPS)}"
     return replace(first, registry=replace(first.registry, shop=shop), ledger=replace(first.ledger, shop=shop))
 
 
-def hand(hours: int = 0) -> Hand:
-    return Hand("ada@host", NOON + hours * 3_600_000_000)
+def hand(hours: int = 0) -> Actor:
+    return Actor("ada@host", NOON + hours * 3_600_000_000)
 
 
 def picture(grey: int = 200) -> bytes:
@@ -109,7 +109,7 @@ def picture(grey: int = 200) -> bytes:
 
 
 def trained(
-    succession: Succession,
+    succession: Promotion,
     config: Config,
     seed: int,
     metrics: Metrics,
@@ -120,8 +120,19 @@ def trained(
 ) -> Version:
     """A version whose run holds what is given."""
     rule = Binned("purchase_recency", (30.0,), (0.2, 0.8, 0.5))
-    answer = Answer(
-        90, 90, "churn", "silence", rule, rule, Spread((), (0.0,), (0.1,)), (0.0, 1.0), "B", {}, {}, notes=()
+    answer = Predictor(
+        90,
+        90,
+        "churn",
+        "silence",
+        rule,
+        rule,
+        PredictionInterval((), (0.0,), (0.1,)),
+        (0.0, 1.0),
+        "B",
+        {},
+        {},
+        notes=(),
     )
     features = FeatureSet((Feature("recency", Stream(("purchase",))),))
     facts = {"seed": seed, "trained_as_of_us": NOON}
@@ -138,7 +149,7 @@ def trained(
     return version
 
 
-def promoted(succession: Succession, config: Config, seed: int, metrics: Metrics, **more: Any) -> Version:
+def promoted(succession: Promotion, config: Config, seed: int, metrics: Metrics, **more: Any) -> Version:
     version = trained(succession, config, seed, metrics, **more)
     succession.promote(more.get("task", "churn"), version, hand(seed), why=f"reason {seed}", evidence={})
     return version
@@ -178,7 +189,7 @@ def numbers(html: str) -> Numbers:
     return reader
 
 
-def test_every_number_of_page_and_terminal_is_one_of_mlflow(succession: Succession, config: Config) -> None:
+def test_every_number_of_page_and_terminal_is_one_of_mlflow(succession: Promotion, config: Config) -> None:
     promoted(succession, config, 1, GOOD | figure("test_ece", 0.0041, 0.003, 0.006))
     trained(succession, config, 2, BEST | figure("test_log_loss", 1234.5, 1200.0, 1300.0))
     found = compare(succession, "churn")
@@ -195,7 +206,7 @@ def test_every_number_of_page_and_terminal_is_one_of_mlflow(succession: Successi
     assert [text for (_, metric), text in logged.items() if "baseline_auroc_" not in metric and text not in said] == []
 
 
-def test_the_champion_stands_before_its_challenger(succession: Succession, config: Config) -> None:
+def test_the_champion_stands_before_its_challenger(succession: Promotion, config: Config) -> None:
     promoted(succession, config, 1, GOOD)
     trained(succession, config, 2, BEST)
     found = compare(succession, "churn")
@@ -204,9 +215,7 @@ def test_the_champion_stands_before_its_challenger(succession: Succession, confi
     assert found.sides[1].told == "v2 waits since 2026-11-28 13:02 UTC: nobody has promoted it"
 
 
-def test_a_refused_challenger_is_told_with_the_reason_and_the_conditions(
-    succession: Succession, config: Config
-) -> None:
+def test_a_refused_challenger_is_told_with_the_reason_and_the_conditions(succession: Promotion, config: Config) -> None:
     promoted(succession, config, 1, GOOD)
     bad = trained(succession, config, 2, BEST, files={"gate.json": json.dumps(REFUSAL).encode()})
     succession.refuse("churn", bad, hand(2), why=str(REFUSAL["reason"]), evidence={})
@@ -222,7 +231,7 @@ def test_a_refused_challenger_is_told_with_the_reason_and_the_conditions(
 
 
 def test_without_a_challenger_the_version_before_stands_beside_the_champion(
-    succession: Succession, config: Config
+    succession: Promotion, config: Config
 ) -> None:
     promoted(succession, config, 1, GOOD)
     promoted(succession, config, 2, BEST)
@@ -231,9 +240,7 @@ def test_without_a_challenger_the_version_before_stands_beside_the_champion(
     assert found.sides[1].told == "v1 served from 2026-11-28 12:02 UTC to 2026-11-28 13:02 UTC"
 
 
-def test_after_a_rollback_what_was_taken_back_stands_beside_the_champion(
-    succession: Succession, config: Config
-) -> None:
+def test_after_a_rollback_what_was_taken_back_stands_beside_the_champion(succession: Promotion, config: Config) -> None:
     promoted(succession, config, 1, GOOD)
     promoted(succession, config, 2, BEST)
     succession.rollback("churn", hand(5), why="complaints")
@@ -243,7 +250,7 @@ def test_after_a_rollback_what_was_taken_back_stands_beside_the_champion(
     assert [entry.what for entry in found.history][-1] == "rolled back"
 
 
-def test_the_only_version_stands_beside_its_baselines(succession: Succession, config: Config) -> None:
+def test_the_only_version_stands_beside_its_baselines(succession: Promotion, config: Config) -> None:
     promoted(succession, config, 1, GOOD)
     found = compare(succession, "churn")
     assert len(found.sides) == 1
@@ -251,12 +258,12 @@ def test_the_only_version_stands_beside_its_baselines(succession: Succession, co
     assert "beside its baselines" in page(found)
 
 
-def test_before_the_first_training_there_is_nothing_to_compare(succession: Succession) -> None:
+def test_before_the_first_training_there_is_nothing_to_compare(succession: Promotion) -> None:
     with pytest.raises(JourneycastError, match=r"a version of shop\d+\.churn to compare, found none; train first"):
         compare(succession, "churn")
 
 
-def test_only_intervals_that_lie_apart_say_what_is_better(succession: Succession, config: Config) -> None:
+def test_only_intervals_that_lie_apart_say_what_is_better(succession: Promotion, config: Config) -> None:
     promoted(succession, config, 1, GOOD | figure("test_log_loss", 0.5, 0.45, 0.55))
     trained(succession, config, 2, BEST | figure("test_log_loss", 0.48, 0.44, 0.53))
     better = {row.kind.key: row.better for row in compare(succession, "churn").rows}
@@ -282,7 +289,7 @@ def test_better_goes_by_what_a_figure_wants(
     assert _better(KNOWN[key], pairs) == better
 
 
-def test_each_horizon_has_rows_of_its_own(succession: Succession, config: Config) -> None:
+def test_each_horizon_has_rows_of_its_own(succession: Promotion, config: Config) -> None:
     params = {"rung_7d": "btyd", "rung_30d": "lightgbm", "split.test_7d": "2011-06-11", "split.test_30d": "2011-05-19"}
     metrics = figure("test_auroc", 0.6, 0.5, 0.7, end="_7d") | figure("test_auroc", 0.7, 0.6, 0.8, end="_30d")
     promoted(succession, config, 1, metrics, task="buys", params=params)
@@ -291,20 +298,20 @@ def test_each_horizon_has_rows_of_its_own(succession: Succession, config: Config
     assert re.search(r"7 days.*0\.600.*30 days.*0\.700", printed(found), re.DOTALL)
 
 
-def test_an_action_task_shows_its_policy_beside_doing_nothing(succession: Succession, config: Config) -> None:
+def test_an_action_task_shows_its_policy_beside_doing_nothing(succession: Promotion, config: Config) -> None:
     metrics = figure("test_policy_value", 11.9, 9.7, 14.1) | figure("baseline_policy_value", 9.8, 8.0, 11.0)
     promoted(succession, config, 1, metrics, task="offer", params={"rung": "best constant", "task.horizon_days": "14"})
     assert re.search(r"policy value +11\.90 \(9\.700–14\.10\) +9\.800", printed(compare(succession, "offer")))
 
 
-def test_different_test_periods_are_said(succession: Succession, config: Config) -> None:
+def test_different_test_periods_are_said(succession: Promotion, config: Config) -> None:
     promoted(succession, config, 1, GOOD)
     trained(succession, config, 2, BEST, params=TESTED | {"split.test": "2011-09-11T00:00:00Z"})
     (note,) = compare(succession, "churn").notes
     assert "different test periods (v1 on 2011-06-11 and v2 on 2011-09-11)" in note
 
 
-def test_a_version_without_figures_is_shown_without_them(succession: Succession, config: Config) -> None:
+def test_a_version_without_figures_is_shown_without_them(succession: Promotion, config: Config) -> None:
     promoted(succession, config, 1, GOOD)
     trained(succession, config, 2, {"seconds_fit": 1.0}, params={"rung": "rule", "grade": "D"})
     found = compare(succession, "churn")
@@ -314,7 +321,7 @@ def test_a_version_without_figures_is_shown_without_them(succession: Succession,
 
 
 def test_a_deleted_run_is_shown_while_it_is_there_and_missed_when_it_is_gone(
-    succession: Succession, config: Config
+    succession: Promotion, config: Config
 ) -> None:
     version = promoted(succession, config, 1, GOOD)
     succession.registry.client.delete_run(version.run_id)
@@ -327,7 +334,7 @@ def test_a_deleted_run_is_shown_while_it_is_there_and_missed_when_it_is_gone(
     assert "which is gone" in page(gone)
 
 
-def test_pictures_stand_side_by_side_and_a_missing_one_is_said(succession: Succession, config: Config) -> None:
+def test_pictures_stand_side_by_side_and_a_missing_one_is_said(succession: Promotion, config: Config) -> None:
     both = {"plots/ranking.png": picture()}
     broken = both | {"plots/gains.png": b"no picture", "gate.json": b"{"}
     promoted(succession, config, 1, GOOD, files=both | {"plots/importance-buys.png": picture()})
@@ -351,14 +358,14 @@ def test_many_pictures_grow_smaller_until_the_page_is_light(monkeypatch: pytest.
     assert 2 * len(file.getvalue()) > 60_000 * 4 / 3 > sum(len(str(image)) for one in found for image in one.images)
 
 
-def test_the_page_reaches_nothing_and_runs_nothing(succession: Succession, config: Config) -> None:
+def test_the_page_reaches_nothing_and_runs_nothing(succession: Promotion, config: Config) -> None:
     files = {
         "plots/ranking.png": picture(),
         "model_card.md": f"# Card\n\n{EVIL} [x](https://e.com) ![x](https://e.com/x.png)".encode(),
         "gate.json": json.dumps(REFUSAL).encode(),
     }
     version = trained(succession, config, 1, GOOD, params=TESTED | {"task.event": EVIL}, files=files)
-    succession.promote("churn", version, Hand(EVIL, NOON), why=EVIL, evidence={})
+    succession.promote("churn", version, Actor(EVIL, NOON), why=EVIL, evidence={})
     found = numbers(page(compare(succession, "churn")))
     assert not {"script", "link", "iframe", "a", "object"} & set(found.tags)
     assert [address[:15] for address in found.outside] == ["data:image/png;"]
@@ -368,7 +375,7 @@ def test_a_model_card_keeps_its_headings_and_tables() -> None:
     assert card("## Limits\n\n|a|b|\n|-|-|\n|1|2|").startswith("<h2>Limits</h2>\n<table>")
 
 
-def test_what_differs_in_training_is_marked(succession: Succession, config: Config) -> None:
+def test_what_differs_in_training_is_marked(succession: Promotion, config: Config) -> None:
     promoted(succession, config, 1, GOOD)
     trained(succession, config, 2, BEST)
     html = re.sub(r"\s+", " ", page(compare(succession, "churn")))
@@ -377,7 +384,7 @@ def test_what_differs_in_training_is_marked(succession: Succession, config: Conf
 
 
 @pytest.mark.parametrize(("width", "widest"), [(80, 80), (200, 100)])
-def test_the_table_fits_any_terminal(succession: Succession, config: Config, width: int, widest: int) -> None:
+def test_the_table_fits_any_terminal(succession: Promotion, config: Config, width: int, widest: int) -> None:
     promoted(succession, config, 1, GOOD | figure("test_bias", -0.0142, -0.0621, 0.0405))
     bad = trained(succession, config, 2, BEST, files={"gate.json": json.dumps(REFUSAL).encode()})
     succession.refuse("churn", bad, hand(2), why="a long story " * 20, evidence={})
@@ -386,7 +393,7 @@ def test_the_table_fits_any_terminal(succession: Succession, config: Config, wid
     assert [line for line in lines if "…" in line] == []
 
 
-def test_the_verb_shows_the_figures_and_writes_the_page(succession: Succession, config: Config) -> None:
+def test_the_verb_shows_the_figures_and_writes_the_page(succession: Promotion, config: Config) -> None:
     promoted(succession, config, 1, GOOD)
     toml = config.folder / f"{succession.registry.shop}.toml"
     tasks = 'kind = "churn"\nevent = "purchase"\nhorizon_days = 90'

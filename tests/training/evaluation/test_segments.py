@@ -7,15 +7,15 @@ import numpy as np
 from features.timeline import DAY_US, instant, iso
 from tests.support.log_files import Row, event, opened, run, write
 from tests.support.training_shop import config
-from training.context import Setting
-from training.dataset.examples import Asked, Examples, examples
+from training.context import TrainingContext
+from training.dataset.examples import Examples, PanelRequest, examples
 from training.evaluation.segments import segments
 from training.run import prepare
 
 CUTOFF = instant("2024-06-01")
 
 
-def shop(folder: Path) -> tuple[Setting, Examples]:
+def shop(folder: Path) -> tuple[TrainingContext, Examples]:
     """Customer `ck` bought k times, the last time 10 · k days before the cutoff, or on it (k = 0 bought afterwards)."""
     log: list[Row] = [event("c0", "2024-07-01", "purchase") | {"kind": None}]
     for often in range(1, 10):
@@ -27,7 +27,7 @@ def shop(folder: Path) -> tuple[Setting, Examples]:
     configuration = config(folder)
     run(configuration)
     setting, _ = prepare(configuration, opened(configuration), as_of=None, trials=0, progress=lambda _: None)
-    asked = Asked(configuration.task("churn"), 30, setting.features, setting.end, 1000)
+    asked = PanelRequest(configuration.task("churn"), 30, setting.features, setting.end, 1000)
     return setting, examples(setting.parts, asked, [CUTOFF])
 
 

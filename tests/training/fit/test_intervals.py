@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from features.journeys import Floats
-from models.predictor.outcome_distribution import LEVELS, Amounts, Around, unpack_amounts
+from models.predictor.outcome_distribution import LEVELS, OutcomeDistribution, PredictionContext, unpack_amounts
 from training.fit.intervals import Landed, Missed, amounts, conformal, probability_spread, shortest
 from training.metrics.grade import grade
 
@@ -26,8 +26,8 @@ def paying(rows: int, seed: int) -> tuple[Floats, Floats, Floats]:
     return truth, (1 - p_none) * amount, p_none
 
 
-def covered(found: Amounts, truth: Floats, mean: Floats, p_none: Floats) -> NDArray[np.bool_]:
-    low, high, _ = found.say(Around(mean, p_none))
+def covered(found: OutcomeDistribution, truth: Floats, mean: Floats, p_none: Floats) -> NDArray[np.bool_]:
+    low, high, _ = found.say(PredictionContext(mean, p_none))
     return np.asarray((truth >= low) & (truth <= high))
 
 
@@ -35,7 +35,7 @@ def test_intervals_and_quantiles_of_money_hold_what_they_promise_in_every_group(
     found = amounts(*paying(20_000, 1))
     found = conformal(found, Landed(*paying(4000, 2)), 0)
     truth, mean, p_none = paying(20_000, 3)
-    around = Around(mean, p_none)
+    around = PredictionContext(mean, p_none)
     low, high, _ = found.say(around)
     inside = (truth >= low) & (truth <= high)
     for group in range(10):
@@ -66,21 +66,21 @@ def test_one_price_for_all_that_changed_is_followed(price: float) -> None:
     bought: Floats = (rng.random(3000) > p_none).astype(np.float64)
     found = amounts(10.0 * bought, 10 * (1 - p_none), p_none)
     found = conformal(found, Landed(price * bought, 10 * (1 - p_none), p_none), 0)
-    around = Around(10 * (1 - p_none), p_none)
+    around = PredictionContext(10 * (1 - p_none), p_none)
     assert covered(found, price * bought, around.mean, p_none).mean() > 0.88
     assert found.quantiles(np.array([0.5]), around) == pytest.approx(price, rel=0.01)
 
 
 def test_who_surely_buys_has_no_zero_in_the_interval_and_who_surely_does_not_nothing_else() -> None:
     found = amounts(*paying(20_000, 1))
-    low, high, _ = found.say(Around(np.array([60.0, 0.5]), np.array([0.01, 0.95])))
+    low, high, _ = found.say(PredictionContext(np.array([60.0, 0.5]), np.array([0.01, 0.95])))
     assert low[0] > 5
     assert high[0] > 60
     assert (low[1], high[1]) == (0.0, 0.0)
 
 
 def test_doubt_of_the_level_widens_intervals_and_leaves_their_middle() -> None:
-    found, around = amounts(*paying(20_000, 1)), Around(np.array([60.0]), np.array([0.0]))
+    found, around = amounts(*paying(20_000, 1)), PredictionContext(np.array([60.0]), np.array([0.0]))
     plain, doubted = (found.quantiles(np.array(LEVELS), replace(around, doubt=doubt))[0] for doubt in (0.0, 0.5))
     assert doubted[LEVELS.index(0.5)] == pytest.approx(plain[LEVELS.index(0.5)] * np.exp(-(0.5**2) / 2))
     assert doubted[-1] > plain[-1]
@@ -91,8 +91,8 @@ def test_refunds_beyond_purchases_are_in_the_distribution() -> None:
     truth, mean, p_none = paying(20_000, 1)
     refunded = np.where((truth == 0) & (np.arange(20_000) % 5 == 0), -20.0, truth)
     found = amounts(refunded, mean, p_none)
-    low, _, _ = found.say(Around(np.array([30.0]), np.array([0.6])))
-    assert found.quantiles(np.array([0.02]), Around(np.array([30.0]), np.array([0.6])))[0, 0] < 0
+    low, _, _ = found.say(PredictionContext(np.array([30.0]), np.array([0.6])))
+    assert found.quantiles(np.array([0.02]), PredictionContext(np.array([30.0]), np.array([0.6])))[0, 0] < 0
     assert low[0] <= 0
 
 
@@ -101,7 +101,7 @@ def test_amounts_are_the_same_after_they_were_packed_and_alone() -> None:
     found = conformal(amounts(truth, mean, p_none), Landed(*paying(300, 2)), 0)
     again = unpack_amounts(json.loads(json.dumps(found.pack())))
     assert again == found
-    around, one = Around(mean, p_none, doubt=0.2), Around(mean[7:8], p_none[7:8], doubt=0.2)
+    around, one = PredictionContext(mean, p_none, doubt=0.2), PredictionContext(mean[7:8], p_none[7:8], doubt=0.2)
     assert found.say(around)[1][7:8].tobytes() == found.say(one)[1].tobytes()
     assert unpack_amounts(None) is None
 
@@ -144,7 +144,7 @@ def test_few_rows_give_a_wide_interval_and_no_crash(rows: int) -> None:
     assert high[0] - low[0] > 0.5
     money = amounts(np.ones(rows), np.full(rows, 2.0), np.full(rows, 0.5))
     money = conformal(money, Landed(np.ones(rows), np.full(rows, 2.0), np.full(rows, 0.5)), 0)
-    quantiles = money.quantiles(np.array(LEVELS), Around(np.array([2.0]), np.array([0.5])))
+    quantiles = money.quantiles(np.array(LEVELS), PredictionContext(np.array([2.0]), np.array([0.5])))
     assert np.isfinite(quantiles).all()
     assert quantiles[0, -1] > 0
 

@@ -29,7 +29,7 @@ from tests.support.log_files import Row, event, opened, run, write
 from tests.support.training_shop import FIRST, config, crowd
 from training.audit.audit import accepted
 from training.audit.case import Finding
-from training.context import Setting
+from training.context import TrainingContext
 from training.evaluation import evaluate
 from training.evaluation.segments import segments
 from training.fit.baselines import needed
@@ -52,7 +52,7 @@ SOON = "2024-10-10"  # less than that before the second
 class Made:
     """A training without tracking, and its bundle as it was loaded again."""
 
-    setting: Setting
+    setting: TrainingContext
     bundle: Bundle
     trained: tuple[Trained, ...]
 

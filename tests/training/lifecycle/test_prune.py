@@ -16,10 +16,10 @@ from features.config.sections import Config
 from features.errors import JourneycastError, LogError, StoreError
 from features.ingest.run import alone
 from features.timeline import DAY_US
-from models.actor import Hand
+from models.actor import Actor
 from models.bundle import save
 from models.ledger import Entry
-from models.promotion import Succession
+from models.promotion import Promotion
 from models.registry.removal import past_runs
 from models.registry.version import Version
 from tests.support import bundles as fitted
@@ -41,8 +41,8 @@ OFFER = {
 NOW = time.time_ns() // 1000
 
 
-def hand(day: int = 200) -> Hand:
-    return Hand("anna@desk", NOW + day * DAY_US)
+def hand(day: int = 200) -> Actor:
+    return Actor("anna@desk", NOW + day * DAY_US)
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Shop:
     """A shop with trainings of one task, each with a run in it and a file of a hundred bytes."""
 
     config: Config
-    succession: Succession
+    succession: Promotion
 
     def trained(self, seed: int, *, refused: bool = False) -> Version:
         registry = self.succession.registry
@@ -94,7 +94,7 @@ def shop(tmp_path: Path, tracking_database: Path) -> Shop:
     config = parse({"name": "my_shop", "tasks": {TASK: OFFER}}, folder=tmp_path)
     config.workspace_path.mkdir()
     shutil.copy(tracking_database, config.workspace_path / "mlflow.db")
-    return Shop(config, Succession.open(config))
+    return Shop(config, Promotion.open(config))
 
 
 def test_what_never_served_goes_with_its_runs_and_its_bundle(shop: Shop) -> None:
@@ -166,7 +166,7 @@ def test_what_the_ledger_does_not_know_stays(shop: Shop) -> None:
 
 def test_another_shop_in_the_same_workspace_is_left_alone(shop: Shop) -> None:
     other = parse({"name": "myXshop", "tasks": {TASK: OFFER}}, folder=shop.config.folder)
-    theirs = Shop(other, Succession.open(other))
+    theirs = Shop(other, Promotion.open(other))
     theirs.failed(ValueError())
     for seed in (1, 2):
         theirs.trained(seed)

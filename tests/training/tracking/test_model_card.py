@@ -13,9 +13,9 @@ from features.timeline import days
 from models.bundle import Bundle
 from models.ladder.rules import Binned
 from models.predictor.actions import Actions
-from models.predictor.intervals import Spread
-from models.predictor.predictor import Answer
-from training.evaluation.diagnostics import Moved, Part, Studied
+from models.predictor.intervals import PredictionInterval
+from models.predictor.predictor import Predictor
+from training.evaluation.diagnostics import Moved, SliceFigures, Studied
 from training.gate.conditions import Condition
 from training.gate.gate import Verdict
 from training.metrics.bootstrap import Figures
@@ -57,16 +57,16 @@ def asked(tmp_path: Path) -> dict[str, TaskConfig]:
     return dict(parse({"log": {"value": "value"}, "tasks": TASKS}, folder=tmp_path).tasks)
 
 
-def answer(horizon_days: int = 90) -> Answer:
+def answer(horizon_days: int = 90) -> Predictor:
     rule = Binned("purchase_recency", (30.0,), (0.2, 0.8, 0.5), name="lightgbm")
-    return Answer(
+    return Predictor(
         horizon_days=horizon_days,
         fitted_days=horizon_days,
         kind="churn",
         outcome="silence",
         rung=rule,
         baseline=rule,
-        spread=Spread((), (0.0,), (0.1,)),
+        spread=PredictionInterval((), (0.0,), (0.1,)),
         base=(0.0, 1.0),
         grade="B",
         metrics={**FIGURES, "ece": [0.02, 0.01, 0.03]},
@@ -92,8 +92,11 @@ def of_horizon() -> HorizonEvidence:
             Candidate("trees", {}, chosen=True, loss=0.5, saved=0.1, error=0.02),
         ),
         studied=Studied(
-            periods=(Part("2010-07-30", 900, 0.4, FIGURES, WORSE), Part("2010-10-28", 1234, 0.5, FIGURES, WORSE)),
-            segments=(Part("active once", 600, 0.7, FIGURES, WORSE),),
+            periods=(
+                SliceFigures("2010-07-30", 900, 0.4, FIGURES, WORSE),
+                SliceFigures("2010-10-28", 1234, 0.5, FIGURES, WORSE),
+            ),
+            segments=(SliceFigures("active once", 600, 0.7, FIGURES, WORSE),),
             moved=Moved(np.array([1, 0]), np.zeros((3, 2)), np.ones((3, 2))),
         ),
     )

@@ -8,7 +8,7 @@ from PIL import Image
 
 from features.journeys import Floats
 from models.predictor.actions import Actions
-from training.evaluation.diagnostics import Learnt, Moved, Part
+from training.evaluation.diagnostics import Learnt, Moved, SliceFigures
 from training.tracking.plots import actions, attributions, canvas, diagnostics, money, probability, search
 from training.tracking.plots.curves import equal_groups, gained, rate_interval, thinned
 from training.tracking.plots.gains import gains
@@ -36,7 +36,10 @@ ACTIONS = Actions(
 )
 LEARNT = (Learnt(0.25, 100, 400, [0.55, 0.5, 0.6]), Learnt(1.0, 400, 1600, [0.5, 0.45, 0.55]))
 FIGURES: dict[str, list[float | None]] = {"auroc": [0.8, 0.7, 0.9], "log_loss": [0.5, 0.4, 0.6]}
-PERIODS = (Part("2024-01-01", 300, 0.4, FIGURES, FIGURES), Part("2024-04-01", 400, 0.5, FIGURES, FIGURES))
+PERIODS = (
+    SliceFigures("2024-01-01", 300, 0.4, FIGURES, FIGURES),
+    SliceFigures("2024-04-01", 400, 0.5, FIGURES, FIGURES),
+)
 TRIALS = (
     {"trial": 0, "state": "complete", "loss": 0.5},
     {"trial": 1, "state": "pruned", "loss": 0.6},
@@ -203,7 +206,7 @@ def test_stability_says_that_only_the_last_period_tests_the_choice() -> None:
 
 def test_a_period_whose_figure_says_nothing_is_drawn() -> None:
     nothing: dict[str, list[float | None]] = {"auroc": [None, None, None], "log_loss": [0.5, 0.4, 0.6]}
-    assert canvas.png(diagnostics.stability([Part("2024-01-01", 3, 0.0, nothing, nothing)], title=T))
+    assert canvas.png(diagnostics.stability([SliceFigures("2024-01-01", 3, 0.0, nothing, nothing)], title=T))
 
 
 def test_the_search_marks_what_was_stopped_and_what_failed_and_where_the_best_is() -> None:

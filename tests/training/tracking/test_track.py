@@ -25,8 +25,8 @@ from models.ladder.rules import Binned, Scaled
 from models.ladder.rung import Rung
 from models.ladder.trees import Probability
 from models.predictor.actions import Actions
-from models.predictor.intervals import Spread
-from models.predictor.predictor import Answer
+from models.predictor.intervals import PredictionInterval
+from models.predictor.predictor import Predictor
 from models.registry.version import Version
 from models.registry.versions import Registry
 from training.gate.gate import Verdict
@@ -118,12 +118,12 @@ def trees() -> Trees:
     return Trees.from_text(booster.model_to_string())
 
 
-def answer(kind: str, horizon_days: int, rung: Rung) -> Answer:
+def answer(kind: str, horizon_days: int, rung: Rung) -> Predictor:
     rule: Rung = (
         Binned("purchase_recency", (30.0,), (0.2, 0.8, 0.5)) if kind != "cltv" else Scaled("purchase_count_90d", 2)
     )
-    spread = Spread((), (0.0,), (0.1,))
-    return Answer(
+    spread = PredictionInterval((), (0.0,), (0.1,))
+    return Predictor(
         horizon_days=horizon_days,
         fitted_days=horizon_days,
         kind=kind,

@@ -15,27 +15,30 @@ from optuna.trial import TrialState
 from features.config.load import parse
 from features.errors import ConfigError, JourneycastError
 from features.system.processes import is_gone
-from models.ladder.lightgbm import Growth, Stop
+from models.ladder.lightgbm import Stop, TreeParameters
 from training.tuning import storage as studies
 from training.tuning.budget import ADDRESS, Budget, Place, study_address
 from training.tuning.cleanup import drop_study
-from training.tuning.sampler import Turns
-from training.tuning.search import ENOUGH, Found, Objective, search
+from training.tuning.sampler import SeededTPE
+from training.tuning.search import ENOUGH, Objective, SearchResult, search
 from training.tuning.storage import opened
 
-START, CHAMPION = Growth(min_rows=40), Growth(leaves=5, min_rows=9000, feature_share=0.2, row_share=0.9, l2=3.0)
+START, CHAMPION = (
+    TreeParameters(min_rows=40),
+    TreeParameters(leaves=5, min_rows=9000, feature_share=0.2, row_share=0.9, l2=3.0),
+)
 BUDGET = Budget(12, champion=CHAMPION)
 ELSEWHERE = "elsewhere boot space 1 1"
 
 
-def bowl(growth: Growth, stop: Stop) -> tuple[int, float]:
+def bowl(growth: TreeParameters, stop: Stop) -> tuple[int, float]:
     """A loss that is lowest at 12 leaves and l2 of 20; pruned trials end early."""
     loss = abs(growth.leaves - 12) / 12 + abs(growth.l2 - 20) / 20
     stopped = any(stop(trees, loss + 10 / trees) for trees in range(10, 101, 10))
     return (10 if stopped else 100), loss
 
 
-def found(objective: Objective = bowl, **keys: Any) -> Found:
+def found(objective: Objective = bowl, **keys: Any) -> SearchResult:
     return search(objective, START, budget=replace(BUDGET, **keys), seed=1)
 
 
@@ -43,17 +46,17 @@ def place(folder: Path, **keys: Any) -> Place:
     return Place(f"sqlite:///{folder / 'studies.db'}", "shop.churn", **keys)
 
 
-def what(made: Found) -> tuple[Any, ...]:
+def what(made: SearchResult) -> tuple[Any, ...]:
     """All of it but how long trials took, and those that failed."""
     rows = [{**row, "seconds": 0, "trial": 0} for row in made.trials if row["state"] != "failed"]
     return made.growth, made.trees, made.loss, rows, made.importances
 
 
-def dying(at: int) -> Callable[[Growth, Stop], tuple[int, float]]:
+def dying(at: int) -> Callable[[TreeParameters, Stop], tuple[int, float]]:
     """An objective that leaves its trial running, as a process that is killed does, at its how-manyth call."""
     calls = 0
 
-    def objective(growth: Growth, stop: Stop) -> tuple[int, float]:
+    def objective(growth: TreeParameters, stop: Stop) -> tuple[int, float]:
         nonlocal calls
         calls += 1
         if calls == at:
@@ -145,7 +148,7 @@ def test_a_trial_of_a_process_elsewhere_is_left_to_it_until_its_heart_stops(
 
 def running(where: Place) -> dict[str, float]:
     """The hyper-parameters of the trial that runs, if any."""
-    with opened(where, Turns([], 1, shared=False)) as study:
+    with opened(where, SeededTPE([], 1, shared=False)) as study:
         trials = study.get_trials(states=(TrialState.RUNNING,))
     return {name: value for one in trials for name, value in one.params.items()}
 
@@ -153,8 +156,8 @@ def running(where: Place) -> dict[str, float]:
 def test_a_trial_that_others_took_for_dead_is_not_counted_and_the_search_goes_on(tmp_path: Path) -> None:
     where = place(tmp_path)
 
-    def robbed(growth: Growth, stop: Stop) -> tuple[int, float]:
-        with opened(where, Turns([], 1, shared=False)) as study:
+    def robbed(growth: TreeParameters, stop: Stop) -> tuple[int, float]:
+        with opened(where, SeededTPE([], 1, shared=False)) as study:
             if len(study.trials) == 2:
                 study.tell(1, state=TrialState.FAIL)
         return bowl(growth, stop)
@@ -187,7 +190,7 @@ def test_a_heart_goes_on_beating_after_a_beat_that_failed(tmp_path: Path, monkey
             raise StorageInternalError
         real(self, trial_id)
 
-    def slow(growth: Growth, stop: Stop) -> tuple[int, float]:
+    def slow(growth: TreeParameters, stop: Stop) -> tuple[int, float]:
         time.sleep(2.5)
         return bowl(growth, stop)
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from features.journeys import Ints, Journeys
-from features.timeline import DAY_US, days
+from features.timeline import DAY_US, between, days
 from training.audit import recompute
 from training.audit.case import Case, Finding
 from training.audit.recompute import Bools
@@ -132,7 +132,7 @@ def _came_between(own: list[tuple[Journeys, Ints]], start: float, stop: float) -
     found = [np.zeros(0, np.bool_)]
     for part, rows in own:
         owner = part.owner[rows]
-        inside = (part.time[rows] > start) & (part.time[rows] <= stop)
+        inside = between(part.time[rows], start, stop)
         came = np.bincount(owner, inside, minlength=len(part)) > 0
         found.append(came[np.bincount(owner, minlength=len(part)) > 0])
     return np.concatenate(found)

@@ -7,12 +7,14 @@ import numpy as np
 
 from features.journeys import Floats
 from features.timeline import DAY_US, days
-from models.ladder.lightgbm import Grower, Growth, sample
+from models.ladder.lightgbm import TreeParameters, TreeTrainer, sample
 from training.audit.case import Case, Finding
 from training.audit.statistics import above, by_chance
 from training.dataset.examples import Examples, stable_hash
 
-MEMORY = Growth(leaves=31, min_rows=5, feature_share=0.15, row_share=1.0, l2=0.0, rate=0.3)  # learns rows by heart
+MEMORY = TreeParameters(
+    leaves=31, min_rows=5, feature_share=0.15, row_share=1.0, l2=0.0, rate=0.3
+)  # learns rows by heart
 TREES = 10
 FEWEST_ROWS = 200
 MOST_CUSTOMERS, NEWEST = 800, 4  # customers, and cutoffs that lie next to those that judge
@@ -54,7 +56,7 @@ def shuffled(case: Case) -> Iterator[Finding]:
         if len(earlier) < FEWEST_ROWS or len(later) < FEWEST_ROWS:
             continue
         dealt, after = _coin(earlier), _coin(later)
-        trees = Grower("binary", case.seed, 1).grow(sample(earlier.values, dealt), MEMORY, TREES)
+        trees = TreeTrainer("binary", case.seed, 1).grow(sample(earlier.values, dealt), MEMORY, TREES)
         figure = above(after, trees.raw(later.values))
         error = by_chance(after.sum(), len(after) - after.sum())
         if abs(figure - 0.5) > ERRORS * error:

@@ -8,7 +8,7 @@ from features.config.tasks import TaskConfig
 from features.errors import did_you_mean
 from features.init.vocabulary import CANCEL, CONTRACT, PURCHASE, speaks_of
 from features.journeys import Floats, Journeys
-from features.timeline import DAY_US, days
+from features.timeline import DAY_US, days, over
 from training.audit import recompute
 from training.audit.case import Case, Finding
 from training.audit.sample import Glimpse, last_before
@@ -54,9 +54,9 @@ def _lively(case: Case, seen: Glimpse) -> Iterator[Finding]:
         owner, end = part.owner, case.end - days(case.horizon_days)
         newest = np.full(len(part), -1, np.int64)
         np.maximum.at(newest, owner[acts], part.time[acts])
-        told = np.flatnonzero(ends & (part.time <= end))
+        told = np.flatnonzero(ends & over(part.time, end))
         total += len(told)
-        after += int((newest[owner[told]] > part.time[told] + DAY_US).sum())
+        after += int((~over(newest[owner[told]], part.time[told] + DAY_US)).sum())
     if total >= RETURNED and after >= total / 2:
         event = named(case.task.churn_event)
         sentence = f"the task calls '{event}' a loss, yet after {percent(after / total)} of them the customer goes on; "

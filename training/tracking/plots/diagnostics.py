@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from features.journeys import Floats
-from training.evaluation.diagnostics import Learnt, Part
+from training.evaluation.diagnostics import Learnt, SliceFigures
 from training.tracking.plots.canvas import BASELINE, BLUE, MODEL, ORANGE, dress, nothing, panels, short
 
 CALLED = {
@@ -46,7 +46,7 @@ def learning(curve: Sequence[Learnt], baseline: Sequence[float | None], *, title
     return figure
 
 
-def stability(parts: Sequence[Part], *, title: str) -> Figure:
+def stability(parts: Sequence[SliceFigures], *, title: str) -> Figure:
     """Figures of model and baseline at cutoffs a horizon apart."""
     if not parts:
         return nothing(title, "There were no later rows to test on, at any cutoff.")
@@ -61,7 +61,7 @@ def stability(parts: Sequence[Part], *, title: str) -> Figure:
     return figure
 
 
-def _over_time(axes: Axes, parts: Sequence[Part], name: str) -> None:
+def _over_time(axes: Axes, parts: Sequence[SliceFigures], name: str) -> None:
     x = np.arange(len(parts))
     for shift, whose, style in ((0.06, "baseline", BASELINE), (-0.06, "model", MODEL)):
         value, low, high = _ends([getattr(one, whose)[name] for one in parts], np.asarray)
