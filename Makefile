@@ -8,16 +8,25 @@ ready := $(venv)/ready
 install := install --quiet --no-deps
 hashed := $(install) --require-hashes
 
-.PHONY: help demo test torture check serve spark lock clean
+.PHONY: help install demo test test-all coverage torture check serve spark lock clean
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z]*\):.*  ## /\1\t/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' $(MAKEFILE_LIST)
+
+install: $(ready)  ## the environment from the hashed lock, and nothing else
 
 demo: $(ready)  ## a simulated shop from raw log to served scores, in minutes
 	$(bin)/journeycast demo
 
-test: $(ready)  ## the whole test suite, with branch coverage
-	$(bin)/python -m pytest --cov $(ARGS)
+test: $(ready)  ## the test suite, by two processes; Spark's tests are in test-all
+	$(bin)/python -m pytest --numprocesses 2 --dist loadscope -m "not spark" $(ARGS)
+
+test-all: $(venv)/spark test  ## Spark and minutes of torture as well, as in CI
+	$(bin)/python -m pytest -m spark $(ARGS)
+	JOURNEYCAST_TORTURE=ci $(bin)/python -m pytest tests/torture $(ARGS)
+
+coverage: $(ready)  ## the test suite with branch coverage
+	$(bin)/python -m pytest --numprocesses 2 --dist loadscope -m "not spark" --cov $(ARGS)
 
 torture: $(ready)  ## crashes, clocks, disorder and broken files in full: hours; it needs strace and faketime
 	JOURNEYCAST_TORTURE=full $(bin)/python -m pytest tests/torture $(ARGS)
