@@ -4,11 +4,10 @@ A file is known by its content: what was taken before is skipped, and a path wit
 before. Killed at any instant and run again, it ends as if run once: nothing counts until the manifest names it.
 """
 
-import fcntl
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,6 +35,7 @@ from features.store.manifest import (
 from features.store.statistics import StoreStatistics
 from features.system import duck
 from features.system.files import demanding_room, digest, sweep
+from features.system.processes import file_lock
 
 LOCK = ".lock"
 
@@ -188,9 +188,9 @@ def alone(workspace: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(f"workspace: {folder} cannot be made ({error.strerror}); name a folder to write to") from None
-    with (folder / LOCK).open("w") as lock:
+    with ExitStack() as held:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            held.enter_context(file_lock(folder / LOCK, wait=False))
         except BlockingIOError:
             raise StoreError(f"another ingest is at work in {workspace}; wait until it has ended") from None
         yield

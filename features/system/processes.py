@@ -27,11 +27,15 @@ def is_gone(process: str) -> bool:
 
 
 @contextmanager
-def alone(lock: Path) -> Iterator[None]:
-    """Wait until no other process is in a block of this `lock` file; a process that dies in it lets go."""
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with lock.open("w", encoding="ascii") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+def file_lock(path: Path, *, wait: bool = True) -> Iterator[None]:
+    """Hold the lock that a file stands for; it falls with the process, however that ends.
+
+    Raises:
+        BlockingIOError: another process holds it, and `wait` is False.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="ascii") as file:
+        fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
 
 

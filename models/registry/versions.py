@@ -63,7 +63,7 @@ class Registry:
         address, artifacts = place(config)
         logging.getLogger("alembic").setLevel(logging.WARNING)
         logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # what it logs it raises, too
-        first = nullcontext() if artifacts is None else processes.alone(config.workspace_path / "mlflow.lock")
+        first = nullcontext() if artifacts is None else processes.file_lock(config.workspace_path / "mlflow.lock")
         with first:  # two first uses at once break the tables; a server's are there
             registry = Registry(config.name, address, artifacts, connect(address), config)
         registry.close_abandoned_runs()

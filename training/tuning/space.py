@@ -8,8 +8,9 @@ from optuna.trial import BaseTrial
 from models.ladder.lightgbm import TreeParameters
 
 FEWEST_IN_LEAF = 20  # rows: no leaf speaks of a few people
+LEAVES = (3, 48)
 RANGES: Mapping[str, tuple[float, float]] = {
-    "leaves": (3, 48),
+    "leaves": LEAVES,
     "feature_share": (0.1, 0.8),
     "row_share": (0.4, 1.0),
     "l2": (0.1, 200.0),
@@ -19,7 +20,7 @@ RANGES: Mapping[str, tuple[float, float]] = {
 def suggested(trial: BaseTrial, start: TreeParameters) -> TreeParameters:
     """The growth that a trial tries; it learns at the rate of the start."""
     return TreeParameters(
-        leaves=trial.suggest_int("leaves", 3, 48, log=True),
+        leaves=trial.suggest_int("leaves", *LEAVES, log=True),
         min_rows=trial.suggest_int("min_rows", *_leaf_sizes(start), log=True),
         feature_share=trial.suggest_float("feature_share", *RANGES["feature_share"]),
         row_share=trial.suggest_float("row_share", *RANGES["row_share"]),

@@ -17,7 +17,7 @@ from optuna.storages._rdb import models
 from optuna.trial import FrozenTrial, TrialState
 
 from features.errors import JourneycastError
-from features.system.processes import alone, identity, is_gone
+from features.system.processes import file_lock, identity, is_gone
 from models.databases.urls import without_password
 from training.tuning.budget import Place
 from training.tuning.sampler import SeededTPE
@@ -112,7 +112,7 @@ def is_hiccup(error: Exception) -> bool:
 def storage_of(place: Place) -> Storage:
     """A connected storage with all its tables, whoever else is making them."""
     file = Path(place.address.removeprefix(SQLITE)) if place.address.startswith(SQLITE) else None
-    with alone(file.with_name(f"{file.name}.lock")) if file else nullcontext():
+    with file_lock(file.with_name(f"{file.name}.lock")) if file else nullcontext():
         for left in reversed(range(OPENINGS)):
             try:
                 return _connected(place)
