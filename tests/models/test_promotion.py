@@ -442,14 +442,17 @@ def test_who_asks_is_named_by_the_environment_else_by_user_and_host() -> None:
     assert "@" in who({})
 
 
-def test_the_command_line_does_all_three(tmp_path: Path, tracking_database: Path) -> None:
+def test_the_command_line_does_all_three(
+    tmp_path: Path, tracking_database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journeycast, "console", Console(width=200))  # a worker of xdist gives COLUMNS before we do
     config = prepared(tmp_path, tracking_database)
     register(config, Registry.open(config), 1)
     toml = tmp_path / "journeycast.toml"
     keys = "\n".join(f"{key} = {json.dumps(value)}" for key, value in ASKED.items())
     log = '[log]\nsource = ["log/*"]\ncustomer = "who"\ntime = "at"\nevent = "what"\nvalue = "money"\n'
     toml.write_text(f"{log}[tasks.offer]\n{keys}\n")
-    run = CliRunner(env={"JOURNEYCAST_WHO": "nightly", "COLUMNS": "200"})
+    run = CliRunner(env={"JOURNEYCAST_WHO": "nightly"})
     said = run.invoke(journeycast.app, ["-c", str(toml), "promote", "offer", "--why", "a try"])
     assert said.exception is None, said.exception
     assert (said.exit_code, said.output) == (

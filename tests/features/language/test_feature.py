@@ -281,7 +281,7 @@ def test_any_change_changes_the_fingerprint(changed: FeatureSet) -> None:
 
 
 def test_a_new_kernel_changes_the_fingerprint(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("features.windows.KERNEL_VERSION", -1)
+    monkeypatch.setattr("features.language.feature.KERNEL_VERSION", -1)
     assert FeatureSet(ONE_OF_EACH.features).fingerprint != FINGERPRINT
 
 
