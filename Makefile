@@ -18,8 +18,10 @@ install: $(ready)  ## the environment from the hashed lock, and nothing else
 demo: $(ready)  ## a simulated shop from raw log to served scores, in minutes
 	$(bin)/journeycast demo
 
+# Torture kills at random instants of what it measured: it runs alone, where the instants hit.
 test: $(ready)  ## the test suite, by two processes; Spark's tests are in test-all
-	$(bin)/python -m pytest --numprocesses 2 --dist loadscope -m "not spark" $(ARGS)
+	$(bin)/python -m pytest --numprocesses 2 --dist loadscope -m "not spark" --ignore=tests/torture $(ARGS)
+	$(bin)/python -m pytest tests/torture $(ARGS)
 
 test-all: $(venv)/spark test  ## Spark and minutes of torture as well, as in CI
 	$(bin)/python -m pytest -m spark $(ARGS)
