@@ -7,6 +7,7 @@ bin := $(venv)/bin
 ready := $(venv)/ready
 install := install --quiet --no-deps
 hashed := $(install) --require-hashes
+by_two := $(bin)/python -m pytest --numprocesses 2 --dist loadscope -m "not spark"
 
 .PHONY: help install demo test test-all coverage torture check serve spark lock clean
 
@@ -20,7 +21,7 @@ demo: $(ready)  ## a simulated shop from raw log to served scores, in minutes
 
 # Torture kills at random instants of what it measured: it runs alone, where the instants hit.
 test: $(ready)  ## the test suite, by two processes; Spark's tests are in test-all
-	$(bin)/python -m pytest --numprocesses 2 --dist loadscope -m "not spark" --ignore=tests/torture $(ARGS)
+	$(by_two) --ignore=tests/torture $(ARGS)
 	$(bin)/python -m pytest tests/torture $(ARGS)
 
 test-all: $(venv)/spark test  ## Spark and minutes of torture as well, as in CI
@@ -28,7 +29,7 @@ test-all: $(venv)/spark test  ## Spark and minutes of torture as well, as in CI
 	JOURNEYCAST_TORTURE=ci $(bin)/python -m pytest tests/torture $(ARGS)
 
 coverage: $(ready)  ## the test suite with branch coverage
-	$(bin)/python -m pytest --numprocesses 2 --dist loadscope -m "not spark" --cov $(ARGS)
+	$(by_two) --cov $(ARGS)
 
 torture: $(ready)  ## crashes, clocks, disorder and broken files in full: hours; it needs strace and faketime
 	JOURNEYCAST_TORTURE=full $(bin)/python -m pytest tests/torture $(ARGS)

@@ -1,8 +1,4 @@
-"""The TOML, checked and frozen.
-
-Paths are relative to the TOML. A string may read the environment: `${NAME}` or `${NAME:-default}`. An unknown key is
-refused with the nearest known one. Every default lives here and is listed in docs/configuration.md.
-"""
+"""The sections of the TOML, frozen. Every default lives here and in `tasks`, and is listed in docs/configuration.md."""
 
 from pathlib import Path
 from typing import Annotated, Any, Self
