@@ -3,13 +3,12 @@
 `training` grades by this and `serving` raises flags by it.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from features.config.tasks import Kind, TaskConfig
+from features.config.tasks import TaskConfig
 from features.language.feature import Feature, Stream
 from features.panel.build import Panel
 from features.timeline import days, in_window
@@ -18,13 +17,6 @@ EDGES = (("A", 0.10), ("B", 0.03), ("C", 0.0))  # the least that the skill's low
 FEWEST_CUSTOMERS = 100  # in the test, under which the grade is D
 FEWEST_OF_RARER = 10  # of them with the rarer outcome, likewise
 
-RECENCY = "the rate among customers whose last `event` is as long ago, in ten groups, each drawn to the rate of all"
-BASELINES: Mapping[Kind, str] = {
-    "churn": RECENCY + "; with `churn_event`, whose last `active_event` is",
-    "propensity": RECENCY,
-    "cltv": "what the customer brought in the last horizon, times one factor that makes the total right",
-    "next_action": "`nothing`; the average of what was done where `nothing` was never logged",
-}
 FLAT = "the same for everybody, the rate or mean of all: what the rule itself is judged against where it serves"
 
 THIN_OCCURRENCES = 2  # fewer have no gap between them to learn a rhythm from

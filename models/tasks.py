@@ -37,7 +37,7 @@ def population(task: TaskConfig, journeys: Journeys, rows: Rows) -> NDArray[np.b
 def is_member(task: TaskConfig, panel: Panel) -> NDArray[np.bool_]:
     """Which rows of a panel, that holds at least the columns of `membership`, the task asks about."""
     member = np.ones(len(panel), np.bool_)
-    if _asks_for_activity(task):
+    if task.asks_for_activity:
         member &= panel.column(_active(task).name) > 0
     if task.ended_by:
         ended, active = panel.column(_recency(task.ended_by).name), panel.column(_recency(task.active_event).name)
@@ -50,16 +50,11 @@ def is_member(task: TaskConfig, panel: Panel) -> NDArray[np.bool_]:
 def membership(task: TaskConfig) -> FeatureSet:
     """The features that decide who is in the population."""
     wanted = [
-        *([_active(task)] if _asks_for_activity(task) else []),
+        *([_active(task)] if task.asks_for_activity else []),
         *([_recency(task.ended_by), _recency(task.active_event)] if task.ended_by else []),
         *([_ever(task)] if task.never else []),
     ]
     return FeatureSet(tuple(dict.fromkeys(wanted)))
-
-
-def _asks_for_activity(task: TaskConfig) -> bool:
-    """Next best action ranks everybody of log or profile unless the TOML says who counts as active."""
-    return task.kind != "next_action" or bool(task.model_fields_set & {"active_event", "active_days"})
 
 
 def _active(task: TaskConfig) -> Feature:

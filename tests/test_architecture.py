@@ -16,6 +16,8 @@ from pathlib import Path
 
 import pytest
 
+from features.config.task_kinds.registry import TASK_KINDS
+
 ROOT = Path(__file__).parents[1]
 
 # A room imports only from those before it. `training` and `serving` never import each other.
@@ -213,6 +215,17 @@ def _speaks_of(operand: ast.AST, words: set[str]) -> bool:
     return any(_speaks_of(child, words) for child in ast.iter_child_nodes(operand))
 
 
+def kinds_at_home(module: Module) -> Iterator[str]:
+    """What kind a task is decides nothing outside of the kind's own file: callers read a field of its `TaskKind`."""
+    if module.name.startswith("features.config.task_kinds"):
+        return
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Compare | ast.MatchValue):
+            strings = [part.value for part in ast.walk(node) if isinstance(part, ast.Constant)]
+            if any(string in TASK_KINDS for string in strings):
+                yield f"{module.name}:{node.lineno} asks for a kind of task by its name"
+
+
 RULES: list[Rule] = [
     import_order,
     doors,
@@ -222,6 +235,7 @@ RULES: list[Rule] = [
     no_order_of_times,
     short_files,
     packages_hand_no_names_on,
+    kinds_at_home,
 ]
 
 
@@ -313,6 +327,9 @@ def test_the_lock_is_hashed_and_without_addresses(name: str) -> None:
         (no_order_of_times, "training.audit.sample", "inside = part.time[rows] > start"),
         (packages_hand_no_names_on, "features.log", '"""Rows."""\nfrom features.log.cells import text'),
         (short_files, "features.log.cells", "one = 1\n" * 301),
+        (kinds_at_home, "training.run", "learns = task.kind != 'next_action'"),
+        (kinds_at_home, "training.run", "learns = task.kind in ('churn', 'propensity')"),
+        (kinds_at_home, "training.run", "match task.kind:\n    case 'cltv':\n        pass"),
         (no_code_in_data, "models.bundle", "import pickle"),
         (no_code_in_data, "models.bundle", "from joblib import load"),
         (no_code_in_data, "models.bundle", "np.load(file, allow_pickle=True)"),
@@ -346,6 +363,8 @@ def test_a_break_of_the_rule_is_seen(rule: Rule, name: str, source: str) -> None
         (no_order_of_times, "training.audit.sample", "inside = between(part.time[rows], start, stop)"),
         (packages_hand_no_names_on, "features.log", '"""Rows."""'),
         (short_files, "features.log.cells", "one = 1\n" * 300),
+        (kinds_at_home, "features.config.task_kinds.cltv", "money = task.kind == 'cltv'"),
+        (kinds_at_home, "training.run", "learns = task.ranks_actions"),
         (one_time_comparison, "features.timeline", "time <= cutoff"),
         (one_time_comparison, "features.panel.build", "len(cutoffs) == len(times)"),
         (one_time_comparison, "features.config.sections", "timezone == row.cutoff"),

@@ -236,9 +236,9 @@ def _calibrator(reported: _Reported) -> Calibrator | None:
 
 def _prior(answer: Predictor, rows: Examples, scores: Floats, baselines: Floats) -> Mapping[str, float]:
     """What a customer nobody knows gets: the base's average, and the interval of a customer drawn from it."""
-    fitted = np.array([rows.outcome.mean() if len(rows) else 0.0 if answer.kind == "cltv" else 0.5])
+    fitted = np.array([rows.outcome.mean() if len(rows) else 0.0 if answer.is_money else 0.5])
     score = float(scores.mean() if len(scores) else answer.carried(fitted)[0])
-    if answer.kind == "cltv":
+    if answer.is_money:
         ends = shortest(rows.outcome) if len(rows) else (0.0, 0.0)
     else:
         low, high = answer.spread.interval(fitted if answer.horizon_days != answer.fitted_days else np.array([score]))

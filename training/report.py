@@ -10,13 +10,6 @@ from models.predictor.predictor import Predictor
 from training.context import TrainingContext
 from training.run import Outcome
 
-AUROC, LOG_LOSS, GINI = ("AUROC", "auroc"), ("log-loss", "log_loss"), ("Gini", "gini")
-SHOWN = {  # of each kind, the figures that tell most: what they are called, and their key
-    "churn": (AUROC, LOG_LOSS),
-    "propensity": (AUROC, LOG_LOSS),
-    "cltv": (("skill", "skill"), GINI, ("RMSE", "rmse")),
-    "next_action": (("per decision", "policy_value"),),
-}
 MISSING = "–"
 
 
@@ -55,7 +48,7 @@ def sentences(outcomes: Sequence[Outcome]) -> list[str]:
 def _rows(page: Table, outcome: Outcome, answer: Predictor | Actions) -> None:
     rung = answer.rung if isinstance(answer, Actions) else answer.rung.name
     head = [outcome.task.name, str(answer.horizon_days), rung, answer.grade]
-    for title, key in SHOWN[outcome.task.kind]:
+    for title, key in outcome.task.definition.figures:
         model, low, high = answer.metrics.get(key) or (None, None, None)
         baseline, *_ = answer.baseline_metrics.get(key) or (None,)
         interval = MISSING if low is None else f"{_shown(low)}–{_shown(high)}"

@@ -209,7 +209,7 @@ def _parts(store: Store, now: int, count: Callable[[int, int], None]) -> Parts:
 
 def train_task(setting: TrainingContext, task: TaskConfig, facts: dict[str, Any]) -> tuple[Bundle, tuple[Trained, ...]]:
     """The bundle of one task, unsaved, and how each of its answers came about."""
-    if task.kind == "next_action":
+    if task.ranks_actions:
         setting.tell(f"{task.name}: learning what each action gains")
         return Bundle(task, setting.features, (), learn(task, setting.parts, setting.end), facts), ()
     horizons = sorted(task.horizons_days)
@@ -228,7 +228,7 @@ def _chosen(config: Config, own: FeatureSet, found: LogSummary, first: int, end:
     fitted = {
         (task.name, split(days, first, end).fitted_days): task
         for task in config.tasks.values()
-        if task.kind != "next_action"
+        if not task.ranks_actions
         for days in task.horizons_days
     }
     found_alone = chosen(found, config, sorted({days for _, days in fitted}))

@@ -44,8 +44,8 @@ def work(
 ) -> list[Worked]:
     """Search as `train` with the same log, TOML and options does, in the same studies, until their budget is used."""
     task = config.task(task_name)
-    if task.kind == "next_action":
-        raise InputError(f"expected a task with a search, found the next_action task '{task.name}'; `train` it instead")
+    if task.ranks_actions:
+        raise InputError(f"expected a task with a search, found the {task.kind} task '{task.name}'; `train` it instead")
     setting, _ = prepare(config, store, as_of=as_of, trials=trials, minutes=minutes, progress=progress)
     setting = replace(setting, champions=grown_before(Promotion.open(config, [task.name]), setting.as_of, [task]))
     worked = []

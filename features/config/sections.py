@@ -11,7 +11,7 @@ from pydantic import (
     model_validator,
 )
 
-from features.config.tasks import BESIDE_MONEY, Days, Name, Names, Section, TaskConfig
+from features.config.tasks import Days, Name, Names, Section, TaskConfig
 from features.errors import ConfigError, did_you_mean
 from features.language.feature import MONEY, Feature, Stream, mistakes
 from features.language.kinds import WHATS
@@ -189,10 +189,10 @@ class Config(Section):
     @model_validator(mode="after")
     def _has_money(self) -> Self:
         for name, task in self.tasks.items():
-            sums = task.amount is None if task.kind == "cltv" else task.reward and task.reward_unit == "value"
-            if self.log.value is None and sums:
+            kind = task.definition
+            if self.log.value is None and kind.sums_money(task):
                 raise ValueError(
-                    f"task '{name}' sums money, and [log] names no `value` column; add it{BESIDE_MONEY[task.kind]}"
+                    f"task '{name}' sums money, and [log] names no `value` column; add it{kind.without_money}"
                 )
             if self.log.value is None and any(column is None for column, _, _ in task.bounds):
                 raise ValueError(f"task '{name}' bounds `{MONEY}`, and [log] names no `value` column; add it")

@@ -11,10 +11,10 @@ from pydantic import (
     model_validator,
 )
 
+from features.config.task_kinds.kind import Outcome, TaskKind
+from features.config.task_kinds.registry import TASK_KINDS, Kind
 from features.errors import did_you_mean
 from features.language.feature import MONEY, Bound
-
-Kind = Literal["churn", "propensity", "cltv", "next_action"]
 
 
 def _one_or_many(value: Any) -> Any:
@@ -33,7 +33,7 @@ class Section(BaseModel):
 
 
 class TaskConfig(Section):
-    """A named question. Which keys a kind reads is in `KEYS`; an empty `active_event` means every event."""
+    """A named question. Which keys a kind reads is in its `TaskKind`; an empty `active_event` means every event."""
 
     name: Name
     kind: Kind
@@ -64,7 +64,7 @@ class TaskConfig(Section):
             if "horizons_days" in given:
                 raise ValueError("expected horizon_days or horizons_days, found both")
             given["horizons_days"] = (given.pop("horizon_days"),)
-        if given.get("kind") in ("churn", "cltv"):
+        if TASK_KINDS[given["kind"]].active_by_event:
             given.setdefault("active_event", given.get("event", ()))
         if "churn_event" in given:
             given.setdefault("ended_by", given["churn_event"])
@@ -72,18 +72,9 @@ class TaskConfig(Section):
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
-        needs = {
-            "churn": bool(self.event) != bool(self.churn_event),
-            "propensity": bool(self.event),
-            "cltv": bool(self.event),
-            "next_action": bool(self.event and self.action and self.nothing and self.reward),
-        }
-        wanted = {
-            "churn": "either `event` or `churn_event`",
-            "next_action": "`event`, `action`, `nothing` and `reward`",
-        }
-        if not needs[self.kind]:
-            raise ValueError(f"a {self.kind} task needs {wanted.get(self.kind, '`event`')}")
+        needs = self.definition.needs
+        if sum(all(getattr(self, key) for key in keys) for keys in needs) != 1:
+            raise ValueError(f"a {self.kind} task needs {_alternatives(needs)}")
         if self.churn_event and not self.active_event:
             raise ValueError("a churn task with `churn_event` needs `active_event`: what makes a contract live")
         for key in ("where", "at_least", "at_most"):
@@ -93,9 +84,34 @@ class TaskConfig(Section):
             raise ValueError("a task needs `horizon_days` (or `horizons_days`), in days")
         if len(set(self.horizons_days)) < len(self.horizons_days):
             raise ValueError(f"horizons_days holds a horizon twice: {list(self.horizons_days)}")
-        if self.kind == "next_action" and len(self.horizons_days) > 1:
-            raise ValueError("a next_action task takes one horizon: the window its reward is counted in")
+        if self.ranks_actions and len(self.horizons_days) > 1:
+            raise ValueError(f"a {self.kind} task takes one horizon: the window its reward is counted in")
         return self
+
+    @property
+    def definition(self) -> TaskKind:
+        """What all tasks of this kind have in common."""
+        return TASK_KINDS[self.kind]
+
+    @property
+    def outcome(self) -> Outcome:
+        """What the label tells of the window after a cutoff."""
+        return self.definition.outcome(self)
+
+    @property
+    def is_money(self) -> bool:
+        """Whether an amount is predicted instead of a probability."""
+        return self.definition.predicts_money
+
+    @property
+    def ranks_actions(self) -> bool:
+        """Whether actions are ranked by what they gain."""
+        return self.definition.ranks_actions
+
+    @property
+    def asks_for_activity(self) -> bool:
+        """Whether only active customers are asked about; actions are ranked for everybody unless the TOML says who."""
+        return not self.ranks_actions or bool(self.model_fields_set & {"active_event", "active_days"})
 
     @property
     def amount(self) -> str | None:
@@ -115,24 +131,22 @@ class TaskConfig(Section):
         return tuple((None if column == MONEY else column, how, bound) for column, how, bound in sorted(found))
 
 
-BESIDE_MONEY = {"cltv": "", "next_action": ', or count rewards with reward_unit = "count"'}
-_COMMON = {"name", "kind", "event", "horizon_days", "horizons_days"}
-_NARROWED = {"where", "at_least", "at_most"}
-_POPULATION = {"active_event", "active_days", "ended_by", "never"}
-KEYS: dict[str, set[str]] = {
-    "churn": _COMMON | _POPULATION | _NARROWED | {"churn_event"},
-    "propensity": _COMMON | _POPULATION | _NARROWED,
-    "cltv": _COMMON | _POPULATION | _NARROWED | {"margin"},
-    "next_action": _COMMON | _POPULATION | {"action", "nothing", "probability", "reward", "reward_unit", "costs"},
-}
+def _alternatives(needs: tuple[tuple[str, ...], ...]) -> str:
+    """Keys for a sentence: `event`, or either `event` or `churn_event`, or all of several."""
+    texts = []
+    for keys in needs:
+        *first, last = (f"`{key}`" for key in keys)
+        texts.append(f"{', '.join(first)} and {last}" if first else last)
+    return f"either {' or '.join(texts)}" if len(texts) > 1 else texts[0]
 
 
 def _refuse_foreign_keys(given: dict[str, Any]) -> None:
     kind = given.get("kind")
     if kind is None:
-        raise ValueError(f"a task needs `kind`; {did_you_mean('', KEYS)}")
-    if not isinstance(kind, str) or kind not in KEYS:
-        raise ValueError(f"unknown kind {kind!r}; {did_you_mean(str(kind), KEYS)}")
+        raise ValueError(f"a task needs `kind`; {did_you_mean('', TASK_KINDS)}")
+    if not isinstance(kind, str) or kind not in TASK_KINDS:
+        raise ValueError(f"unknown kind {kind!r}; {did_you_mean(str(kind), TASK_KINDS)}")
+    keys = TASK_KINDS[kind].keys
     for key in given:
-        if key not in KEYS[kind]:
-            raise ValueError(f"unknown key '{key}' for kind {kind}; {did_you_mean(key, KEYS[kind] - {'name'})}")
+        if key not in keys:
+            raise ValueError(f"unknown key '{key}' for kind {kind}; {did_you_mean(key, keys - {'name'})}")

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from features.config.task_kinds.registry import TASK_KINDS
 from features.init.event_roles import EventRoles
 from features.init.mapping import Action
 from features.init.return_times import (
@@ -189,7 +190,7 @@ def _weighed(log: Occurrences, question: TaskProposal, yes: str, count: Callable
     horizon = int(str(question.table["horizon_days"]))
     last, before = count(1), count(2)
     rarest = [min(found.did, found.asked - found.did) for found in (last, before)]
-    if question.table["kind"] == "cltv":
+    if TASK_KINDS[str(question.table["kind"])].predicts_money:
         rarest = [last.did, before.did]  # a sum is worth asking for where everybody buys, too
     history = f"history of {_days(log.history_days)}, where {_days(math.ceil(HORIZONS * horizon))} are needed"
     asked = f"{last.asked:,} customers at the last full cutoff, {last.share:.1%} of them {yes}"

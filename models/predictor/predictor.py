@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from features.config.task_kinds.registry import TASK_KINDS
 from features.journeys import Floats
 from models.btyd.expectations import Expectations, unpack_expectations
 from models.ladder.packing import unpack
@@ -82,10 +83,15 @@ class Predictor:
     amounts: OutcomeDistribution | None = None
     quiet: NoPurchase | None = None
 
+    @property
+    def is_money(self) -> bool:
+        """Whether amounts are predicted instead of probabilities."""
+        return TASK_KINDS[self.kind].predicts_money
+
     def expected(self, values: Floats, position: Position, as_of_us: int | None = None) -> Prediction:
         """What is expected of every row within `fitted_days` of the as-of."""
         prediction = self.rung.predict(values, position)
-        if self.kind != "cltv":
+        if not self.is_money:
             return Prediction(self.adjusted.apply(prediction.mean, as_of_us), prediction.parts)
         factor = self.adjusted.factor(as_of_us)
         mean, parts = prediction.mean * factor, dict(prediction.parts)
@@ -102,12 +108,12 @@ class Predictor:
         """
         prediction = self.expected(values, position, as_of_us)
         power, factor = self._stretch(values, position)
-        by = factor if self.kind == "cltv" else power
+        by = factor if self.is_money else power
         score = self.carried(prediction.mean, by)
         parts = {name: self._carried_part(name, part, power, factor) for name, part in prediction.parts.items()}
         if "orders" in parts:
             parts |= _consistent(score, parts["orders"], parts["p_none"])
-        if self.kind == "cltv" and "p_none" in parts:
+        if self.is_money and "p_none" in parts:
             parts["next_order_days"] = _as_likely_as_not(parts["p_none"], self.horizon_days)
         around, quantiles = self._around(prediction, parts, by, as_of_us)
         return PredictedScore(
@@ -141,7 +147,7 @@ class Predictor:
         """
         if self.horizon_days == self.fitted_days:
             return said
-        if self.kind == "cltv":
+        if self.is_money:
             return said * (self.horizon_days / self.fitted_days if by is None else by)
         ratio = (self.power or self.horizon_days / self.fitted_days) if by is None else by
         return np.asarray(said**ratio if self.outcome == "silence" else 1.0 - (1.0 - said) ** ratio)

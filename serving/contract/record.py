@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 import pyarrow as pa
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from features.config.tasks import Kind
+from features.config.task_kinds.registry import Kind
 from features.errors import InputError
 
 NEW_CUSTOMER = "new_customer"  # nobody we know at the as-of: the score is the prior

@@ -17,7 +17,7 @@ def monotone(answers: Sequence[Predictor], said: Sequence[PredictedScore]) -> li
     """
     if len(answers) < 2:
         return list(said)
-    if answers[0].kind == "cltv":
+    if answers[0].is_money:
         return _monotone_orders(said)
     accumulate = np.minimum.accumulate if answers[0].outcome == "silence" else np.maximum.accumulate
     score, low, high = (accumulate(np.stack([getattr(one, name) for one in said])) for name in ("score", "low", "high"))

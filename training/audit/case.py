@@ -39,12 +39,12 @@ class Case:
     @property
     def happened(self) -> Floats:
         """Every row's label as 0 or 1; of money whether anything was bought."""
-        return (self.rows.labels.count > 0).astype(np.float64) if self.task.kind == "cltv" else self.rows.outcome
+        return (self.rows.labels.count > 0).astype(np.float64) if self.task.is_money else self.rows.outcome
 
     @property
     def by_silence(self) -> bool:
         """Whether a 1 says that something did not happen."""
-        return self.task.kind == "churn" and not self.task.churn_event
+        return self.task.outcome == "silence"
 
     def some(self, most: int) -> Ints:
         """At most so many rows, spread evenly over cutoffs and customers."""

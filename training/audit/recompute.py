@@ -63,10 +63,10 @@ def labels_over(task: TaskConfig, journeys: Journeys, cutoffs: Ints, ahead_us: i
     then = cutoffs + ahead_us
     seen = occurrences(journeys, events, task.where, then, hindsight=True, bounds=task.bounds, amount=task.amount)
     inside = seen.inside(length_us)
-    if task.kind == "cltv":
+    if task.is_money:
         return seen.per_customer(np.where(inside, seen.value, 0.0)) * task.rate
     came = seen.per_customer(inside & seen.genuine) > 0
-    silent = task.kind == "churn" and not task.churn_event
+    silent = task.outcome == "silence"
     return np.asarray(came != silent, np.float64)
 
 

@@ -73,12 +73,12 @@ def decisions(task: TaskConfig, journeys: Journeys) -> Decisions:
 
 
 def _outcome(task: TaskConfig, happened: Floats, value: Floats) -> Floats:
-    match task.kind:
-        case "churn":
-            return (happened > 0 if task.churn_event else happened == 0).astype(np.float64)
-        case "propensity":
-            return (happened > 0).astype(np.float64)
-        case "next_action":
+    match task.outcome:
+        case "silence":
+            return np.asarray(happened == 0, np.float64)
+        case "event":
+            return np.asarray(happened > 0, np.float64)
+        case "reward":
             return happened if task.reward_unit == "count" else value
-        case _:
+        case "money":
             return value * task.rate

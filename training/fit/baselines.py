@@ -21,7 +21,7 @@ CAP = 0.995  # amounts above this quantile of paying rows count as that much whe
 
 def needed(task: TaskConfig, fitted_days: int) -> FeatureSet:
     """What rules, hurdles and processes read; they must be among the features of a training."""
-    if task.kind == "cltv":
+    if task.is_money:
         stream = outcome_stream(task)
         windows = (fitted_days, YEAR, 0)
         counts = [Feature("count", stream, None, window) for window in windows]
@@ -34,7 +34,7 @@ def needed(task: TaskConfig, fitted_days: int) -> FeatureSet:
 
 def rule(task: TaskConfig, fitted_days: int, rows: Examples, features: FeatureSet) -> Rung:
     """The named baseline of the task's kind."""
-    if task.kind == "cltv":
+    if task.is_money:
         past = worth(task, fitted_days).name
         before = float(np.nansum(rows.values[:, features.position[past]]))
         return Scaled(past, max(float(rows.outcome.sum()) / before, 0.0) if before > 0 else 1.0)
@@ -42,7 +42,7 @@ def rule(task: TaskConfig, fitted_days: int, rows: Examples, features: FeatureSe
 
 
 def recency_rule(feature: str, rows: Examples, features: FeatureSet) -> Binned:
-    """The rate among customers with a like recency, each group drawn to the rate of all."""
+    """The rate among customers with a like recency, each group's shrunk towards the overall rate."""
     x = rows.values[:, features.position[feature]]
     present = ~np.isnan(x)
     ends = edges(x[present], GROUPS)
@@ -52,7 +52,7 @@ def recency_rule(feature: str, rows: Examples, features: FeatureSet) -> Binned:
 
 def constant(task: TaskConfig, rows: Examples) -> Rung:
     """The average for everybody (one half, or no money, before any row): what a rule itself is judged against."""
-    if task.kind == "cltv":
+    if task.is_money:
         mean = float(rows.outcome.mean()) if len(rows) else 0.0
         return Binned(Feature("tenure", outcome_stream(task)).name, (), (mean, mean), name="constant")
     rate = (float(rows.outcome.sum()) + 1) / (len(rows) + 2)

@@ -69,7 +69,7 @@ def answered(
         horizon_days=fitted,
         fitted_days=fitted,
         kind=task.kind,
-        outcome="silence" if task.kind == "churn" and not task.churn_event else "event",
+        outcome="silence" if task.outcome == "silence" else "event",
         rung=rungs.rung,
         baseline=rungs.baseline,
         spread=probability_spread(NOTHING_SEEN),

@@ -34,12 +34,12 @@ class Processes:
 
 def repeats(task: TaskConfig) -> tuple[Feature, ...]:
     """What expectations read: x, t_x and T, days since the last occurrence and, for money, the sum of it so far."""
-    if task.churn_event or task.kind == "next_action":
+    if task.churn_event or not task.definition.has_purchase_process:
         return ()  # an end of contract is no purchase process
     stream = outcome_stream(task)
     read = [Feature("repeat_days", stream), Feature("repeat_span", stream), Feature("repeat_age", stream)]
     read.append(Feature("recency", stream))
-    return (*read, worth(task)) if task.kind == "cltv" else tuple(read)
+    return (*read, worth(task)) if task.is_money else tuple(read)
 
 
 def processes(parts: Parts, task: TaskConfig, horizon_days: int, timezone: str, instants: set[int]) -> Processes:

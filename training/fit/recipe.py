@@ -42,7 +42,7 @@ class Question:
     @property
     def is_money(self) -> bool:
         """Asked for money rather than for a probability."""
-        return self.task.kind == "cltv"
+        return self.task.is_money
 
     @property
     def trees(self) -> str:
@@ -281,8 +281,7 @@ def btyd(question: Question, rows: Examples) -> PurchaseProcess | None:
         return None
     never = np.isnan(rows.values[:, question.features.position[read.days]])
     silent = float((rows.labels.count[never] == 0).sum())
-    asked = "money" if question.is_money else "silence" if question.task.kind == "churn" else "event"
-    raw = PurchaseProcess(read, asked, (silent + 1) / (int(never.sum()) + 2))
+    raw = PurchaseProcess(read, question.task.outcome, (silent + 1) / (int(never.sum()) + 2))
     return replace(raw, correction=_correction(question, raw, rows)) if question.is_money else raw
 
 

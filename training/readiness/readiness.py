@@ -19,7 +19,6 @@ from features.journeys import Journeys
 from features.panel.build import Rows
 from features.store.reader import Store
 from features.timeline import DAY_US, instant, iso
-from models.grades import BASELINES
 from models.tasks import outcome_stream, population
 from training.dataset.examples import Parts, history_start
 from training.dataset.split import split
@@ -97,7 +96,7 @@ def _first(parts: Parts, end: int) -> int:
 
 
 def _ready(parts: Parts, task: TaskConfig, first: int, end: int, now: int) -> Iterator[Ready]:
-    if task.kind == "next_action":
+    if task.ranks_actions:
         logged, customers = gather(task, parts, end), _customers(parts, task, now)
         taken = steps_of_actions(task, logged, end)
         there = (_span(first, end, f"{customers:,} customers to choose for now"), _decisions(logged))
@@ -132,7 +131,7 @@ def _outcomes(task: TaskConfig, found: TaskCounts) -> str:
     did = outcome_stream(task).text("")
     window = f"in the {_days(found.split.fitted_days)} after {iso(found.split.test)[:10]}"
     counts = f"{test.happened:,.0f} did {did} {window}, {test.rows - test.happened:,.0f} did not"
-    money = f"; {found.orders:,} orders brought {found.money:,.0f}" if task.kind == "cltv" else ""
+    money = f"; {found.orders:,} orders brought {found.money:,.0f}" if task.is_money else ""
     return f"Of {test.rows:,.0f} customers with a known outcome {counts}{money}."
 
 
@@ -149,7 +148,7 @@ def _meanwhile(task: TaskConfig, found: TaskCounts, taken: Sequence[Step]) -> It
     if not found.asked_about:
         yield "Nobody is asked about now, so only customers that nobody knows get a score: the average."
     if LEARNT in missing:
-        yield f"The rule serves: {BASELINES[task.kind]}."
+        yield f"The rule serves: {task.definition.baseline}."
     elif TREES in missing:
         yield "What was best on later rows serves: a purchase process, a logistic or the rule."
     else:

@@ -43,7 +43,7 @@ class Step:
 
 def steps(task: TaskConfig, held: TaskCounts) -> tuple[Step, ...]:
     """The steps of a churn, propensity or cltv task."""
-    pays = task.kind != "cltv" or held.money > 0
+    pays = not task.is_money or held.money > 0
 
     def learns(need: Need) -> Callable[[Then], bool]:
         return lambda then: pays and all(_holds(then.parts[part], need) for part in ("learning", "choosing"))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from features.config.tasks import TaskConfig
 from features.journeys import Floats
 from models.bundle import Bundle
 from models.ladder.average import gains
@@ -10,9 +11,6 @@ from training.tracking.evidence import Evidence, HorizonEvidence
 from training.tracking.plots import actions, attributions, diagnostics, money, probability, search
 from training.tracking.plots.canvas import png
 from training.tracking.plots.gains import gains as gained
-
-FOUND = {"churn": "lost customers", "propensity": "customers who did it", "cltv": "value"}
-OUTCOMES = {"churn": ("lost", "stayed"), "propensity": ("did it", "did not")}
 
 
 def pictures(shop: str, evidence: Evidence) -> Iterator[tuple[str, bytes]]:
@@ -42,15 +40,14 @@ def _importance(bundle: Bundle, answer: Predictor, title: str) -> Iterator[tuple
 
 def _tested(bundle: Bundle, one: HorizonEvidence, title: str) -> Iterator[tuple[str, bytes]]:
     """What the test showed, and what was looked at beside it."""
-    kind, studied = bundle.task.kind, one.studied
+    task, studied = bundle.task, one.studied
     title = f"{title} · test {str(one.split['test'])[:10]}"
-    yield "gains", png(gained(one.truth, one.model, one.baseline, title=title, what=FOUND[kind]))
-    yield from _money(one, title) if kind == "cltv" else _probability(kind, one, title)
-    is_money = kind == "cltv"
-    unit = _unit(kind, str(one.chosen.get("rung", "")))
+    yield "gains", png(gained(one.truth, one.model, one.baseline, title=title, what=task.definition.gained))
+    yield from _money(one, title) if task.is_money else _probability(task, one, title)
+    unit = _unit(task, str(one.chosen.get("rung", "")))
     yield (
         "learning",
-        png(diagnostics.learning(studied.learning, studied.learning_baseline, title=title, money=is_money)),
+        png(diagnostics.learning(studied.learning, studied.learning_baseline, title=title, money=task.is_money)),
     )
     yield "stability", png(diagnostics.stability(studied.periods, title=title))
     yield "shap", png(attributions.shap(_texts(bundle), studied.moved, title=title, unit=unit))
@@ -60,8 +57,8 @@ def _tested(bundle: Bundle, one: HorizonEvidence, title: str) -> Iterator[tuple[
         yield "search-importances", png(search.importances(one.importances, title=title))
 
 
-def _probability(kind: str, one: HorizonEvidence, title: str) -> Iterator[tuple[str, bytes]]:
-    happened, otherwise = OUTCOMES[kind]
+def _probability(task: TaskConfig, one: HorizonEvidence, title: str) -> Iterator[tuple[str, bytes]]:
+    happened, otherwise = task.definition.outcomes
     yield "ranking", png(probability.ranking(one.truth, one.model, one.baseline, title=title))
     yield "reliability", png(probability.reliability(one.truth, one.model, one.baseline, title=title))
     figure = probability.distribution(one.truth, one.model, title=title, happened=happened, otherwise=otherwise)
@@ -73,11 +70,11 @@ def _money(one: HorizonEvidence, title: str) -> Iterator[tuple[str, bytes]]:
     yield "coverage", png(money.coverage(one.truth, one.model, one.low, one.high, title=title))
 
 
-def _unit(kind: str, rung: str) -> str:
+def _unit(task: TaskConfig, rung: str) -> str:
     """What the scores are moved in."""
     if rung == "rule":
         return "moved the score by"
-    scale = "logarithm of the money" if kind == "cltv" else "log-odds"
+    scale = "logarithm of the money" if task.is_money else "log-odds"
     return f"moved the {scale} by: to the right the score rises"
 
 

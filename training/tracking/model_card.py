@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from features.config.tasks import TaskConfig
 from features.timeline import iso
-from models.grades import BASELINES, FLAT
+from models.grades import FLAT
 from models.predictor.actions import Actions
 from models.predictor.predictor import Predictor
 from training.gate.gate import Verdict
@@ -91,7 +91,7 @@ def _answer(evidence: Evidence, said: Predictor | Actions) -> Iterator[str]:
     if one is None:
         yield "There were no later rows to measure it on."
         return
-    kind = "money" if said.kind == "cltv" else "probability"
+    kind = "money" if said.is_money else "probability"
     yield f"Baseline: {_baseline(evidence.bundle.task, said)}."
     yield ""
     yield from chosen(one)
@@ -106,7 +106,7 @@ def _answer(evidence: Evidence, said: Predictor | Actions) -> Iterator[str]:
 def _baseline(task: TaskConfig, said: Predictor) -> str:
     if said.rung.name == "rule":
         return FLAT
-    whole = BASELINES[task.kind]
+    whole = task.definition.baseline
     return whole if task.churn_event else whole.partition(";")[0]
 
 

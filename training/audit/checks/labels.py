@@ -31,7 +31,7 @@ def recomputed(case: Case, seen: Glimpse) -> Iterator[Finding]:
     share = float(wrong.mean())
     figures = {"share": share, "rows": float(len(rows))}
     of = f"{percent(share)} of the labels that were looked at differ from what the log's own rows say"
-    if case.task.kind != "cltv" and share >= OPPOSITE:
+    if not case.task.is_money and share >= OPPOSITE:
         yield Finding("inverted_label", f"{of}, and always say the opposite: yes and no are mixed up", figures=figures)
     elif len(set(found.tolist())) == 1:
         yield Finding("constant_label", f"{of}: the label is {found[0]:g} for everybody", figures=figures)

@@ -65,7 +65,7 @@ def _only_survivors(case: Case, seen: Glimpse, missing: Bools, held: Bools) -> b
     """Whether those left out are gone when the labels end, unlike those kept."""
     end, horizon = np.array([case.end], np.int64), days(case.horizon_days)
     came = np.concatenate([recompute.labels_over(case.task, few, end, 0, horizon) for few in seen.few])[:, 0] > 0
-    gone = came if case.task.kind == "churn" else ~came
+    gone = came if case.task.definition.about_loss else ~came
     left_out, kept = missing.any(axis=1) & ~held.any(axis=1), held.any(axis=1)
     if not left_out.any() or not kept.any():
         return False

@@ -24,7 +24,7 @@ RULED = 0.9  # of the losses come after one and the same silence
 def turned(case: Case, seen: Glimpse) -> Iterator[Finding]:
     """A loss that is none: what ends a customer named as what keeps them, or the other way round."""
     task = case.task
-    if task.kind != "churn":
+    if not task.definition.about_loss:
         return
     if task.event and all(speaks_of(event, CANCEL) and not speaks_of(event, PURCHASE) for event in task.event):
         sentence = f"the task calls lost who does no '{named(task.event)}' within {case.horizon_days} days, so those "

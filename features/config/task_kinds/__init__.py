@@ -1,0 +1,1 @@
+"""What each kind of task is: one file a kind, listed in `registry`."""
