@@ -19,11 +19,11 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import expit
 
+from features.arrays import Floats
 from features.config.load import load
 from features.config.sections import Config
 from features.config.tasks import TaskConfig
 from features.ingest.run import ingest
-from features.journeys import Floats
 from features.language.feature import FeatureSet
 from features.sets.defaults import DEFAULT, derive
 from features.sets.families import FAMILIES

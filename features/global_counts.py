@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from features.arrays import Ints
 from features.errors import StoreError
 from features.timeline import FOREVER
 
@@ -21,8 +22,6 @@ GROUPS = 2**16  # of a topic: hashes, or weeks
 SPANS = 2**20  # days that a key can tell apart
 SLICE = 8_000_000  # keys that are summed up at a time, about
 MOST = 2**31 - 1
-
-Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, order=True)

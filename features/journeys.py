@@ -13,13 +13,11 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from features.arrays import Floats, Ints, Strings
 from features.errors import ConfigError
 from features.global_counts import GlobalCounts
 from features.timeline import BEGINNING, visible
 
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
-Strings = NDArray[np.object_]
 Column = TypeVar("Column")
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from features.journeys import Floats
+from features.arrays import Floats
 
 Position = Mapping[str, int]  # of the columns of a panel's values, by feature name
 Packed = tuple[dict[str, Any], dict[str, str]]  # JSON and named texts

@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[1]
 
 # A room imports only from those before it. `training` and `serving` never import each other.
 ORDER = {
-    "features": "errors timeline system timezones global_counts journeys language windows custom config log "
+    "features": "errors arrays timeline system timezones global_counts journeys language windows custom config log "
     "store ingest sets kernel panel spark simulate init",
     "models": "tasks grades prediction btyd ladder predictor bundle databases ledger registry actor promotion",
     "training": "dataset metrics audit fit tuning selection context evaluation request horizon gate tracking resume "

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from features.arrays import Floats
 from features.config.tasks import TaskConfig
-from features.journeys import Floats
 from features.timeline import DAY_US, days, iso
 from models.predictor.calibrators import Calibrator
 from models.predictor.predictor import Predictor

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from benchmarks.feature_job import ours, peer, sql
 from benchmarks.feature_job.job import COLUMNS, Job
-from features.journeys import Floats
+from features.arrays import Floats
 
 EXACT = [place for place, name in enumerate(COLUMNS) if "_count_" in name or "_distinct_" in name]
 RECENCIES = [place for place, name in enumerate(COLUMNS) if name.endswith("_recency")]

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from features.journeys import Ints
+from features.arrays import Ints
 from features.timeline import DAY_US, instant
 
 EVENTS = ("cart", "purchase", "review", "search", "view")

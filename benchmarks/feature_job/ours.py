@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd  # noqa: F401  imported at the first conversion to Arrow, which is not what is measured
 
 from benchmarks.feature_job.job import COUNT_DAYS, DISTINCT_DAYS, END, EVENTS, SUM_DAYS, Job
+from features.arrays import Floats
 from features.config.load import parse
 from features.config.sections import Config
 from features.ingest.report import IngestReport
 from features.ingest.run import ingest
-from features.journeys import Floats
 from features.language.feature import Feature, FeatureSet, Stream
 from features.panel.build import Panel, Rows, build
 from features.store.reader import Store

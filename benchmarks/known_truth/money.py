@@ -6,7 +6,7 @@ import numpy as np
 
 from benchmarks.known_truth.verdict import GRADES
 from experiments.paired import Ahead, ahead
-from features.journeys import Floats
+from features.arrays import Floats
 from training.metrics import metrics
 
 COVERS = (0.885, 0.915)  # of the 90 % interval, over everybody

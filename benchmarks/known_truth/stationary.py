@@ -16,9 +16,9 @@ import pandas as pd
 from benchmarks.known_truth import answers
 from benchmarks.known_truth.money import Worth
 from benchmarks.known_truth.worlds import Told, of_everybody, restored
+from features.arrays import Floats
 from features.config.load import load
 from features.ingest.run import ingest
-from features.journeys import Floats
 from features.store.reader import Store
 from features.timeline import instant
 from models.btyd.bg_nbd import Past, fit_bg_nbd, fit_pareto_nbd

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.known_truth.worlds import Told
-from features.journeys import Floats
+from features.arrays import Floats
 from training.metrics.metrics import calibration_slope, ece, log_losses
 
 SURE = 2.0  # standard errors

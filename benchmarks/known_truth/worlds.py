@@ -15,10 +15,10 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.known_truth import answers
+from features.arrays import Floats, Strings
 from features.config.load import load
 from features.config.tasks import TaskConfig
 from features.ingest.run import ingest
-from features.journeys import Floats, Strings
 from features.panel.build import Rows, build
 from features.simulate.write import Shop, Simulation, simulate
 from features.store.reader import Store

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from features.journeys import Floats
+from features.arrays import Floats
 from models.btyd.bg_nbd import MOST_FITTED, BgNbd, ParetoNbd, Past, fit_bg_nbd, fit_pareto_nbd
 from models.btyd.gamma_gamma import GammaGamma, fit_gamma_gamma
 

@@ -13,9 +13,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from features.arrays import Floats, Ints, Strings
 from features.config.sections import Config
 from features.ingest.changes import StagedFiles
-from features.journeys import NO_ORDER, Category, Floats, Ints, Journeys, Profile, Strings
+from features.journeys import NO_ORDER, Category, Journeys, Profile
 from features.log import staging
 from features.log.schema import CATEGORY, HASHES, NUMBER
 from features.store import bucket

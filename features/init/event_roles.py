@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from features.arrays import Floats
 from features.init import vocabulary
-from features.init.return_times import Floats, Occurrences
+from features.init.return_times import Occurrences
 from features.init.vocabulary import parts, speaks_of
 
 

@@ -7,16 +7,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from features.arrays import Bools, Floats, Ints
 from features.init.mapping import Mapping
 from features.init.relations import LOOKED
 from features.system import duck
 from features.timeline import DAY_US, FOREVER, before, censored, days, in_window, visible
-
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
 
 HUMAN_DAYS = (1, 2, 3, 7, 14, 30, 60, 90, 180, 365)
 LATE_RETURNS = 0.10  # share of returns that come after a silence that means churn

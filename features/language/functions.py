@@ -25,8 +25,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from features.arrays import Floats, Ints, Strings
 from features.errors import ConfigError, FeatureError
-from features.journeys import Category, Floats, Ints, Journeys, Strings
+from features.journeys import Category, Journeys
 from features.timeline import DAY_US, iso, visible
 
 NULL = np.array([None], object)

@@ -9,7 +9,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from features.journeys import Floats, Ints, Journeys, Profile
+from features.arrays import Floats, Ints
+from features.journeys import Journeys, Profile
 from features.kernel.opcodes import FIGURES, GROUPS, SEASONS
 from features.kernel.sequences import FROM, TO
 from features.kernel.walk import CATEGORIES, LEVEL, NUMBER, NUMBERS, OCCURRENCES, attributes, fill, seasons

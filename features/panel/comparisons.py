@@ -5,9 +5,10 @@ from functools import lru_cache
 
 import numpy as np
 
+from features.arrays import Floats, Ints
 from features.errors import StoreError
-from features.global_counts import GROUPS, CountKey, GlobalCounts, Ints
-from features.journeys import Floats, Journeys
+from features.global_counts import GROUPS, CountKey, GlobalCounts
+from features.journeys import Journeys
 from features.kernel.compile import Array
 from features.kernel.global_counts import EVENT_SHARE, POPULARITY, cohorts, values
 from features.language.feature import Feature, FeatureSet, Stream

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from features.journeys import Category, Floats, Journeys
+from features.arrays import Floats
+from features.journeys import Category, Journeys
 
 
 @dataclass(frozen=True)

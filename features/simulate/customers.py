@@ -10,14 +10,11 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from features.arrays import Bools, Floats, Ints
 from features.errors import ConfigError
 from features.timeline import days, instant
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
 Column = Any  # an Arrow array; pyarrow's stubs do not tell what kind comes out of NumPy's
 
 CHANNELS = ("web", "app", "phone")

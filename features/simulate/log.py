@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from features.simulate.customers import ACTIONS, CHANNELS, PRODUCTS, Bools, Column, Floats, Ints, People, Shop
+from features.arrays import Bools, Floats, Ints
+from features.simulate.customers import ACTIONS, CHANNELS, PRODUCTS, Column, People, Shop
 from features.simulate.process import Lives, Points, draw
 from features.timeline import DAY_US
 

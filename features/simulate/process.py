@@ -15,7 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from features.simulate.customers import Bools, Floats, Ints, People, Shop
+from features.arrays import Bools, Floats, Ints
+from features.simulate.customers import People, Shop
 
 
 @dataclass(frozen=True)

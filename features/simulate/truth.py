@@ -39,7 +39,8 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from features.simulate.customers import ACTIONS, NOTHING, Bools, Column, Floats, People, Shop
+from features.arrays import Bools, Floats
+from features.simulate.customers import ACTIONS, NOTHING, Column, People, Shop
 from features.simulate.process import Lives
 from features.timeline import DAY_US
 

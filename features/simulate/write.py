@@ -17,8 +17,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from features.arrays import Floats
 from features.errors import ConfigError
-from features.simulate.customers import ACQUISITION, AGE_BANDS, COUNTRIES, Column, Floats, People, Shop, draw_people
+from features.simulate.customers import ACQUISITION, AGE_BANDS, COUNTRIES, Column, People, Shop, draw_people
 from features.simulate.log import MICROSECONDS, SimulatedOrders, draw_orders, log_rows, to_arrow
 from features.simulate.process import live
 from features.simulate.toml import toml

@@ -16,10 +16,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from features.arrays import Ints
 from features.config.sections import Config
 from features.errors import LogError, StoreError
 from features.ingest.build import assemble, attributes, event_columns
-from features.journeys import Ints, Journeys
+from features.journeys import Journeys
 from features.language.feature import FeatureSet
 from features.log import staging
 from features.log.formats import relation

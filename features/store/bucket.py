@@ -15,8 +15,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from features.arrays import Strings
 from features.errors import StoreError
-from features.journeys import Category, Journeys, Profile, Strings
+from features.journeys import Category, Journeys, Profile
 from features.log.schema import CATEGORY, NUMBER
 from features.system.files import atomic_write, check_digests
 from features.system.files import digest as content_digest

@@ -12,8 +12,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from features.arrays import Ints
 from features.errors import StoreError
-from features.global_counts import CountKey, GlobalCounts, GroupCounts, Ints, keys_of, summed, together
+from features.global_counts import CountKey, GlobalCounts, GroupCounts, keys_of, summed, together
 from features.journeys import Category, Journeys
 from features.log.schema import hash_of
 from features.store import bucket

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from features.journeys import Journeys, Profile, Strings, number_occurrences
+from features.arrays import Strings
+from features.journeys import Journeys, Profile, number_occurrences
 
 Column = NDArray[Any]
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from features.journeys import Ints, Journeys
+from features.arrays import Ints
+from features.journeys import Journeys
 from features.timeline import DAY_US
 
 

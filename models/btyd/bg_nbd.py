@@ -18,7 +18,7 @@ from typing import Protocol
 import numpy as np
 from scipy.special import betaln, digamma, gammaln, hyp2f1
 
-from features.journeys import Floats
+from features.arrays import Floats
 from models.btyd.likelihood import by_differences, maximised
 
 MOST_FITTED = 50_000  # customers: four parameters are known to a few hundredths then

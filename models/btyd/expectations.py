@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from features.journeys import Floats
+from features.arrays import Floats
 from models.btyd.bg_nbd import BgNbd, Past
 from models.btyd.gamma_gamma import GammaGamma
 from models.prediction import Position

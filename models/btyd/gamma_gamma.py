@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import digamma, gammaln
 
-from features.journeys import Floats
+from features.arrays import Floats
 from models.btyd.likelihood import maximised
 
 BOUNDS = ((1e-3, 1e3), (1.05, 1e3), (1e-4, 1e4))  # at q of 1 or below order values have no mean

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from scipy.optimize import minimize
 
-from features.journeys import Floats
+from features.arrays import Floats
 
 Objective = Callable[[Floats], tuple[float, Floats]]  # parameters -> mean log-likelihood, its gradient
 FLAT = 2e-3  # slope per logarithm of a parameter, of the mean log-likelihood, that counts as the top

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import expit, logit
 
-from features.journeys import Floats
+from features.arrays import Floats
 from models.ladder.hurdle import Hurdle, Orders
 from models.ladder.logistic import Logistic
 from models.ladder.purchase_process import PurchaseProcess

@@ -11,7 +11,7 @@ from typing import Any
 import lightgbm as lgb
 import numpy as np
 
-from features.journeys import Floats
+from features.arrays import Floats
 
 Stop = Callable[[int, float], bool]  # (number of trees, loss on later rows so far) -> give up
 QUIET: Mapping[str, Any] = {

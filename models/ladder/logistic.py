@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from scipy.special import expit, logit
 
-from features.journeys import Floats
+from features.arrays import Floats
 from models.ladder.purchase_process import PurchaseProcess, unpack_btyd
 from models.prediction import Packed, Position, Prediction
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from scipy.special import logit
 
-from features.journeys import Floats
+from features.arrays import Floats
 from models.btyd.expectations import Ahead, Expectations, packed, unpack_expectations
 from models.prediction import TINY, Packed, Position, Prediction
 

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from features.journeys import Floats
+from features.arrays import Floats
 from models.ladder.rung import zero_for_nan
 from models.prediction import Packed, Position, Prediction
 

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from features.journeys import Floats
+from features.arrays import Floats
 from models.prediction import Packed, Position, Prediction
 
 

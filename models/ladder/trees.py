@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import expit
 
-from features.journeys import Floats
+from features.arrays import Floats
 from models.btyd.expectations import Expectations, packed
 from models.ladder.lightgbm import Trees
 from models.ladder.logistic import log_odds

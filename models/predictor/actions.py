@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from features.journeys import Floats, Ints
+from features.arrays import Floats, Ints
 from models.prediction import Packed
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from features.journeys import Floats
+from features.arrays import Floats
 from models.predictor.calibrators import Calibrator, unpack_calibrator
 from models.predictor.level import Level, unpack_level
 

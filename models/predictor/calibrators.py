@@ -12,8 +12,8 @@ from typing import Any, Protocol
 import numpy as np
 from scipy.special import expit
 
+from features.arrays import Floats
 from features.errors import BundleError
-from features.journeys import Floats
 
 SUREST = 1e-6
 

@@ -5,7 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
-from features.journeys import Floats
+from features.arrays import Floats
 
 Z = 1.645  # standard deviations on either side hold 90 % of a normal
 

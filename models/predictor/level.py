@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from scipy.special import expit, logit
 
-from features.journeys import Floats
+from features.arrays import Floats
 from features.timeline import DAY_US
 
 SUREST = 1e-6

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from scipy.special import ndtri
 
-from features.journeys import Floats, Ints
+from features.arrays import Floats, Ints
 from models.prediction import TINY
 
 LEVELS = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)

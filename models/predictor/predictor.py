@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from features.arrays import Floats
 from features.config.task_kinds.registry import TASK_KINDS
-from features.journeys import Floats
 from models.btyd.expectations import Expectations, unpack_expectations
 from models.ladder.packing import unpack
 from models.ladder.rung import Rung

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from features.arrays import Ints, Strings
 from features.config.sections import Config
 from features.errors import BundleError, RequestError, did_you_mean
-from features.journeys import Ints, Strings
 from features.language.feature import FeatureSet
 from features.log import cells
 from features.panel.build import Panel, Rows

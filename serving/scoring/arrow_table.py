@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from features.journeys import Floats
+from features.arrays import Floats
 from models.predictor.predictor import BAND_EDGES, BANDS
 from serving.contract.record import FLAGS, SCHEMA
 from serving.scoring.judge import DETAILS

@@ -5,8 +5,8 @@ from datetime import datetime
 
 import numpy as np
 
+from features.arrays import Ints
 from features.config.sections import Config
-from features.journeys import Ints
 from features.store.reader import Store
 from features.store.statistics import days_with_events
 from features.timeline import BEGINNING, DAY_US, instant

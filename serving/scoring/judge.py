@@ -11,8 +11,9 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from features.arrays import Floats, Ints, Strings
 from features.errors import RequestError
-from features.journeys import Floats, Ints, Journeys, Strings
+from features.journeys import Journeys
 from features.language.feature import FeatureSet
 from features.panel.build import Panel, Rows, build
 from features.timeline import DAY_US, FOREVER, iso

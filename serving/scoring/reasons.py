@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from features.journeys import Floats
+from features.arrays import Floats
 from features.panel.build import Panel
 from models.ladder.average import moved
 from models.ladder.rung import Rung

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from features.journeys import Floats, Ints, Strings
+from features.arrays import Floats, Ints, Strings
 from features.language.feature import AnyFeature
 from features.timeline import moment
 from models.predictor.actions import RankedActions

@@ -24,7 +24,7 @@ from benchmarks.known_truth.stationary import (
     statistics,
 )
 from benchmarks.known_truth.verdict import judged
-from features.journeys import Floats
+from features.arrays import Floats
 
 DAY = pd.Timedelta(days=1)
 PEOPLE = 2000

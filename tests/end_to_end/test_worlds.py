@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.known_truth.verdict import judged
 from benchmarks.known_truth.worlds import SIZES, Told, World, kept, worlds
-from features.journeys import Floats
+from features.arrays import Floats
 
 
 def made_up(said: Floats | None = None, baseline: float = 0.3, customers: int = 4000, seed: int = 1) -> Told:

@@ -8,8 +8,8 @@ from typing import Any
 import lightgbm as lgb
 import numpy as np
 
+from features.arrays import Floats
 from features.config.tasks import TaskConfig
-from features.journeys import Floats
 from features.language.feature import Feature, FeatureSet, Stream
 from models.bundle import Bundle
 from models.ladder.hurdle import History, Hurdle

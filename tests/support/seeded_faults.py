@@ -16,10 +16,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from features.arrays import Floats
 from features.config.load import parse
 from features.config.sections import Config
 from features.ingest.run import ingest
-from features.journeys import Floats, Journeys
+from features.journeys import Journeys
 from features.language.feature import FeatureSet
 from features.panel.build import Panel, Rows, build
 from features.simulate.write import Shop, simulate

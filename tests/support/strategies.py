@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from features.journeys import NO_ORDER, Category, Floats, Ints, Journeys, Profile, number_occurrences
+from features.arrays import Floats, Ints
+from features.journeys import NO_ORDER, Category, Journeys, Profile, number_occurrences
 from features.language.feature import Feature, FeatureSet, Stream
 from features.language.kinds import CALENDAR, COMPARED, PROFILE, WHATS
 from features.timeline import DAY_US, instant

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from features.arrays import Floats
 from features.config.sections import Config
 from features.ingest import build
-from features.journeys import Floats, Journeys
+from features.journeys import Journeys
 from features.panel.build import Rows
 from features.panel.build import build as panel
 from features.timeline import DAY_US, iso

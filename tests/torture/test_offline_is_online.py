@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from features.arrays import Floats
 from features.config.sections import Config
 from features.ingest import build
-from features.journeys import Floats, Journeys
+from features.journeys import Journeys
 from features.panel.build import Rows
 from features.panel.build import build as panel
 from features.store.merge import merge

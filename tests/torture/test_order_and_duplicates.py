@@ -17,10 +17,10 @@ from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
+from features.arrays import Floats
 from features.config.sections import Config
 from features.errors import LogError
 from features.ingest import build
-from features.journeys import Floats
 from features.log.cells import AHEAD_US
 from features.panel.build import Rows
 from features.panel.build import build as panel

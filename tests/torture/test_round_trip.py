@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from features.arrays import Floats
 from features.errors import BundleError
-from features.journeys import Floats
 from models.bundle import Bundle, load, save
 from models.ladder.logistic import Logistic, Scale
 from models.ladder.rules import Scaled

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from features.arrays import Floats, Ints
 from features.config.tasks import TaskConfig
-from features.journeys import Floats, Ints
 from features.language.feature import FeatureSet
 from training.dataset.examples import Examples, Parts
 from training.dataset.split import Split

@@ -7,14 +7,12 @@ its first visible row and the sum of its values; a negative sum is a refund and 
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from features.arrays import Bools, Floats, Ints
 from features.config.tasks import TaskConfig
-from features.journeys import NO_ORDER, Floats, Ints, Journeys
+from features.journeys import NO_ORDER, Journeys
 from features.language.feature import Bound
 from features.timeline import BEGINNING, FOREVER, days, in_window, visible
-
-Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)

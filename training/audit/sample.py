@@ -10,7 +10,8 @@ from functools import cached_property
 
 import numpy as np
 
-from features.journeys import Ints, Journeys, Strings
+from features.arrays import Ints, Strings
+from features.journeys import Journeys
 from training.audit.case import Case
 from training.dataset.examples import in_share, stable_hash
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from features.arrays import Floats
 from features.config.tasks import TaskConfig
-from features.journeys import Floats
 from features.language.feature import Feature, Stream
 from features.timeline import DAY_US, moment
 from models.tasks import outcome_stream

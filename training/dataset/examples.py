@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from features.arrays import Floats, Ints, Strings
 from features.config.tasks import TaskConfig
-from features.journeys import Floats, Ints, Journeys, Strings
+from features.journeys import Journeys
 from features.language.feature import FeatureSet
 from features.panel.build import Rows, build
 from features.timeline import DAY_US

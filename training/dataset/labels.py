@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from features.arrays import Floats, Ints
 from features.config.tasks import TaskConfig
-from features.journeys import Floats, Ints, Journeys
+from features.journeys import Journeys
 from features.language.feature import Feature, FeatureSet
 from features.panel.build import Rows, build
 from features.timeline import before, censored, days

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from features.journeys import Floats, Ints
+from features.arrays import Floats, Ints
 from models.ladder.average import moved
 from models.ladder.rung import Rung
 from models.predictor.calibrators import Calibrator

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from features.journeys import Floats, Strings
+from features.arrays import Floats, Strings
 from models.ladder.rung import Rung
 from models.predictor.outcome_distribution import LEVELS
 from models.predictor.predictor import PredictedScore, Predictor

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from features.journeys import Floats
+from features.arrays import Floats
 from training.dataset.examples import Examples
 from training.evaluation.diagnostics import MOST_LEARNT, Learnt, Subject, ranked, thinned
 from training.fit.predictor import Recipes, answered, refitted

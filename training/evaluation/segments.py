@@ -6,8 +6,9 @@ Both are read at the row's own cutoff, so that a segment is something one could 
 import numpy as np
 from numpy.typing import NDArray
 
+from features.arrays import Floats
 from features.config.tasks import TaskConfig
-from features.journeys import Floats, Journeys
+from features.journeys import Journeys
 from features.language.feature import Feature, FeatureSet
 from features.panel.build import Rows, build
 from models.grades import activity

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from features.arrays import Floats, Ints
 from features.config.tasks import TaskConfig
-from features.journeys import Floats, Ints
 from features.panel.build import Rows
 from models.predictor.actions import Actions
 from training.dataset.examples import Parts, stable_hash

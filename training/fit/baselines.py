@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from features.arrays import Floats
 from features.config.tasks import TaskConfig
-from features.journeys import Floats
 from features.language.feature import Feature, FeatureSet, Stream
 from models.ladder.hurdle import History
 from models.ladder.rules import Binned, Scaled

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression, minimize
 from scipy.special import expit
 
-from features.journeys import Floats, Ints, Strings
+from features.arrays import Floats, Ints, Strings
 from models.predictor.calibrators import SUREST, Beta, Calibrator, VennAbers
 from training.dataset.examples import stable_hash
 from training.metrics.metrics import log_losses

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from features.journeys import Floats, Ints
+from features.arrays import Floats, Ints
 from models.predictor.intervals import PredictionInterval, Z
 from models.predictor.outcome_distribution import INSIDE, OutcomeDistribution, Table
 from training.dataset.examples import Examples

@@ -14,7 +14,7 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import expit, logit
 
-from features.journeys import Floats, Ints
+from features.arrays import Floats, Ints
 from features.timeline import DAY_US
 from models.predictor.level import SUREST, Level
 from training.dataset.examples import Examples

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 from scipy.special import expit, logit
 
-from features.journeys import Floats, Ints
+from features.arrays import Floats, Ints
 from features.timeline import DAY_US
 from models.ladder.logistic import Logistic, Scale, reading
 from models.ladder.purchase_process import PurchaseProcess

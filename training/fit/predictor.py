@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from features.journeys import Floats
+from features.arrays import Floats
 from models.ladder.rung import Rung
 from models.predictor.adjusted import Adjusted
 from models.predictor.calibrators import Calibrator

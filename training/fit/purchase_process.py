@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from features.arrays import Floats
 from features.config.tasks import TaskConfig
-from features.journeys import Floats
 from features.language.feature import Feature, FeatureSet
 from features.panel.build import Rows, build
 from models.btyd.bg_nbd import Past, fit_bg_nbd

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from features.arrays import Floats
 from features.config.tasks import TaskConfig
-from features.journeys import Floats
 from features.language.feature import FeatureSet
 from features.timeline import days
 from models.btyd.expectations import Ahead, Expectations

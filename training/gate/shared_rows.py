@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from features.arrays import Floats
 from features.errors import BundleError, ConfigError
-from features.journeys import Floats
 from features.language.feature import FeatureSet
 from features.panel.comparisons import topics
 from models.bundle import Bundle, equipped

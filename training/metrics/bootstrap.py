@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from features.journeys import Floats, Strings
+from features.arrays import Floats, Strings
 from training.metrics import metrics
 from training.metrics.metrics import Metric
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy.special import expit, logit
 
-from features.journeys import Floats, Ints
+from features.arrays import Floats, Ints
 
 Metric = Callable[[Floats, Floats, Floats], Floats]
 TINY = 1e-15

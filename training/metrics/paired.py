@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from features.journeys import Floats, Strings
+from features.arrays import Floats, Strings
 from training.metrics.bootstrap import CELLS, resampled
 from training.metrics.metrics import edges
 

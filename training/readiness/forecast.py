@@ -11,8 +11,9 @@ from functools import cached_property
 
 import numpy as np
 
+from features.arrays import Floats, Ints
 from features.config.tasks import TaskConfig
-from features.journeys import Floats, Ints, Journeys
+from features.journeys import Journeys
 from features.language.feature import FeatureSet
 from features.panel.build import Rows, build
 from features.timeline import DAY_US, days

@@ -6,8 +6,8 @@ from math import ceil
 
 import numpy as np
 
+from features.arrays import Ints
 from features.config.tasks import TaskConfig
-from features.journeys import Ints
 from features.timeline import DAY_US, days, in_window, iso
 from models.grades import FEWEST_CUSTOMERS, FEWEST_OF_RARER
 from training.dataset.split import SHORTEST_LEAD

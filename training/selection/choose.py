@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from features.journeys import Floats
+from features.arrays import Floats
 from models.ladder.lightgbm import TreeParameters
 from models.ladder.rung import Rung
 from training.dataset.examples import Examples

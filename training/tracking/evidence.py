@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from features.journeys import Floats
+from features.arrays import Floats
 from models.bundle import Bundle
 from models.predictor.actions import Actions
 from models.predictor.predictor import Predictor

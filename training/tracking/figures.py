@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
+from features.arrays import Floats
 from features.config.tasks import TaskConfig
-from features.journeys import Floats
 from models.bundle import Bundle
 from models.ladder.average import gains
 from models.predictor.predictor import Predictor

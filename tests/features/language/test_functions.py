@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from features.arrays import Floats
 from features.errors import ConfigError, FeatureError
-from features.journeys import Floats, Journeys
+from features.journeys import Journeys
 from features.language.feature import AnyFeature, Feature, FeatureSet
 from features.language.functions import Compute, Function, UserModule, VisibleRows, feature
 from features.panel.build import Rows, build

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from features.arrays import Floats
 from features.errors import ConfigError
-from features.journeys import Floats, Journeys, Profile
+from features.journeys import Journeys, Profile
 from features.language.feature import Feature, FeatureSet, Stream
 from features.panel.build import Rows, build
 from tests.support.strategies import (

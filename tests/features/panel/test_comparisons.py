@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from features import global_counts as crowds
+from features.arrays import Floats
 from features.errors import ConfigError, StoreError
 from features.global_counts import GROUPS, GlobalCounts, GroupCounts, summed, together
-from features.journeys import Floats, Journeys
+from features.journeys import Journeys
 from features.language.feature import Feature, FeatureSet, Stream
 from features.log.schema import HASHES, hash_of
 from features.panel.build import Rows, build

@@ -12,10 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from features.arrays import Floats
 from features.config.sections import Config
 from features.errors import ConfigError, LogError
 from features.ingest.report import IngestReport
-from features.journeys import Floats
 from features.language.feature import Feature, FeatureSet, Stream
 from features.log.schema import hash_of
 from features.panel.build import Rows, build

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.integrate import quad
 from scipy.special import betaln
 
-from features.journeys import Floats
+from features.arrays import Floats
 from models.btyd.bg_nbd import BgNbd, ParetoNbd, Past, Process, fit_bg_nbd, fit_pareto_nbd
 from models.btyd.gamma_gamma import GammaGamma, fit_gamma_gamma
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import logit
 
+from features.arrays import Floats
 from features.config.tasks import TaskConfig
-from features.journeys import Floats
 from features.language.feature import Feature, FeatureSet, Stream
 from features.panel.build import Panel, Rows
 from models.btyd.bg_nbd import BgNbd

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.special import logit
 
-from features.journeys import Floats
+from features.arrays import Floats
 from models.ladder.average import moved
 from models.ladder.lightgbm import QUIET, Trees
 from models.ladder.logistic import WIDEST, Logistic, Scale

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from features.arrays import Floats
 from features.errors import InputError, RequestError
-from features.journeys import Floats, Journeys
+from features.journeys import Journeys
 from features.language.feature import FeatureSet
 from features.panel.build import Panel, Rows, build
 from features.timeline import DAY_US, moment

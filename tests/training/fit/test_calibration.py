@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.special import expit, logit
 
+from features.arrays import Floats
 from features.errors import BundleError
-from features.journeys import Floats
 from models.predictor.adjusted import Adjusted, unpack_adjusted
 from models.predictor.calibrators import Beta, Calibrator, VennAbers, unpack_calibrator
 from models.predictor.level import Level

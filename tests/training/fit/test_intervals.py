@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from features.journeys import Floats
+from features.arrays import Floats
 from models.predictor.outcome_distribution import LEVELS, OutcomeDistribution, PredictionContext, unpack_amounts
 from training.fit.intervals import Landed, Missed, amounts, conformal, probability_spread, shortest
 from training.metrics.grade import grade

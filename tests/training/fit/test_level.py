@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import expit, logit
 
-from features.journeys import Floats
+from features.arrays import Floats
 from features.timeline import DAY_US
 from models.predictor.level import Level, unpack_level
 from training.dataset.examples import Examples

@@ -7,7 +7,7 @@ import pytest
 from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 
-from features.journeys import Floats, Ints
+from features.arrays import Floats, Ints
 from features.timeline import DAY_US
 from tests.models.btyd.test_expectations import POSITION, PROBABLE, customers
 from training.dataset.examples import Examples

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from scipy.special import expit, logit
 
+from features.arrays import Floats
 from features.config.sections import Config
-from features.journeys import Floats
 from features.language.feature import Feature, FeatureSet, Stream
 from features.timeline import DAY_US, instant, iso
 from models.bundle import Bundle, load, save

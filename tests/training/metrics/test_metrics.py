@@ -8,7 +8,7 @@ from scipy.stats import spearmanr
 from sklearn import metrics as oracle
 from sklearn.linear_model import LogisticRegression
 
-from features.journeys import Floats
+from features.arrays import Floats
 from training.metrics import bootstrap, metrics
 from training.metrics.metrics import Metric
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from features.journeys import Floats
+from features.arrays import Floats
 from features.timeline import DAY_US
 from models.bundle import Bundle
 from models.predictor.adjusted import Adjusted

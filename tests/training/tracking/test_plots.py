@@ -6,7 +6,7 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from features.journeys import Floats
+from features.arrays import Floats
 from models.predictor.actions import Actions
 from training.evaluation.diagnostics import Learnt, Moved, SliceFigures
 from training.tracking.plots import actions, attributions, canvas, diagnostics, money, probability, search

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from mlflow.entities import Run as MlflowRun
 
+from features.arrays import Floats
 from features.config.load import parse
 from features.config.sections import Config
-from features.journeys import Floats
 from features.language.feature import Feature, FeatureSet, Stream
 from features.timeline import SECOND_US, days
 from models.bundle import Bundle, load, save

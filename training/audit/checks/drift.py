@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from features.journeys import Floats, Ints
+from features.arrays import Floats, Ints
 from features.language.feature import AnyFeature, Feature
 from features.language.kinds import PROFILE
 from features.timeline import days

@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from features.journeys import Category, Floats, Ints, Journeys
+from features.arrays import Bools, Floats, Ints
+from features.journeys import Category, Journeys
 from features.panel.build import Rows, build
 from features.timeline import DAY_US
 from training.audit.case import Case, Finding
-from training.audit.recompute import Bools
 from training.audit.sample import Glimpse, place
 
 MOST_CUSTOMERS = 150  # whose columns are computed again

@@ -4,11 +4,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from features.journeys import Floats, Ints
+from features.arrays import Bools, Floats, Ints
 from features.timeline import days
 from training.audit import recompute
 from training.audit.case import Case, Finding
-from training.audit.recompute import Bools
 from training.audit.sample import Glimpse, place
 from training.audit.statistics import above, by_chance, own_recency, percent
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from features.journeys import Floats, Ints
+from features.arrays import Floats, Ints
 from features.language.feature import AnyFeature, Feature
 from features.language.kinds import PROFILE
 from training.audit.case import Case, Finding, spread_evenly

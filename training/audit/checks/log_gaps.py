@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from features.journeys import Ints
+from features.arrays import Ints
 from features.timeline import DAY_US, censored, days
 from training.audit import recompute
 from training.audit.case import Case, Finding

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from features.arrays import Floats, Ints
 from features.init.vocabulary import CONTACT, REFUND, speaks_of
-from features.journeys import Floats, Ints, Journeys
+from features.journeys import Journeys
 from features.timeline import DAY_US
 from training.audit import recompute
 from training.audit.case import Case, Finding

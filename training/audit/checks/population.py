@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from features.journeys import Ints, Journeys
+from features.arrays import Bools, Ints
+from features.journeys import Journeys
 from features.timeline import DAY_US, between, days
 from training.audit import recompute
 from training.audit.case import Case, Finding
-from training.audit.recompute import Bools
 from training.audit.sample import Glimpse, place
 from training.audit.statistics import own_stream, percent
 

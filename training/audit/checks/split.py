@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from features.journeys import Floats
+from features.arrays import Floats
 from features.timeline import DAY_US, days
 from models.ladder.lightgbm import TreeParameters, TreeTrainer, sample
 from training.audit.case import Case, Finding

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from features.arrays import Floats
 from features.config.tasks import TaskConfig
 from features.errors import did_you_mean
 from features.init.vocabulary import CANCEL, CONTRACT, PURCHASE, speaks_of
-from features.journeys import Floats, Journeys
+from features.journeys import Journeys
 from features.timeline import DAY_US, days, over
 from training.audit import recompute
 from training.audit.case import Case, Finding

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from features.journeys import Floats
+from features.arrays import Floats
 from training.evaluation.diagnostics import Moved
 from training.tracking.plots.canvas import BLUE, INK, cut, dress, in_percent, nothing, panels
 

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.stats import beta
 
-from features.journeys import Floats, Ints
+from features.arrays import Floats, Ints
 
 
 def equal_groups(score: Floats, count: int) -> list[Ints]:

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from features.journeys import Floats
+from features.arrays import Floats
 from training.evaluation.diagnostics import Learnt, SliceFigures
 from training.tracking.plots.canvas import BASELINE, BLUE, MODEL, ORANGE, dress, nothing, panels, short
 

@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from features.journeys import Floats
+from features.arrays import Floats
 from training.tracking.plots.canvas import BASELINE, MODEL, REFERENCE, dress, in_percent, nothing, panels
 from training.tracking.plots.curves import gained, thinned
 

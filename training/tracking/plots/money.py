@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from features.journeys import Floats
+from features.arrays import Floats
 from training.tracking.plots.canvas import BLUE, GREY, INK, ORANGE, REFERENCE, dress, in_percent, nothing, panels, short
 from training.tracking.plots.curves import equal_groups, rate_interval
 

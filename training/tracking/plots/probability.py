@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score, roc_curve
 
-from features.journeys import Floats
+from features.arrays import Floats
 from training.tracking.plots.canvas import (
     BASELINE,
     BLUE,
