@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from features.config.sections import Config
 from features.store.reader import Store
 from features.system.files import atomic_write, canonical_json, digest, sweep, text_digest, write_text
-from serving.contract.record import SCHEMA
+from serving.contract.arrow import SCHEMA
 from serving.scoring.arrow_table import CODED_SCHEMA, WORDS, record_batch
 from serving.scoring.as_of import LogEnd, as_of_us
 from serving.scoring.champions import champions

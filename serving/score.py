@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from features.config.sections import Config
 from features.store.reader import Store
-from serving.contract.record import SCHEMA
+from serving.contract.arrow import SCHEMA
 from serving.scoring.arrow_table import record_batch
 from serving.scoring.as_of import LogEnd, as_of_us
 from serving.scoring.champions import champions

@@ -30,8 +30,8 @@ from serving.contract.record import (
     NOT_IN_POPULATION,
     STALE_FEATURES,
     THIN_DATA,
-    ScoreId,
 )
+from serving.contract.score_id import ScoreId
 from serving.scoring.monotone import monotone
 from serving.scoring.reasons import why
 from serving.scoring.scores import NUMBERS, Head, Judged, Ranked, Scores, Why

@@ -18,7 +18,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from features.errors import JourneycastError, StoreError
-from serving.contract.record import ScoreRequest
+from serving.contract.requests import ScoreRequest
 from serving.scoring.online import Customer, Online, ScoreQuery
 from serving.service.metrics import Endpoint, Metrics
 from serving.service.openapi import OPENAPI

@@ -5,7 +5,7 @@ from typing import Any
 from pydantic.json_schema import models_json_schema
 from pydantic_core import to_json
 
-from serving.contract.record import FailureResponse, ModelsResponse, ScoreRequest, ScoreResponse
+from serving.contract.requests import FailureResponse, ModelsResponse, ScoreRequest, ScoreResponse
 
 REFUSALS = {
     400: "not JSON",

@@ -14,7 +14,7 @@ import pytest
 from features.journeys import Journeys
 from serving import batch
 from serving.batch import BatchRun
-from serving.contract.record import SCHEMA
+from serving.contract.arrow import SCHEMA
 from serving.scoring.judge import ScoringOptions, judge_everyone
 from serving.scoring.online import Customer, Online, ScoreQuery
 from serving.scoring.scores import Scores

@@ -24,7 +24,9 @@ from features.errors import BundleError, ConfigError
 from features.system.files import write_text
 from models.registry.versions import Registry
 from serving.batch import BatchRun, score_base
-from serving.contract.record import FailureResponse, ModelsResponse, ScoreRecord, ScoreResponse, read_score_id
+from serving.contract.record import ScoreRecord
+from serving.contract.requests import FailureResponse, ModelsResponse, ScoreResponse
+from serving.contract.score_id import read_score_id
 from serving.score import score
 from serving.scoring.champions import champions
 from serving.scoring.online import Online

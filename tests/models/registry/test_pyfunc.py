@@ -29,7 +29,7 @@ from models.bundle import Bundle, load, save
 from models.registry import pyfunc
 from models.registry.version import Version
 from models.registry.versions import Registry
-from serving.contract.record import SCHEMA
+from serving.contract.arrow import SCHEMA
 from serving.frames.frames import Frames
 from serving.score import score
 from serving.scoring.champions import champions
