@@ -8,9 +8,7 @@ killed goes on, and ends with the bytes of one that was not.
 import json
 import os
 import shutil
-from collections import deque
-from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +19,7 @@ import pyarrow.parquet as pq
 from features.config.sections import Config
 from features.store.reader import Store
 from features.system.files import atomic_write, canonical_json, digest, sweep, text_digest, write_text
+from features.system.threads import ordered_map
 from serving.contract.arrow import SCHEMA
 from serving.scoring.arrow_table import CODED_SCHEMA, WORDS, record_batch
 from serving.scoring.as_of import LogEnd, as_of_us
@@ -89,7 +88,8 @@ class BatchRun:
         """Compute what is missing and write the file, whole or not at all; the parts go once it stands."""
         sweep(self.folder)
         rows, customers = 0, 0
-        with atomic_write(out) as temporary, _writer(temporary) as writer, closing(self._parts()) as parts:
+        scored = ordered_map(self.part, range(len(self.store)), threads=self.threads)
+        with atomic_write(out) as temporary, _writer(temporary) as writer, closing(scored) as parts:
             for done, part in enumerate(parts, start=1):
                 if part.num_rows:
                     writer.write_batch(part, row_group_size=part.num_rows)
@@ -99,21 +99,6 @@ class BatchRun:
                     progress(done, len(self.store))
         shutil.rmtree(self.folder, ignore_errors=True)
         return Written(out, rows, customers)
-
-    def _parts(self) -> Generator[pa.RecordBatch]:
-        """The part of every bucket in order, a few computed ahead: one bucket per thread."""
-        ahead: deque[Future[pa.RecordBatch]] = deque()
-        with ThreadPoolExecutor(self.threads) as pool:
-            try:
-                for index in range(len(self.store)):
-                    ahead.append(pool.submit(self.part, index))
-                    if len(ahead) > self.threads:
-                        yield ahead.popleft().result()
-                while ahead:
-                    yield ahead.popleft().result()
-            finally:
-                for future in ahead:
-                    future.cancel()
 
     def part(self, index: int) -> pa.RecordBatch:
         """The scores of one bucket, from its file if that is there and whole."""

@@ -17,7 +17,7 @@ from features.ingest.run import ingest
 from features.language.feature import Feature, FeatureSet, Stream
 from features.panel.build import Panel, Rows, build
 from features.store.reader import Store
-from features.system.threads import in_turn
+from features.system.threads import ordered_map
 
 THREADS = 2
 
@@ -88,7 +88,7 @@ def panels(job: Job, store: Store) -> Iterator[tuple[list[str], Panel]]:
         journeys = store.bucket(index)
         return list(journeys.customers), build(journeys, Rows.grid(len(journeys), job.cutoffs), FEATURES)
 
-    yield from in_turn(one, range(len(store)), threads=THREADS)
+    yield from ordered_map(one, range(len(store)), threads=THREADS)
 
 
 def totals(job: Job, store: Store) -> Floats:

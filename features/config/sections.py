@@ -14,7 +14,7 @@ from pydantic import (
 from features.config.tasks import Days, Name, Names, Section, TaskConfig
 from features.errors import ConfigError, did_you_mean
 from features.language.feature import MONEY, Feature, Stream, mistakes
-from features.language.kinds import WHATS
+from features.language.kinds import KINDS
 from features.timeline import EVER_DAYS, instant, zone
 
 CHECKS = (  # what the audit of a training looks for (docs/audit.md)
@@ -145,7 +145,7 @@ class FeaturesConfig(Section):
     def columns(self) -> tuple[tuple[str, str], ...]:
         """The columns of the log or profile that added features read, each with its kind."""
         filters = [(column, "category") for one in self.add for column in one.where]
-        return (*filters, *((one.column, WHATS[one.what].column) for one in self.add if one.column))
+        return (*filters, *((one.column, KINDS[one.what].column) for one in self.add if one.column))
 
 
 class TrainConfig(Section):

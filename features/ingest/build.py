@@ -24,7 +24,7 @@ from features.store.bucket import BucketFiles, coded, names_of, starts_of
 from features.store.ordering import arrange, arrange_profile
 from features.store.statistics import BucketStatistics, tally
 from features.system import duck
-from features.system.threads import in_turn
+from features.system.threads import ordered_map
 
 ROWS_PER_BUCKET = 500_000
 
@@ -53,11 +53,12 @@ def build(
         arranged, equal = arrange(journeys, drop_equal=config.log.drop_duplicates)
         return bucket.write(folder, arranged), tally(arranged, equal)
 
-    made = dict(kept)
-    for done, (number, one) in enumerate(zip(missing, in_turn(write, missing, threads=duck.THREADS), strict=True), 1):
-        made[number] = one
+    buckets = dict(kept)
+    written = zip(missing, ordered_map(write, missing, threads=duck.THREADS), strict=True)
+    for done, (number, files) in enumerate(written, 1):
+        buckets[number] = files
         progress("buckets", done, len(missing))
-    return [made[number] for number in range(len(edges) - 1)]
+    return [buckets[number] for number in range(len(edges) - 1)]
 
 
 def buckets_for(rows: int) -> int:

@@ -6,7 +6,7 @@ the ingest that replaces it. Left over are those of an ingest that was refused f
 
 from pathlib import Path
 
-from features.ingest.run import alone
+from features.ingest.run import ingest_lock
 from features.store.manifest import QUARANTINE, STORE, TAKEN, quarantine_name, read_manifest
 from features.system import duck
 from features.system.files import TEMPORARY, remove
@@ -24,7 +24,7 @@ def leftovers(workspace: Path, before_us: int) -> tuple[Path, ...]:
 
 def remove_leftover(workspace: Path, path: Path, before_us: int) -> None:
     """Remove one of them, if it still is one, with no ingest at work; raises StoreError when there is one."""
-    with alone(workspace):
+    with ingest_lock(workspace):
         if path in leftovers(workspace, before_us):
             remove(path)
 

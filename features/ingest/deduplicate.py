@@ -36,7 +36,7 @@ def repeated_rows(connection: duck.Connection, logs: Sequence[Path], config: Con
         joined &= ~_marked(connection, "SELECT place FROM asked", len(joined))
         often = "SELECT identity FROM asked GROUP BY identity HAVING count(*) > 1"
         again = _marked(connection, f"SELECT place FROM asked SEMI JOIN ({often}) USING (identity)", len(joined))
-        joined |= _outdone(connection, logs, config, _split(again, [len(mask) for mask in lost]))
+        joined |= _superseded(connection, logs, config, _split(again, [len(mask) for mask in lost]))
         lost = _split(joined, [len(mask) for mask in lost])
     return dict(zip(logs, lost, strict=True))
 
@@ -81,7 +81,7 @@ def _ask(connection: duck.Connection, logs: Sequence[Path], changed: Sequence[Pa
     return True
 
 
-def _outdone(connection: duck.Connection, logs: Sequence[Path], config: Config, only: Sequence[Mask]) -> Mask:
+def _superseded(connection: duck.Connection, logs: Sequence[Path], config: Config, only: Sequence[Mask]) -> Mask:
     """Of the rows that `only` marks those that are not the first of their id."""
     order = ["known" if config.log.known else "time", "customer", "time", "event", *_given(config)]
     text, length = (["text"], ["length(text)"]) if config.log.text else ([], [])

@@ -17,8 +17,8 @@ from features.ingest.build import Progress, no_progress
 from features.ingest.deduplicate import masks_name
 from features.ingest.plan import Plan, SourceFile, plan_ingest
 from features.ingest.report import IngestReport, report
-from features.ingest.update import UpdatedBuckets, renew, staged
-from features.log.validate import RowCounts, Source, take
+from features.ingest.update import UpdatedBuckets, staged, update_buckets
+from features.log.validate import RowCounts, Source, validate_file
 from features.store.manifest import (
     QUARANTINE,
     STORE,
@@ -53,7 +53,7 @@ def ingest(
     """
     workspace = config.workspace_path
     _refuse_names_that_clash(config)
-    with demanding_room(workspace / STORE), alone(workspace):
+    with demanding_room(workspace / STORE), ingest_lock(workspace):
         _clean(workspace)
         before = read_manifest(workspace)
         plan = plan_ingest(config, files, before)
@@ -85,11 +85,11 @@ def _bring(
     taken.sort(key=lambda file: (file.kind, file.digest))
     _demand_a_good_row(taken, workspace)
     with duck.working("sorting the log into the store"):
-        renewed = renew(config, taken, before, progress)
-    _account(taken, renewed.statistics)
-    manifest = _manifest(config, plan, before, taken, renewed)
+        updated = update_buckets(config, taken, before, progress)
+    _account(taken, updated.statistics)
+    manifest = _manifest(config, plan, before, taken, updated)
     write_manifest(workspace, manifest)
-    return manifest, renewed.built
+    return manifest, updated.built
 
 
 def _take(
@@ -106,7 +106,7 @@ def _take(
         file = TakenFile(found.kind, found.digest, arrived.get((found.kind, found.digest), following), RowCounts(0, {}))
         source = Source(found.path, found.kind, file.arrival)
         quarantine = config.workspace_path / QUARANTINE / quarantine_name(file)
-        counts = take(connection, source, config, staged(config, file), quarantine, now_us)
+        counts = validate_file(connection, source, config, staged(config, file), quarantine, now_us)
         if digest(found.path) != found.digest:
             raise LogError(f"{found.path} was changed while it was read; ingest it again when it is whole")
         yield replace(file, counts=counts)
@@ -140,9 +140,9 @@ def _account(taken: Sequence[TakenFile], found: StoreStatistics) -> None:
 
 
 def _manifest(
-    config: Config, plan: Plan, before: Manifest | None, taken: Sequence[TakenFile], renewed: UpdatedBuckets
+    config: Config, plan: Plan, before: Manifest | None, taken: Sequence[TakenFile], updated: UpdatedBuckets
 ) -> Manifest:
-    files, tallies = zip(*renewed.buckets, strict=True)
+    files, tallies = zip(*updated.buckets, strict=True)
     named = {name for bucket in files for name in bucket.names}
     return Manifest(
         version=VERSION,
@@ -151,10 +151,10 @@ def _manifest(
         arrival=max([file.arrival for file in taken] + ([] if before is None else [before.arrival])),
         paths=plan.paths,
         taken=tuple(taken),
-        repeated=renewed.repeated,
+        repeated=updated.repeated,
         buckets=files,
         tallies=tallies,
-        statistics=renewed.statistics,
+        statistics=updated.statistics,
         previous=() if before is None else tuple(sorted(before.files - named)),
     )
 
@@ -181,16 +181,16 @@ def _remove_unnamed(workspace: Path, manifest: Manifest) -> None:
 
 
 @contextmanager
-def alone(workspace: Path) -> Iterator[None]:
-    """Hold the workspace's lock; it falls with the process, however that ends."""
+def ingest_lock(workspace: Path) -> Iterator[None]:
+    """Hold the lock that lets one ingest at a time work in a workspace; it falls with the process."""
     folder = workspace / STORE
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(f"workspace: {folder} cannot be made ({error.strerror}); name a folder to write to") from None
-    with ExitStack() as held:
+    with ExitStack() as locks:
         try:
-            held.enter_context(file_lock(folder / LOCK, wait=False))
+            locks.enter_context(file_lock(folder / LOCK, wait=False))
         except BlockingIOError:
             raise StoreError(f"another ingest is at work in {workspace}; wait until it has ended") from None
         yield

@@ -26,7 +26,7 @@ class UpdatedBuckets:
     statistics: StoreStatistics
 
 
-def renew(
+def update_buckets(
     config: Config, taken: Sequence[TakenFile], before: Manifest | None, progress: Progress = no_progress
 ) -> UpdatedBuckets:
     """Write those buckets of the `taken` files that the store `before` does not hold yet."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from features.errors import ConfigError, did_you_mean
 from features.language.functions import FunctionFeature, UserModule
-from features.language.kinds import CALENDAR, HOURS, LOCAL, PROFILE, STEP, WEEKDAYS, WHATS
+from features.language.kinds import CALENDAR, HOURS, KINDS, LOCAL, PROFILE, STEP, WEEKDAYS
 from features.system.files import canonical_json, text_digest
 from features.timeline import EVER_DAYS, EVER_US, days, zone
 
@@ -69,7 +69,7 @@ class Feature:
     @property
     def name(self) -> str:
         """The feature's name: `<stream>[_<column>]_<what>[=<level>][_<window>]`."""
-        meaning = WHATS[self.what]
+        meaning = KINDS[self.what]
         if self.what in PROFILE:
             return f"profile_{self.column}" + (f"={self.level}" if self.level is not None else "")
         if self.what in CALENDAR:
@@ -82,7 +82,7 @@ class Feature:
     @property
     def text(self) -> str:
         """A plain-English description, from which reasons are made."""
-        return WHATS[self.what].text.format(
+        return KINDS[self.what].text.format(
             one=self.stream.text(""),
             many=self.stream.text("s"),
             column=self.column or MONEY,
@@ -93,7 +93,7 @@ class Feature:
     @property
     def unit(self) -> str:
         """What it is counted in."""
-        unit = WHATS[self.what].unit
+        unit = KINDS[self.what].unit
         return unit if unit != "of column" else self.column or MONEY
 
     @property
@@ -104,7 +104,7 @@ class Feature:
     @property
     def steps(self) -> tuple[str, ...]:
         """The events that `level` names, in their order."""
-        return tuple((self.level or "").split(STEP)) if WHATS[self.what].level == "steps" else (self.level or "",)
+        return tuple((self.level or "").split(STEP)) if KINDS[self.what].level == "steps" else (self.level or "",)
 
 
 AnyFeature = Feature | FunctionFeature
@@ -209,9 +209,9 @@ def _plain(number: float) -> str:
 
 def mistakes(feature: Feature) -> Iterator[tuple[str, str]]:
     """What is wrong with a declaration: the part, and a sentence. What comes first may cause what comes after."""
-    what, stream, meaning = feature.what, feature.stream, WHATS.get(feature.what)
+    what, stream, meaning = feature.what, feature.stream, KINDS.get(feature.what)
     if meaning is None:
-        yield "what", f"unknown feature kind '{what}'; {did_you_mean(what, WHATS)}"
+        yield "what", f"unknown feature kind '{what}'; {did_you_mean(what, KINDS)}"
         return
     events: object = stream.events
     if not isinstance(events, tuple):
@@ -231,7 +231,7 @@ def mistakes(feature: Feature) -> Iterator[tuple[str, str]]:
 
 
 def _mistakes_of_level(feature: Feature) -> Iterator[str]:
-    wanted, level = WHATS[feature.what].level, feature.level
+    wanted, level = KINDS[feature.what].level, feature.level
     choices = {"hours": HOURS, "weekday": WEEKDAYS}.get(wanted, ())
     if (level is not None) != (wanted != "none"):
         yield f"a feature of kind '{feature.what}' takes {'no' if wanted == 'none' else 'a'} level, got {level!r}"

@@ -36,7 +36,7 @@ class FeatureKind:
     level: Level = "none"
 
 
-WHATS: Mapping[str, FeatureKind] = {
+KINDS: Mapping[str, FeatureKind] = {
     # how much
     "count": FeatureKind("occurrences", 0.0, "number of {many} {window}", "any"),
     "refunds": FeatureKind("occurrences", 0.0, "number of refunds among {many} {window}", "any"),

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from features.log.schema import CATEGORY, hash_of
 from features.system.files import atomic_write
-from features.system.threads import in_turn
+from features.system.threads import ordered_map
 
 ROWS = 2_000_000  # of a run, in memory while it is written
 HASH = "hash"
@@ -47,7 +47,7 @@ def write(path: Path, pieces: Iterable[pa.Table]) -> int:
     rows = 0
     with atomic_write(path) as temporary, pa.OSFile(str(temporary), "wb") as file:
         writer = None
-        for run in in_turn(_run, _gathered(pieces), threads=2):  # while the next rows come in
+        for run in ordered_map(_run, _gathered(pieces), threads=2):  # while the next rows come in
             writer = writer or pa.ipc.new_stream(file, run.schema)
             writer.write_batch(run)
             rows += len(run)

@@ -51,7 +51,7 @@ class RowCounts:
         return self.rows - sum(self.quarantined.values())
 
 
-def take(
+def validate_file(
     connection: duck.Connection,
     source: Source,
     config: Config,

@@ -17,7 +17,7 @@ from features.kernel.walk import CATEGORIES, LEVEL, NUMBER, NUMBERS, OCCURRENCES
 from features.language import functions
 from features.language.feature import Bound, Feature, FeatureSet, Stream
 from features.language.functions import FunctionFeature
-from features.language.kinds import COMPARED, HOURS, PROFILE, WEEKDAYS, WHATS
+from features.language.kinds import COMPARED, HOURS, KINDS, PROFILE, WEEKDAYS
 from features.panel.comparisons import compare
 from features.timezones import offsets
 
@@ -117,7 +117,7 @@ def _plan(features: FeatureSet) -> _Plan:
     numbers = _once(feature.column for _, feature in read if _source(feature) == NUMBERS)
     counted = _once(feature.column for _, feature in read if _source(feature) == CATEGORIES)
     filters = [column for stream in streams for column, _ in stream.where]
-    roles = _once(feature for _, feature in read if WHATS[feature.what].level in ("event", "steps"))
+    roles = _once(feature for _, feature in read if KINDS[feature.what].level in ("event", "steps"))
     columns = {OCCURRENCES: ("",), NUMBERS: numbers, CATEGORIES: counted}
     wanted: dict[Block, list[Figure]] = {}
     for place, feature in read:
@@ -156,13 +156,13 @@ def _table(rows: Sequence[tuple[int, ...]], columns: int) -> Ints:
 
 
 def _source(feature: Feature) -> int:
-    wanted = WHATS[feature.what].column
+    wanted = KINDS[feature.what].column
     return CATEGORIES if wanted == "category" else NUMBERS if wanted == "amount" and feature.column else OCCURRENCES
 
 
 def _argument(feature: Feature, roles: tuple[Feature, ...]) -> int:
     """What a figure's number leaves open: which quarter of the day, weekday, or row of roles."""
-    level = WHATS[feature.what].level
+    level = KINDS[feature.what].level
     if level in ("event", "steps"):
         return roles.index(feature)
     return {"hours": HOURS, "weekday": WEEKDAYS}[level].index(feature.level or "") if level != "none" else 0

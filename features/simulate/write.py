@@ -5,11 +5,9 @@ the size of the shop changes how a full block comes out, and memory stays flat. 
 the truth derived in `simulate_truth`. Nothing in training or serving reads the folder `truth/`.
 """
 
-from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +23,7 @@ from features.simulate.process import live
 from features.simulate.toml import toml
 from features.simulate.truth import truth
 from features.system.files import atomic_write, write_text
+from features.system.threads import ordered_map
 from features.timeline import DAY_US
 
 __all__ = ["Shop", "Simulation", "simulate"]
@@ -85,7 +84,8 @@ def _write(shop: Shop, paths: dict[str, Path], threads: int) -> dict[str, int]:
         temporary = {name: files.enter_context(atomic_write(path)) for name, path in paths.items()}
         with ExitStack() as open_writers:
             writers: dict[str, pq.ParquetWriter] = {}
-            for block in _blocks(shop, threads):
+            blocks = range(-(-shop.customers // BLOCK))
+            for block in ordered_map(partial(draw_block, shop), blocks, threads=threads):
                 for name in paths:
                     table = getattr(block, name)
                     if name not in writers:
@@ -101,18 +101,6 @@ def _writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
     return pq.ParquetWriter(
         path, schema, compression="zstd", compression_level=1, use_dictionary=repeats, store_schema=False
     )
-
-
-def _blocks(shop: Shop, threads: int) -> Iterator[Block]:
-    """Every block in order, a few drawn ahead."""
-    ahead: deque[Future[Block]] = deque()
-    with ThreadPoolExecutor(threads) as pool:
-        for index in range(-(-shop.customers // BLOCK)):
-            ahead.append(pool.submit(draw_block, shop, index))
-            if len(ahead) > threads:
-                yield ahead.popleft().result()
-        while ahead:
-            yield ahead.popleft().result()
 
 
 def draw_block(shop: Shop, index: int) -> Block:

@@ -24,7 +24,7 @@ from features.journeys import Journeys
 from features.language.feature import FeatureSet
 from features.log import staging
 from features.log.formats import relation
-from features.log.validate import Source, SourceKind, attribute_kinds, profile_columns, take
+from features.log.validate import Source, SourceKind, attribute_kinds, profile_columns, validate_file
 from features.panel.build import Panel, Rows, build
 from features.panel.comparisons import topics
 from features.sets import user_module as own
@@ -148,7 +148,7 @@ def _checked(connection: duck.Connection, scratch: Path, chunk: pa.Table, checks
     given, staged, quarantine = (scratch / name for name in ("given.parquet", "staged.arrow", "quarantine.parquet"))
     pq.write_table(chunk, given)
     source, config = Source(given, checks.kind, ARRIVAL), checks.config
-    counts = take(connection, source, config, staged, quarantine, checks.now_us, checks.kinds)
+    counts = validate_file(connection, source, config, staged, quarantine, checks.now_us, checks.kinds)
     if counts.rows != len(chunk):
         raise StoreError(f"expected {len(chunk)} checked rows, found {counts.rows}; this is a defect, please report it")
     columns = ", ".join(_columns(checks))

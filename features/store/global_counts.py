@@ -20,7 +20,7 @@ from features.log.schema import hash_of
 from features.store import bucket
 from features.store.bucket import BucketFiles
 from features.system.files import atomic_write, canonical_json, digest, sweep, text_digest, write_text
-from features.system.threads import in_turn
+from features.system.threads import ordered_map
 from features.timeline import DAY_US, WEEK_US, seen_from, span
 
 FOLDER = "crowd"
@@ -49,7 +49,7 @@ def gather(
             return _part(store, files, topics, folder / f"{PART}-{files.events_digest[:24]}-{asked}.arrow")
 
         parts = []
-        for one in in_turn(part, buckets, threads=THREADS):
+        for one in ordered_map(part, buckets, threads=THREADS):
             parts.append(one)
             progress(len(parts), len(buckets))
         write(path, together(parts, topics))

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
+
 PROC = Path("/proc")  # where there is none, a process is known by its number alone
 
 
@@ -18,8 +20,8 @@ def identity() -> str:
 def is_gone(process: str) -> bool:
     """Whether the process of that `identity` is known to have ended: False when it may run out of our sight."""
     host, boot, space, pid, start = process.split(" ")
-    here, this_boot, this_space = _machine()
-    if host != here:
+    this_host, this_boot, this_space = _machine()
+    if host != this_host:
         return False
     if boot != this_boot:
         return True  # the machine was started again since
@@ -51,14 +53,15 @@ def _machine() -> tuple[str, str, str]:
 
 def _start(pid: int) -> str:
     """Clock ticks between boot and the start of a process, "gone" when it is; "alive" where nobody tells the ticks."""
+    if not PROC.exists():
+        return "alive" if psutil.pid_exists(pid) else "gone"
     try:
-        if PROC.exists():
-            stat = (PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
-            fields = stat.rpartition(")")[2].split()  # the name before it may hold spaces and brackets
-            return "gone" if fields[0] in "ZX" else fields[19]
-        os.kill(pid, 0)
-    except PermissionError:
-        return "alive"
-    except (FileNotFoundError, ProcessLookupError):
+        process = psutil.Process(pid)
+        if process.status() in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD):
+            return "gone"
+        since_boot = process.create_time() - psutil.boot_time()  # the clock may be set, this stays
+        return str(round(since_boot * os.sysconf("SC_CLK_TCK")))
+    except psutil.NoSuchProcess:
         return "gone"
-    return "alive"
+    except psutil.AccessDenied:
+        return "alive"

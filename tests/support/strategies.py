@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from features.arrays import Floats, Ints
 from features.journeys import NO_ORDER, Category, Journeys, Profile, number_occurrences
 from features.language.feature import Feature, FeatureSet, Stream
-from features.language.kinds import CALENDAR, COMPARED, PROFILE, WHATS
+from features.language.kinds import CALENDAR, COMPARED, KINDS, PROFILE
 from features.timeline import DAY_US, instant
 
 NAN = math.nan
@@ -192,7 +192,7 @@ SPANS = {"none": (0,), "any": WINDOWS, "days": (1, 30, 365)}
 
 
 def every_kind() -> Iterator[Feature]:
-    for what, meaning in WHATS.items():
+    for what, meaning in KINDS.items():
         levels = LEVELS.get(what, (None,))
         if what in COMPARED:
             continue  # of these `COMPARISONS` are

@@ -8,7 +8,7 @@ import pytest
 
 from features.errors import ConfigError
 from features.language.feature import Feature, FeatureSet, Stream
-from features.language.kinds import WHATS
+from features.language.kinds import KINDS
 from features.panel.build import Rows, build
 from features.timeline import DAY_US
 from tests.support.strategies import (
@@ -118,7 +118,7 @@ def a_year() -> World:
 
 
 def test_one_of_each_is_one_of_each() -> None:
-    assert {feature.what for feature in ONE_OF_EACH.declared} == set(WHATS)
+    assert {feature.what for feature in ONE_OF_EACH.declared} == set(KINDS)
 
 
 def test_names() -> None:

@@ -237,9 +237,9 @@ def test_two_ingests_at_once_are_refused(tmp_path: Path) -> None:
 
 
 def _hold(workspace: Path, ready: Any, done: Any) -> None:
-    from features.ingest.run import alone
+    from features.ingest.run import ingest_lock
 
-    with alone(workspace):
+    with ingest_lock(workspace):
         ready.set()
         done.wait(10)
 

@@ -14,7 +14,7 @@ import pytest
 from features.config.load import parse
 from features.config.sections import Config
 from features.errors import JourneycastError, LogError, StoreError
-from features.ingest.run import alone
+from features.ingest.run import ingest_lock
 from features.timeline import DAY_US
 from models.actor import Actor
 from models.bundle import save
@@ -322,7 +322,7 @@ def test_nothing_is_swept_from_under_an_ingest(shop: Shop) -> None:
     quarantine = shop.config.workspace_path / "quarantine"
     quarantine.mkdir()
     (quarantine / ".tmp-1-a").write_text("half")
-    with alone(shop.config.workspace_path), pytest.raises(StoreError, match="another ingest is at work"):
+    with ingest_lock(shop.config.workspace_path), pytest.raises(StoreError, match="another ingest is at work"):
         shop.prune()
     assert (quarantine / ".tmp-1-a").exists()
 
