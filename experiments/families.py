@@ -24,7 +24,7 @@ from features.config.load import load
 from features.config.sections import Config
 from features.config.tasks import TaskConfig
 from features.ingest.run import ingest
-from features.language.feature import FeatureSet
+from features.language.feature_set import FeatureSet
 from features.sets.defaults import DEFAULT, derive
 from features.sets.families import FAMILIES
 from features.sets.survey import survey

@@ -16,7 +16,7 @@ from typing import Any
 
 from features.config.tasks import TaskConfig
 from features.errors import BundleError
-from features.language.feature import FeatureSet
+from features.language.feature_set import FeatureSet
 from features.system.files import atomic_folder, canonical_json, text_digest
 from models.predictor.actions import Actions, unpack_actions
 from models.predictor.predictor import Predictor, unpack_answer

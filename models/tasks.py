@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from features.config.tasks import TaskConfig
 from features.journeys import Journeys
-from features.language.feature import Feature, FeatureSet, Stream
+from features.language.feature import Feature, Stream
+from features.language.feature_set import FeatureSet
 from features.panel.build import Panel, Rows, build
 
 

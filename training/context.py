@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from features.config.sections import Config
-from features.language.feature import FeatureSet
+from features.language.feature_set import FeatureSet
 from models.ladder.lightgbm import TreeParameters
 from training.dataset.examples import Parts
 from training.tuning.budget import Budget

@@ -8,7 +8,7 @@ from typing import Any
 from features.config.sections import Config
 from features.config.tasks import TaskConfig
 from features.errors import ConfigError
-from features.language.feature import FeatureSet
+from features.language.feature_set import FeatureSet
 from features.panel.comparisons import topics
 from features.sets.defaults import ChosenFeature, chosen
 from features.sets.overrides import added

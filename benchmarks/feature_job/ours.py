@@ -14,7 +14,8 @@ from features.config.load import parse
 from features.config.sections import Config
 from features.ingest.report import IngestReport
 from features.ingest.run import ingest
-from features.language.feature import Feature, FeatureSet, Stream
+from features.language.feature import Feature, Stream
+from features.language.feature_set import FeatureSet
 from features.panel.build import Panel, Rows, build
 from features.store.reader import Store
 from features.system.threads import ordered_map

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from features.log.cells import Cell, sql_nested, sql_number, sql_numeric, sql_text, sql_time
+from features.log.cells_sql import Cell, sql_nested, sql_number, sql_numeric, sql_text, sql_time
 from features.log.formats import ROW, Relation, relation
 from features.system import duck
 from features.timeline import DAY_US

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from features.init.column_profile import ColumnProfile, File, draw
 from features.init.roles import Roles
-from features.log.cells import sql_text
+from features.log.cells_sql import sql_text
 from features.system import duck
 from features.timeline import DAY_US
 

@@ -4,18 +4,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from features.config.sections import Config
-from features.log.cells import (
-    AHEAD_US,
-    EARLY,
-    EMPTY,
-    LATE,
-    NESTED,
-    NOT_NUMBER,
-    NOT_TIME,
+from features.log.cells import AHEAD_US, EARLY, EMPTY, LATE, NESTED, NOT_NUMBER, NOT_TIME
+from features.log.cells_sql import (
     Cell,
     sql_bad_customer,
-    sql_given,
     sql_is_date,
+    sql_is_filled,
     sql_is_local,
     sql_nested,
     sql_number,
@@ -59,7 +53,7 @@ def read_number(alias: str, column: str, cell: Cell) -> ColumnReader:
     name, given = duck.name(alias), duck.name(f"#{alias} given")
     bad = f"{given} AND ({name} IS NULL OR NOT isfinite({name}))"
     return ColumnReader(
-        {alias: sql_number(cell), f"#{alias} given": sql_given(cell)}, ((bad, f"{column}: {NOT_NUMBER}"),)
+        {alias: sql_number(cell), f"#{alias} given": sql_is_filled(cell)}, ((bad, f"{column}: {NOT_NUMBER}"),)
     )
 
 
@@ -70,7 +64,7 @@ def read_time(alias: str, column: str, cell: Cell, now_us: int, *, required: boo
         alias: sql_time(cell),
         f"#{alias} local": sql_is_local(cell),
         f"#{alias} dated": sql_is_date(cell),
-        f"#{alias} given": sql_given(cell),
+        f"#{alias} given": sql_is_filled(cell),
     }
     checks = [(f"{given} AND {alias} IS NULL", NOT_TIME), (f"{alias} > {now_us + AHEAD_US}", LATE)]
     if required:

@@ -18,7 +18,7 @@ from io import BufferedReader
 from pathlib import Path
 
 from features.errors import ConfigError, LogError, did_you_mean
-from features.log.cells import Cell
+from features.log.cells_sql import Cell
 from features.system import duck
 
 ROW = '"#row"'  # the 1-based number of a row in its source

@@ -16,7 +16,8 @@ import pyarrow.compute as pc
 from features.config.sections import Config
 from features.errors import LogError
 from features.log import staging
-from features.log.cells import AHEAD_US, CONTROL, sql_control, sql_given, sql_numeric, sql_time
+from features.log.cells import AHEAD_US, CONTROL
+from features.log.cells_sql import sql_control, sql_is_filled, sql_numeric, sql_time
 from features.log.columns import ColumnReader, checked_rows, read_customer, read_number, read_text, read_time
 from features.log.formats import ROW, Relation, relation
 from features.system import duck
@@ -135,7 +136,7 @@ def _profile_readings(opened: Relation, config: Config, kinds: Mapping[str, str]
 def attribute_kinds(connection: duck.Connection, opened: Relation, config: Config) -> dict[str, str]:
     """Attribute → `number`, `time` (as days since 1970) or `category`; those null throughout are left out."""
     columns = [column for column in opened.cells if column not in (config.profile.customer, config.profile.known)]
-    given = {column: sql_given(opened.cells[column]) for column in columns}
+    given = {column: sql_is_filled(opened.cells[column]) for column in columns}
     asked = [f"bool_or({given[c]}), bool_and({sql_numeric(opened.cells[c])}) FILTER ({given[c]})" for c in columns]
     if not asked:
         return {}

@@ -15,7 +15,8 @@ from features.kernel.opcodes import FIGURES, GROUPS, SEASONS
 from features.kernel.sequences import FROM, TO
 from features.kernel.walk import CATEGORIES, LEVEL, NUMBER, NUMBERS, OCCURRENCES, attributes, fill, seasons
 from features.language import functions
-from features.language.feature import Bound, Feature, FeatureSet, Stream
+from features.language.feature import Bound, Feature, Stream
+from features.language.feature_set import FeatureSet
 from features.language.functions import FunctionFeature
 from features.language.kinds import COMPARED, HOURS, KINDS, PROFILE, WEEKDAYS
 from features.panel.comparisons import compare
@@ -111,19 +112,19 @@ Figure = tuple[int, int, int, int, int]  # group, window, number, place in the p
 @lru_cache(maxsize=64)
 def _plan(features: FeatureSet) -> _Plan:
     placed = [(place, one) for place, one in enumerate(features.features) if isinstance(one, Feature)]
-    read = [(place, feature) for place, feature in placed if feature.what in FIGURES]
-    compared = tuple((place, feature) for place, feature in placed if feature.what in COMPARED)
+    read = [(place, feature) for place, feature in placed if feature.kind in FIGURES]
+    compared = tuple((place, feature) for place, feature in placed if feature.kind in COMPARED)
     streams = _once(feature.stream for _, feature in (*read, *compared))
     numbers = _once(feature.column for _, feature in read if _source(feature) == NUMBERS)
     counted = _once(feature.column for _, feature in read if _source(feature) == CATEGORIES)
     filters = [column for stream in streams for column, _ in stream.where]
-    roles = _once(feature for _, feature in read if KINDS[feature.what].level in ("event", "steps"))
+    roles = _once(feature for _, feature in read if KINDS[feature.kind].level in ("event", "steps"))
     columns = {OCCURRENCES: ("",), NUMBERS: numbers, CATEGORIES: counted}
     wanted: dict[Block, list[Figure]] = {}
     for place, feature in read:
         source = _source(feature)
         block = streams.index(feature.stream), source, columns[source].index(feature.column or "")
-        group, number = FIGURES[feature.what]
+        group, number = FIGURES[feature.kind]
         wanted.setdefault(block, []).append((group, feature.window_us, number, place, _argument(feature, roles)))
     return _Plan(
         streams,
@@ -132,8 +133,8 @@ def _plan(features: FeatureSet) -> _Plan:
         _once(bound for stream in streams for bound in stream.bounds),
         roles,
         *_walks(wanted),
-        tuple((place, feature) for place, feature in placed if feature.what in PROFILE),
-        _table([(SEASONS[feature.what], place) for place, feature in placed if feature.what in SEASONS], 2),
+        tuple((place, feature) for place, feature in placed if feature.kind in PROFILE),
+        _table([(SEASONS[feature.kind], place) for place, feature in placed if feature.kind in SEASONS], 2),
         compared,
         tuple((place, one) for place, one in enumerate(features.features) if isinstance(one, FunctionFeature)),
     )
@@ -156,13 +157,13 @@ def _table(rows: Sequence[tuple[int, ...]], columns: int) -> Ints:
 
 
 def _source(feature: Feature) -> int:
-    wanted = KINDS[feature.what].column
+    wanted = KINDS[feature.kind].column
     return CATEGORIES if wanted == "category" else NUMBERS if wanted == "amount" and feature.column else OCCURRENCES
 
 
 def _argument(feature: Feature, roles: tuple[Feature, ...]) -> int:
     """What a figure's number leaves open: which quarter of the day, weekday, or row of roles."""
-    level = KINDS[feature.what].level
+    level = KINDS[feature.kind].level
     if level in ("event", "steps"):
         return roles.index(feature)
     return {"hours": HOURS, "weekday": WEEKDAYS}[level].index(feature.level or "") if level != "none" else 0
@@ -220,7 +221,7 @@ def _roles(journeys: Journeys, plan: _Plan) -> Ints:
         for stage, step in enumerate(feature.steps, 1):
             code = journeys.event.code(step)
             if code >= 0:
-                part = (FROM, TO)[stage - 1] if feature.what == "transitions" else stage
+                part = (FROM, TO)[stage - 1] if feature.kind == "transitions" else stage
                 roles[index, code] |= part
     return roles
 
@@ -230,7 +231,7 @@ def _attributes(profile: Profile, plan: _Plan) -> tuple[tuple[NDArray[np.generic
     wanted = np.full((len(plan.attributes), 4), -1, np.int64)
     for index, (place, feature) in enumerate(plan.attributes):
         name = feature.column or ""
-        if feature.what == "attribute":
+        if feature.kind == "attribute":
             wanted[index] = NUMBER, numbers.index(name) if name in numbers else -1, -1, place
         elif name in categories:
             code = profile.categories[name].code(feature.level or "")

@@ -11,7 +11,8 @@ from features.global_counts import GROUPS, CountKey, GlobalCounts
 from features.journeys import Journeys
 from features.kernel.compile import Array
 from features.kernel.global_counts import EVENT_SHARE, POPULARITY, cohorts, values
-from features.language.feature import Feature, FeatureSet, Stream
+from features.language.feature import Feature, Stream
+from features.language.feature_set import FeatureSet
 from features.language.kinds import COMPARED
 from features.store.global_counts import cells
 
@@ -22,7 +23,7 @@ Placed = tuple[tuple[int, Feature], ...]  # each with its place in the panel
 
 def topics(*sets: FeatureSet) -> tuple[CountKey, ...]:
     """What the crowd has to count for these features, in order; nothing for most."""
-    features = [feature for one in sets for feature in one.declared if feature.what in COMPARED]
+    features = [feature for one in sets for feature in one.declared if feature.kind in COMPARED]
     return tuple(sorted({topic for feature in features for topic in _topics(feature)}))
 
 
@@ -51,7 +52,7 @@ def compare(
 
 def _topics(feature: Feature) -> tuple[CountKey, ...]:
     """What a feature reads: customers and what they did, or all rows, those of each value and of these the event's."""
-    if feature.what == "cohort_count":
+    if feature.kind == "cohort_count":
         return CountKey("customers"), CountKey("occurrences", events=tuple(sorted(feature.stream.events)))
     column = feature.column or ""
     every = CountKey("all", column), CountKey("rows", column)
@@ -76,15 +77,15 @@ def _plan(
 ) -> tuple[tuple[str, ...], Ints, Ints, Ints]:
     """The columns to hash, and blocks, figures and cohorts as `kernel.crowd` reads them."""
     of_cohorts = [
-        (*map(counted.index, _topics(feature)), place) for place, feature in placed if feature.what == "cohort_count"
+        (*map(counted.index, _topics(feature)), place) for place, feature in placed if feature.kind == "cohort_count"
     ]
-    of_values = [(place, feature) for place, feature in placed if feature.what in NUMBERS]
+    of_values = [(place, feature) for place, feature in placed if feature.kind in NUMBERS]
     wanted = tuple(dict.fromkeys(feature.column or "" for _, feature in of_values))
     blocks: dict[tuple[int, ...], list[tuple[int, int, int]]] = {}
     for place, feature in of_values:
         read = [counted.index(topic) for topic in _topics(feature)]
         block = streams.index(feature.stream), wanted.index(feature.column or ""), *read[:2], read[-1]
-        blocks.setdefault(block, []).append((feature.window_us, NUMBERS[feature.what], place))
+        blocks.setdefault(block, []).append((feature.window_us, NUMBERS[feature.kind], place))
     return wanted, *_tables(blocks), np.array(of_cohorts, np.int64).reshape(-1, 3)
 
 

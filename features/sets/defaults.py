@@ -11,7 +11,8 @@ from itertools import islice
 from features.config.sections import Config
 from features.config.tasks import TaskConfig
 from features.errors import ConfigError, did_you_mean
-from features.language.feature import AnyFeature, FeatureSet, Stream
+from features.language.feature import AnyFeature, Stream
+from features.language.feature_set import FeatureSet
 from features.sets.families import (
     FAMILIES,
     OF_CATEGORY,

@@ -6,7 +6,8 @@ from fnmatch import fnmatchcase
 
 from features.config.sections import Config
 from features.errors import ConfigError, did_you_mean
-from features.language.feature import AnyFeature, Feature, FeatureSet
+from features.language.feature import AnyFeature, Feature
+from features.language.feature_set import FeatureSet
 from features.sets.survey import LogSummary
 
 logger = logging.getLogger(__name__)
@@ -48,7 +49,7 @@ def _unknown(feature: Feature, survey: LogSummary) -> Iterator[str]:
         held: Mapping[str, int] = survey.categories.get(column, {})
         if held and level not in held:
             yield f"no '{level}' in '{column}'; {_nearest(level, held)}"
-    attributes = {"attribute": survey.profile_numbers, "attribute_is": survey.profile_categories}.get(feature.what)
+    attributes = {"attribute": survey.profile_numbers, "attribute_is": survey.profile_categories}.get(feature.kind)
     if attributes is not None and feature.column not in attributes:
         yield f"no such attribute '{feature.column}'; {did_you_mean(feature.column or '', attributes)}"
 

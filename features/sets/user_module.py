@@ -13,7 +13,8 @@ from typing import Any
 
 from features.config.sections import Config
 from features.errors import ConfigError
-from features.language.feature import Feature, FeatureSet
+from features.language.feature import Feature
+from features.language.feature_set import FeatureSet
 from features.language.functions import Function, UserModule, raised
 
 

@@ -21,7 +21,7 @@ from features.config.sections import Config
 from features.errors import LogError, StoreError
 from features.ingest.build import assemble, attributes, event_columns
 from features.journeys import Journeys
-from features.language.feature import FeatureSet
+from features.language.feature_set import FeatureSet
 from features.log import staging
 from features.log.formats import relation
 from features.log.validate import Source, SourceKind, attribute_kinds, profile_columns, validate_file

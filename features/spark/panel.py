@@ -24,7 +24,7 @@ from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_schema
 from features.config.sections import Config
 from features.errors import ConfigError, LogError, did_you_mean
 from features.global_counts import summed, together
-from features.language.feature import FeatureSet
+from features.language.feature_set import FeatureSet
 from features.log.validate import SourceKind, log_columns, profile_columns
 from features.panel.comparisons import topics
 from features.spark import jobs

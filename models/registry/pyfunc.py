@@ -126,7 +126,7 @@ def _signature(bundle: Bundle, config: Config) -> ModelSignature:
     log = dict.fromkeys(log_columns(config).values())
     asking = (activity(bundle.task), *membership(bundle.task).features)
     columns = dict.fromkeys([*bundle.features.names, *(feature.name for feature in asking)])
-    attributes = [f.column for f in bundle.features.declared if f.what in PROFILE and f.column]
+    attributes = [f.column for f in bundle.features.declared if f.kind in PROFILE and f.column]
     any_type = dict.fromkeys([*log, *attributes, "customer_id", "cutoff"])
     inputs: list[ColSpec | TensorSpec] = [ColSpec(ANY, name, required=False) for name in any_type]
     inputs += [ColSpec("double", name, required=False) for name in columns if name not in any_type]

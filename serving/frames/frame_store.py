@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from features.config.sections import Config
 from features.errors import LogError, RequestError, did_you_mean
 from features.ingest.run import ingest
-from features.language.feature import FeatureSet
+from features.language.feature_set import FeatureSet
 from features.language.kinds import PROFILE
 from features.log.validate import log_columns
 from features.store.merge import merge
@@ -65,7 +65,7 @@ def stored(frame: pd.DataFrame, names: Config, features: FeatureSet) -> Iterator
 
 def _attributes(features: FeatureSet) -> tuple[str, ...]:
     """Attributes of customers that features read."""
-    found = (feature.column for feature in features.declared if feature.what in PROFILE)
+    found = (feature.column for feature in features.declared if feature.kind in PROFILE)
     return tuple(dict.fromkeys(name for name in found if name))
 
 

@@ -16,7 +16,7 @@ import pandas as pd
 from features.arrays import Ints, Strings
 from features.config.sections import Config
 from features.errors import BundleError, RequestError, did_you_mean
-from features.language.feature import FeatureSet
+from features.language.feature_set import FeatureSet
 from features.log import cells
 from features.panel.build import Panel, Rows
 from features.sets.user_module import read

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from features.config.sections import Config
 from features.errors import BundleError, ConfigError
-from features.language.feature import FeatureSet
+from features.language.feature_set import FeatureSet
 from features.sets.user_module import own_features
 from models.bundle import Bundle, equipped, load
 from models.registry.version import Version

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from features.arrays import Floats, Ints, Strings
 from features.errors import RequestError
 from features.journeys import Journeys
-from features.language.feature import FeatureSet
+from features.language.feature_set import FeatureSet
 from features.panel.build import Panel, Rows, build
 from features.timeline import DAY_US, FOREVER, iso
 from models.grades import is_stale, is_thin, valid_us

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from features.language.feature import Feature, FeatureSet
+from features.language.feature import Feature
+from features.language.feature_set import FeatureSet
 from features.panel.comparisons import topics
 from features.store.reader import Store
 from features.timeline import moment

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from features.errors import BundleError
-from features.language import feature
+from features.language import feature_set
 from features.system.files import text_digest
 from models import bundle as bundles
 from models.bundle import Bundle, load, save
@@ -123,7 +123,7 @@ def test_a_changed_bundle_is_refused_before_any_parser_sees_it(
     tamper: Callable[[Path], None], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Trees, "from_text", lambda _: pytest.fail("a parser saw a changed bundle"))
-    monkeypatch.setattr(feature.FeatureSet, "from_json", lambda _: pytest.fail("a parser saw a changed bundle"))
+    monkeypatch.setattr(feature_set.FeatureSet, "from_json", lambda _: pytest.fail("a parser saw a changed bundle"))
     tamper(folder)
     with pytest.raises(BundleError, match=r"restore it or train again"):
         load(folder, folder.name)
@@ -149,7 +149,7 @@ def test_a_folder_that_is_a_link_is_refused(folder: Path, tmp_path: Path) -> Non
 def test_features_that_this_version_computes_differently_are_refused(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(feature, "KERNEL_VERSION", 99)
+    monkeypatch.setattr(feature_set, "KERNEL_VERSION", 99)
     with pytest.raises(BundleError, match=r"its scores would be wrong; train again, or use the version that made it"):
         load(folder, folder.name)
 

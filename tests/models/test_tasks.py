@@ -11,7 +11,8 @@ from hypothesis import given
 from features.config.load import parse
 from features.config.tasks import TaskConfig
 from features.errors import ConfigError
-from features.language.feature import Feature, FeatureSet, Stream
+from features.language.feature import Feature, Stream
+from features.language.feature_set import FeatureSet
 from features.panel.build import Rows, build
 from features.timeline import DAY_US
 from models.tasks import is_member, membership, outcome_stream, population

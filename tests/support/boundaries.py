@@ -16,7 +16,8 @@ from features.global_counts import together
 from features.kernel import amounts, calendar, diversity, rows, sequences, walk
 from features.kernel import compile as kernel_compile
 from features.kernel import global_counts as kernel_counts
-from features.language.feature import Feature, FeatureSet, Stream
+from features.language.feature import Feature, Stream
+from features.language.feature_set import FeatureSet
 from features.panel import build
 from features.panel.comparisons import topics
 from features.store import global_counts

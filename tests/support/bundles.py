@@ -10,7 +10,8 @@ import numpy as np
 
 from features.arrays import Floats
 from features.config.tasks import TaskConfig
-from features.language.feature import Feature, FeatureSet, Stream
+from features.language.feature import Feature, Stream
+from features.language.feature_set import FeatureSet
 from models.bundle import Bundle
 from models.ladder.hurdle import History, Hurdle
 from models.ladder.lightgbm import QUIET, Trees

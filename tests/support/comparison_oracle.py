@@ -16,14 +16,14 @@ def comparison(world: World, customer: str, cutoff: int) -> Callable[[Feature], 
     own = world.only(customer).seen(cutoff).events
 
     def expected(feature: Feature) -> float:
-        if feature.what == "cohort_count":
+        if feature.kind == "cohort_count":
             return cohort_count(told, own, feature)
         column = str(feature.column)
         window = [row for row in own if belongs(row, feature.stream) and is_inside(row.time, cutoff, feature)]
         touched = [getattr(row, column) for row in window if getattr(row, column) is not None]
         everybody = [row for row in told if getattr(row, column) is not None]
         same = [row for value in touched for row in everybody if getattr(row, column) == value]
-        if feature.what == "popularity":
+        if feature.kind == "popularity":
             return share(len(same), len(touched) * len(everybody))
         return share(sum(row.event == feature.level for row in same), len(same))
 

@@ -13,7 +13,7 @@ import pandas as pd
 
 from features.config.sections import Config
 from features.config.tasks import TaskConfig
-from features.language.feature import FeatureSet
+from features.language.feature_set import FeatureSet
 from features.timeline import DAY_US, instant, iso
 from models.bundle import Bundle, load, save
 from models.ladder.average import Average

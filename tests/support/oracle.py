@@ -76,24 +76,24 @@ def oracle(world: World, customer: str, cutoff: int) -> Callable[[Feature], floa
     net_of = lru_cache(lambda stream: net(rows_of(stream)))
 
     def expected(feature: Feature) -> float:
-        if feature.what in CALENDAR:
-            return CALENDAR[feature.what](local(cutoff))
-        if feature.what in ("attribute", "attribute_is"):
+        if feature.kind in CALENDAR:
+            return CALENDAR[feature.kind](local(cutoff))
+        if feature.kind in ("attribute", "attribute_is"):
             return attribute(facts[-1], feature) if facts else NAN
         rows, occurrences = rows_of(feature.stream), net_of(feature.stream)
-        if feature.what in OF_OCCURRENCES:
+        if feature.kind in OF_OCCURRENCES:
             genuine = [each for each in occurrences if not each.refund]
-            return OF_OCCURRENCES[feature.what](Sight(cutoff, feature, genuine))
-        if feature.what in OF_CATEGORIES:
+            return OF_OCCURRENCES[feature.kind](Sight(cutoff, feature, genuine))
+        if feature.kind in OF_CATEGORIES:
             labelled = [(row.time, getattr(row, str(feature.column))) for row in rows]
             held = [(time, value) for time, value in labelled if value is not None]
             inside = [place for place, (time, _) in enumerate(held) if is_inside(time, cutoff, feature)]
-            return OF_CATEGORIES[feature.what]([value for _, value in held], inside)
+            return OF_CATEGORIES[feature.kind]([value for _, value in held], inside)
         if feature.column is None:
             return of_amounts(Sight(cutoff, feature, occurrences))
         numbers = [Occurrence(row.time, number_of(row, feature), row.event) for row in rows]
         present = [each for each in numbers if not math.isnan(each.value)]
-        return AMOUNTS[feature.what](Sight(cutoff, feature, present), [])
+        return AMOUNTS[feature.kind](Sight(cutoff, feature, present), [])
 
     return expected
 
@@ -133,12 +133,12 @@ def total(values: Sequence[float]) -> float:
 def of_amounts(sight: Sight) -> float:
     """A figure of the money of occurrences: refunds stand apart."""
     refunds = [each.value for each in sight.inside if each.refund]
-    if sight.feature.what == "refunds":
+    if sight.feature.kind == "refunds":
         return len(refunds)
     genuine = [each for each in sight.every if not each.refund]
-    counted = sight.feature.what in ("count", "count_ratio", "count_slope", "count_acceleration")
+    counted = sight.feature.kind in ("count", "count_ratio", "count_slope", "count_acceleration")
     valued = genuine if counted else [each for each in genuine if not math.isnan(each.value)]
-    return AMOUNTS[sight.feature.what](Sight(sight.cutoff, sight.feature, valued), refunds)
+    return AMOUNTS[sight.feature.kind](Sight(sight.cutoff, sight.feature, valued), refunds)
 
 
 def parts(sight: Sight, days: float, most: int, weigh: Callable[[Occurrence], float]) -> list[float]:
@@ -176,7 +176,7 @@ def attribute(fact: Fact, feature: Feature) -> float:
     value = getattr(fact, str(feature.column), None)
     if value is None:
         return NAN
-    return float(value == feature.level) if feature.what == "attribute_is" else value
+    return float(value == feature.level) if feature.kind == "attribute_is" else value
 
 
 def gaps(sight: Sight) -> list[Fraction]:

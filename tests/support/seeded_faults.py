@@ -21,7 +21,7 @@ from features.config.load import parse
 from features.config.sections import Config
 from features.ingest.run import ingest
 from features.journeys import Journeys
-from features.language.feature import FeatureSet
+from features.language.feature_set import FeatureSet
 from features.panel.build import Panel, Rows, build
 from features.simulate.write import Shop, simulate
 from features.store.reader import Store

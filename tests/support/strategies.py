@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from features.arrays import Floats, Ints
 from features.journeys import NO_ORDER, Category, Journeys, Profile, number_occurrences
-from features.language.feature import Feature, FeatureSet, Stream
+from features.language.feature import Feature, Stream
+from features.language.feature_set import FeatureSet
 from features.language.kinds import CALENDAR, COMPARED, KINDS, PROFILE
 from features.timeline import DAY_US, instant
 

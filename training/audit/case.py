@@ -7,7 +7,7 @@ import numpy as np
 
 from features.arrays import Floats, Ints
 from features.config.tasks import TaskConfig
-from features.language.feature import FeatureSet
+from features.language.feature_set import FeatureSet
 from training.dataset.examples import Examples, Parts
 from training.dataset.split import Split
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from features.arrays import Floats, Ints, Strings
 from features.config.tasks import TaskConfig
 from features.journeys import Journeys
-from features.language.feature import FeatureSet
+from features.language.feature_set import FeatureSet
 from features.panel.build import Rows, build
 from features.timeline import DAY_US
 from models.tasks import population

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from features.arrays import Floats
 from features.config.tasks import TaskConfig
 from features.journeys import Journeys
-from features.language.feature import Feature, FeatureSet
+from features.language.feature import Feature
+from features.language.feature_set import FeatureSet
 from features.panel.build import Rows, build
 from models.grades import activity
 from training.context import TrainingContext

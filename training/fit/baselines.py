@@ -4,7 +4,8 @@ import numpy as np
 
 from features.arrays import Floats
 from features.config.tasks import TaskConfig
-from features.language.feature import Feature, FeatureSet, Stream
+from features.language.feature import Feature, Stream
+from features.language.feature_set import FeatureSet
 from models.ladder.hurdle import History
 from models.ladder.rules import Binned, Scaled
 from models.ladder.rung import Rung

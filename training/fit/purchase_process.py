@@ -12,7 +12,8 @@ import numpy as np
 
 from features.arrays import Floats
 from features.config.tasks import TaskConfig
-from features.language.feature import Feature, FeatureSet
+from features.language.feature import Feature
+from features.language.feature_set import FeatureSet
 from features.panel.build import Rows, build
 from models.btyd.bg_nbd import Past, fit_bg_nbd
 from models.btyd.expectations import Expectations

@@ -8,7 +8,7 @@ import numpy as np
 
 from features.arrays import Floats
 from features.config.tasks import TaskConfig
-from features.language.feature import FeatureSet
+from features.language.feature_set import FeatureSet
 from features.timeline import days
 from models.btyd.expectations import Ahead, Expectations
 from models.ladder.average import Average

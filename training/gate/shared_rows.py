@@ -15,7 +15,7 @@ import numpy as np
 
 from features.arrays import Floats
 from features.errors import BundleError, ConfigError
-from features.language.feature import FeatureSet
+from features.language.feature_set import FeatureSet
 from features.panel.comparisons import topics
 from models.bundle import Bundle, equipped
 from models.predictor.predictor import Predictor

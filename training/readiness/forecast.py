@@ -14,7 +14,7 @@ import numpy as np
 from features.arrays import Floats, Ints
 from features.config.tasks import TaskConfig
 from features.journeys import Journeys
-from features.language.feature import FeatureSet
+from features.language.feature_set import FeatureSet
 from features.panel.build import Rows, build
 from features.timeline import DAY_US, days
 from models.grades import activity, is_thin

@@ -38,7 +38,7 @@ def tolerance(feature: Feature, events: int) -> float:
         "season_sin": 64 * 8,
         "season_cos": 64 * 8,
     }
-    return roundings.get(feature.what, 0.0) * ROUNDING
+    return roundings.get(feature.kind, 0.0) * ROUNDING
 
 
 @given(worlds())

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from features.errors import ConfigError
-from features.language.feature import Feature, FeatureSet, Stream
+from features.language.feature import Feature, Stream
+from features.language.feature_set import FeatureSet
 from features.language.kinds import KINDS
 from features.panel.build import Rows, build
 from features.timeline import DAY_US
@@ -98,7 +99,7 @@ def test_the_fingerprint_stands() -> None:
 
 def test_the_numbers_behind_the_fingerprint_stand() -> None:
     journeys = a_year().journeys()
-    exact = [f for f in EVERY_FEATURE.declared if f.what not in ("entropy", "season_sin", "season_cos")]  # of libm
+    exact = [f for f in EVERY_FEATURE.declared if f.kind not in ("entropy", "season_sin", "season_cos")]  # of libm
     features = FeatureSet(tuple(exact), EVERY_FEATURE.timezone)
     values = build(journeys, Rows.grid(len(journeys), np.array(CUTOFFS)), features).values
     assert hashlib.sha256(np.where(np.isnan(values), np.nan, values).tobytes()).hexdigest() == NUMBERS
@@ -118,7 +119,7 @@ def a_year() -> World:
 
 
 def test_one_of_each_is_one_of_each() -> None:
-    assert {feature.what for feature in ONE_OF_EACH.declared} == set(KINDS)
+    assert {feature.kind for feature in ONE_OF_EACH.declared} == set(KINDS)
 
 
 def test_names() -> None:
@@ -281,7 +282,7 @@ def test_any_change_changes_the_fingerprint(changed: FeatureSet) -> None:
 
 
 def test_a_new_kernel_changes_the_fingerprint(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("features.language.feature.KERNEL_VERSION", -1)
+    monkeypatch.setattr("features.language.feature_set.KERNEL_VERSION", -1)
     assert FeatureSet(ONE_OF_EACH.features).fingerprint != FINGERPRINT
 
 

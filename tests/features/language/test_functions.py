@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from features.arrays import Floats
 from features.errors import ConfigError, FeatureError
 from features.journeys import Journeys
-from features.language.feature import AnyFeature, Feature, FeatureSet
+from features.language.feature import AnyFeature, Feature
+from features.language.feature_set import FeatureSet
 from features.language.functions import Compute, Function, UserModule, VisibleRows, feature
 from features.panel.build import Rows, build
 from features.timeline import DAY_US

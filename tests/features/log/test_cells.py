@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from features.log import cells
-from features.log.cells import Cell
+from features.log import cells, cells_sql
+from features.log.cells_sql import Cell
 from features.system import duck
 
 CELLS = [
@@ -48,34 +48,38 @@ def python(rule: Callable[[Any], Any], value: Any) -> Any:
 
 @pytest.mark.parametrize(
     ("expression", "rule"),
-    [(cells.sql_text, cells.text), (cells.sql_time, lambda value: cells.time(value, "UTC"))],
+    [(cells_sql.sql_text, cells.text), (cells_sql.sql_time, lambda value: cells.time(value, "UTC"))],
     ids=["text", "time"],
 )
 def test_sql_and_python_read_a_cell_alike(expression: Callable[[Cell], str], rule: Callable[[Any], Any]) -> None:
-    found = sql(expression, CELLS)
-    assert dict(zip(map(repr, CELLS), found, strict=True)) == {repr(value): python(rule, value) for value in CELLS}
+    from_sql = sql(expression, CELLS)
+    assert dict(zip(map(repr, CELLS), from_sql, strict=True)) == {repr(value): python(rule, value) for value in CELLS}
 
 
 def test_sql_and_python_read_a_number_alike() -> None:
-    finite = [None if value is None or not math.isfinite(value) else value for value in sql(cells.sql_number, CELLS)]
+    finite = [
+        None if value is None or not math.isfinite(value) else value for value in sql(cells_sql.sql_number, CELLS)
+    ]
     assert dict(zip(map(repr, CELLS), finite, strict=True)) == {repr(v): python(cells.number, v) for v in CELLS}
 
 
 def test_sql_and_python_refuse_the_same_customers() -> None:
     def reason(cell: Cell) -> str:
-        text = f"({cells.sql_text(cell)})"
-        checks = [(cells.sql_nested(cell), cells.NESTED), *cells.sql_bad_customer(text)]
-        checks.append((cells.sql_control(text), cells.CONTROL))
+        text = f"({cells_sql.sql_text(cell)})"
+        checks = [(cells_sql.sql_nested(cell), cells.NESTED), *cells_sql.sql_bad_customer(text)]
+        checks.append((cells_sql.sql_control(text), cells.CONTROL))
         return "CASE " + " ".join(f"WHEN {bad} THEN '{why}'" for bad, why in checks) + " END"
 
-    def told(value: Any) -> str | None:
+    def refusal(value: Any) -> str | None:
         try:
             cells.customer(value)
         except ValueError as error:
             return str(error)
         return None
 
-    assert dict(zip(map(repr, CELLS), sql(reason, CELLS), strict=True)) == {repr(value): told(value) for value in CELLS}
+    assert dict(zip(map(repr, CELLS), sql(reason, CELLS), strict=True)) == {
+        repr(value): refusal(value) for value in CELLS
+    }
 
 
 @settings(max_examples=8)
@@ -86,7 +90,7 @@ def test_sql_and_python_refuse_the_same_customers() -> None:
 )
 def test_any_text_and_number_is_read_alike(values: list[Any]) -> None:
     values = [value for value in values if not isinstance(value, str) or value.isascii() or value.isprintable()]
-    assert sql(cells.sql_text, values) == [python(cells.text, value) for value in values]
+    assert sql(cells_sql.sql_text, values) == [python(cells.text, value) for value in values]
 
 
 def test_a_time_that_is_twice_or_never_takes_the_later_offset() -> None:

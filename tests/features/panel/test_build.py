@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from features.arrays import Floats
 from features.errors import ConfigError
 from features.journeys import Journeys, Profile
-from features.language.feature import Feature, FeatureSet, Stream
+from features.language.feature import Feature, Stream
+from features.language.feature_set import FeatureSet
 from features.panel.build import Rows, build
 from tests.support.strategies import (
     CUTOFFS,

@@ -16,7 +16,8 @@ from features.arrays import Floats
 from features.errors import ConfigError, StoreError
 from features.global_counts import GROUPS, GlobalCounts, GroupCounts, summed, together
 from features.journeys import Journeys
-from features.language.feature import Feature, FeatureSet, Stream
+from features.language.feature import Feature, Stream
+from features.language.feature_set import FeatureSet
 from features.log.schema import HASHES, hash_of
 from features.panel.build import Rows, build
 from features.panel.comparisons import topics

@@ -12,7 +12,7 @@ from features.config.load import parse
 from features.config.sections import Config
 from features.errors import ConfigError
 from features.global_counts import together
-from features.language.feature import FeatureSet
+from features.language.feature_set import FeatureSet
 from features.panel.build import Rows, build
 from features.panel.comparisons import topics
 from features.sets.defaults import chosen, derive
@@ -140,7 +140,7 @@ def test_every_default_feature_can_be_built(of: World) -> None:
     journeys = of.journeys()
     features = derive(survey([journeys]), config(tasks={"churn": CHURN}), [45])
     panel = build(journeys, Rows.grid(len(journeys), np.array(CUTOFFS)), features)
-    counts = [place for place, feature in enumerate(features.declared) if feature.what == "count"]
+    counts = [place for place, feature in enumerate(features.declared) if feature.kind == "count"]
     assert not np.isnan(panel.values[:, counts]).any()
 
 

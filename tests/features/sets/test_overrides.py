@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from features.config.load import parse
 from features.config.sections import Config
 from features.errors import ConfigError
-from features.language.feature import Feature, FeatureSet, Stream
+from features.language.feature import Feature, Stream
+from features.language.feature_set import FeatureSet
 from features.language.functions import UserModule
 from features.sets.defaults import derive
 from features.sets.overrides import added, removed

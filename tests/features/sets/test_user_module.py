@@ -10,7 +10,8 @@ import pytest
 from features.config.load import parse
 from features.config.sections import Config
 from features.errors import BundleError, ConfigError, FeatureError
-from features.language.feature import Feature, FeatureSet, Stream
+from features.language.feature import Feature, Stream
+from features.language.feature_set import FeatureSet
 from features.panel.build import Rows, build
 from features.sets.user_module import own_features, read
 from features.spark import jobs

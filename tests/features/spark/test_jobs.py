@@ -17,7 +17,7 @@ from features.config.load import parse
 from features.config.sections import Config
 from features.errors import LogError, StoreError
 from features.global_counts import summed, together
-from features.language.feature import FeatureSet
+from features.language.feature_set import FeatureSet
 from features.panel.build import Rows, build
 from features.panel.comparisons import topics
 from features.spark import jobs

@@ -16,7 +16,8 @@ from features.arrays import Floats
 from features.config.sections import Config
 from features.errors import ConfigError, LogError
 from features.ingest.report import IngestReport
-from features.language.feature import Feature, FeatureSet, Stream
+from features.language.feature import Feature, Stream
+from features.language.feature_set import FeatureSet
 from features.log.schema import hash_of
 from features.panel.build import Rows, build
 from features.panel.comparisons import topics

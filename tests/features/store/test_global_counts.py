@@ -12,7 +12,8 @@ from features.config.sections import Config
 from features.errors import StoreError
 from features.global_counts import GlobalCounts, together
 from features.ingest import build as building
-from features.language.feature import Feature, FeatureSet, Stream
+from features.language.feature import Feature, Stream
+from features.language.feature_set import FeatureSet
 from features.panel.build import Rows, build
 from features.panel.comparisons import topics
 from features.store.global_counts import FOLDER, PART, counted, read, write

@@ -12,7 +12,8 @@ from scipy.special import logit
 
 from features.arrays import Floats
 from features.config.tasks import TaskConfig
-from features.language.feature import Feature, FeatureSet, Stream
+from features.language.feature import Feature, Stream
+from features.language.feature_set import FeatureSet
 from features.panel.build import Panel, Rows
 from models.btyd.bg_nbd import BgNbd
 from models.btyd.expectations import Expectations

@@ -20,7 +20,8 @@ from pandas.testing import assert_frame_equal
 
 from features.config.sections import Config
 from features.errors import BundleError, JourneycastError
-from features.language.feature import Feature, FeatureSet
+from features.language.feature import Feature
+from features.language.feature_set import FeatureSet
 from features.panel.build import Rows, build
 from features.sets.user_module import own_features
 from features.store.reader import Store

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from features.arrays import Floats
 from features.errors import InputError, RequestError
 from features.journeys import Journeys
-from features.language.feature import FeatureSet
+from features.language.feature_set import FeatureSet
 from features.panel.build import Panel, Rows, build
 from features.timeline import DAY_US, moment
 from models.bundle import Bundle, load, save

@@ -23,7 +23,8 @@ from typer.testing import CliRunner
 from features.config.load import parse
 from features.config.sections import Config
 from features.errors import JourneycastError
-from features.language.feature import Feature, FeatureSet, Stream
+from features.language.feature import Feature, Stream
+from features.language.feature_set import FeatureSet
 from features.timeline import instant
 from journeycast import app
 from models.actor import Actor

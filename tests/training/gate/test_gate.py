@@ -16,7 +16,8 @@ from scipy.special import expit, logit
 
 from features.arrays import Floats
 from features.config.sections import Config
-from features.language.feature import Feature, FeatureSet, Stream
+from features.language.feature import Feature, Stream
+from features.language.feature_set import FeatureSet
 from features.timeline import DAY_US, instant, iso
 from models.bundle import Bundle, load, save
 from models.ladder.average import Average

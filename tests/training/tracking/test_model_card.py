@@ -8,7 +8,8 @@ import pytest
 
 from features.config.load import parse
 from features.config.tasks import TaskConfig
-from features.language.feature import Feature, FeatureSet, Stream
+from features.language.feature import Feature, Stream
+from features.language.feature_set import FeatureSet
 from features.timeline import days
 from models.bundle import Bundle
 from models.ladder.rules import Binned

@@ -16,7 +16,8 @@ from mlflow.entities import Run as MlflowRun
 from features.arrays import Floats
 from features.config.load import parse
 from features.config.sections import Config
-from features.language.feature import Feature, FeatureSet, Stream
+from features.language.feature import Feature, Stream
+from features.language.feature_set import FeatureSet
 from features.timeline import SECOND_US, days
 from models.bundle import Bundle, load, save
 from models.ladder.hurdle import History, Hurdle

@@ -80,7 +80,7 @@ def _steady(case: Case, feature: AnyFeature, newest: int) -> bool:
     """Whether a column does not grow with the log: it reads the profile, or a window that has long been full."""
     if not isinstance(feature, Feature):
         return False
-    return feature.what in PROFILE or 0 < 2 * days(feature.window_days) <= newest - case.split.first
+    return feature.kind in PROFILE or 0 < 2 * days(feature.window_days) <= newest - case.split.first
 
 
 def _varied(then: Floats) -> bool:

@@ -115,7 +115,7 @@ def _told_beside_recency(case: Case, rows: Ints, places: list[int]) -> dict[int,
 
 
 def _attribute(feature: AnyFeature) -> bool:
-    return isinstance(feature, Feature) and feature.what in PROFILE
+    return isinstance(feature, Feature) and feature.kind in PROFILE
 
 
 def _without_history(seen: Glimpse) -> bool:

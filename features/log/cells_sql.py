@@ -1,0 +1,134 @@
+"""What a cell of the log may hold, as SQL over one column of a file; `features.log.cells` says the same in Python."""
+
+from dataclasses import dataclass
+
+from features.log.cells import EMPTY, ID_BYTES, LOCAL_TIME, LONG, NUMBER_TEXT, PLACED_TIME
+from features.system.duck import text as quoted
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A column of a source file: its SQL, its DuckDB type, and for JSON the SQL that tells the value's JSON type."""
+
+    sql: str
+    type: str
+    json: str = ""
+
+
+def sql_text(cell: Cell) -> str:
+    """The cell as text; NULL for a null and for what is no single value."""
+    if cell.json:
+        natural = _natural(f"try_cast({cell.sql} AS DOUBLE)")
+        single = f"CASE WHEN NOT {sql_nested(cell)} THEN nullif({cell.sql}, '') END"
+        return f"CASE {cell.json} WHEN 'DOUBLE' THEN {natural} ELSE {single} END"
+    if _is_nested(cell.type):
+        return "NULL::VARCHAR"
+    if _is_fractional(cell.type):
+        return _natural(cell.sql if cell.type == "FLOAT" else f"{cell.sql}::DOUBLE")
+    return f"nullif({cell.sql}::VARCHAR, '')"
+
+
+def sql_nested(cell: Cell) -> str:
+    """Whether the cell holds a list or an object."""
+    if cell.json:
+        return f"coalesce({cell.json} IN ('OBJECT', 'ARRAY'), false)"
+    return f"({cell.sql} IS NOT NULL)" if _is_nested(cell.type) else "false"
+
+
+def sql_number(cell: Cell) -> str:
+    """The cell as a DOUBLE, which may be infinite; NULL for a null and for what is no number."""
+    if cell.type == "BOOLEAN":
+        return f"{cell.sql}::INTEGER::DOUBLE"
+    if _is_numeric(cell.type):
+        return f"{cell.sql}::DOUBLE"
+    if cell.type != "VARCHAR":
+        return "NULL::DOUBLE"
+    parsed = f"CASE WHEN {_is_number_text(cell)} THEN try_cast(trim({cell.sql}) AS DOUBLE) END"
+    return f"CASE lower({cell.sql}) WHEN 'true' THEN 1.0 WHEN 'false' THEN 0.0 ELSE {parsed} END"
+
+
+def sql_numeric(cell: Cell) -> str:
+    """Whether the cell speaks for a column of numbers, by its type or by its text; `01234` is a code and no number."""
+    if cell.type == "VARCHAR":
+        written = f"{_is_number_text(cell)} AND NOT regexp_matches({cell.sql}, '^[+-]?0[0-9]')"
+        return f"({written} OR lower({cell.sql}) IN ('true', 'false'))"
+    return "true" if cell.type == "BOOLEAN" or _is_numeric(cell.type) else "false"
+
+
+def sql_is_filled(cell: Cell) -> str:
+    """Whether the cell holds anything."""
+    return f"({cell.sql} IS NOT NULL AND {cell.sql} <> '')" if cell.type == "VARCHAR" else f"({cell.sql} IS NOT NULL)"
+
+
+def sql_time(cell: Cell) -> str:
+    """The cell as µs since 1970, of local time where `sql_is_local`; NULL for a null and for what is no time."""
+    if cell.type == "VARCHAR":
+        return _sql_text_time(cell)
+    if cell.type == "DATE" or cell.type.startswith("TIMESTAMP"):
+        kind = "TIMESTAMPTZ" if "WITH TIME ZONE" in cell.type else "TIMESTAMP"
+        moment = f"try_cast({cell.sql} AS {kind})"
+        return f"CASE WHEN isfinite({moment}) THEN epoch_us({moment}) END"
+    return "NULL::BIGINT"
+
+
+def sql_is_local(cell: Cell) -> str:
+    """Whether the cell's time carries no offset."""
+    if cell.type == "VARCHAR":
+        return f"coalesce({_is_string(cell)} AND regexp_full_match({cell.sql}, {quoted(LOCAL_TIME.pattern)}), false)"
+    return "false" if "WITH TIME ZONE" in cell.type else "true"
+
+
+def sql_is_date(cell: Cell) -> str:
+    """Whether the cell, if it is a time at all, is a date alone: it means the first instant of that day."""
+    return f"coalesce(length({cell.sql}) = 10, false)" if cell.type == "VARCHAR" else str(cell.type == "DATE").lower()
+
+
+def sql_bad_customer(alias: str) -> list[tuple[str, str]]:
+    """Conditions on a text, each with the reason it is no id of a customer, but for `sql_control`."""
+    blank = f"CASE WHEN {alias} < '!' THEN trim({alias}) = '' ELSE false END"  # few begin with a space
+    return [(f"{alias} IS NULL OR {blank}", EMPTY), (f"strlen({alias}) > {ID_BYTES}", LONG)]
+
+
+def sql_control(alias: str) -> str:
+    """Whether a text holds control characters. Costly: not to be asked of what is printable ASCII."""
+    return f"regexp_matches({alias}, '[\\x00-\\x1f\\x{{7f}}-\\x{{9f}}]')"
+
+
+def _sql_text_time(cell: Cell) -> str:
+    local = f"epoch_us(try_cast({cell.sql} AS TIMESTAMP))"
+    pattern = quoted(PLACED_TIME.pattern)
+    part = f"regexp_extract({cell.sql}, {pattern}, 1)"
+    offset = f"substr({cell.sql}, length({part}) + 1)"
+    digits = f"rpad(regexp_replace({offset}, '[^0-9]', '', 'g'), 4, '0')"
+    minutes = f"(substr({digits}, 1, 2)::BIGINT * 60 + substr({digits}, 3, 2)::BIGINT)"
+    signed = f"CASE WHEN contains({offset}, '-') THEN -{minutes} ELSE {minutes} END"
+    placed = f"epoch_us(try_cast({part} AS TIMESTAMP)) - ({signed}) * 60000000"
+    cases = f"WHEN regexp_full_match({cell.sql}, {quoted(LOCAL_TIME.pattern)}) THEN {local}"
+    cases += f" WHEN regexp_full_match({cell.sql}, {pattern}) THEN {placed}"
+    return f"CASE WHEN NOT {_is_string(cell)} THEN NULL {cases} END"
+
+
+def _is_number_text(cell: Cell) -> str:
+    return f"regexp_full_match({cell.sql}, {quoted(NUMBER_TEXT.pattern)})"
+
+
+def _is_string(cell: Cell) -> str:
+    return f"({cell.json} = 'VARCHAR')" if cell.json else "true"
+
+
+def _natural(double: str) -> str:
+    whole = f"abs({double}) < 1e15 AND {double} = trunc({double})"
+    written = f"CASE WHEN {whole} THEN ({double})::BIGINT::VARCHAR ELSE ({double})::VARCHAR END"
+    return f"CASE WHEN NOT isnan({double}) THEN {written} END"
+
+
+def _is_fractional(kind: str) -> bool:
+    return kind in ("FLOAT", "DOUBLE") or (kind.startswith("DECIMAL") and not kind.endswith(",0)"))
+
+
+def _is_numeric(kind: str) -> bool:
+    return kind.endswith("INT") or kind in ("INTEGER", "UINTEGER") or kind.startswith("DECIMAL") or _is_fractional(kind)
+
+
+def _is_nested(kind: str) -> bool:
+    return kind.endswith("]") or kind.startswith(("STRUCT", "MAP", "UNION", "LIST", "VARIANT", "JSON"))
