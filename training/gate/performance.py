@@ -4,7 +4,7 @@ Intervals hold 90 % and are paired: customers are drawn for both at once.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -45,8 +45,18 @@ def calibration(found: Match) -> Condition:
         return _calibrated(found, [_Measured("calibration error (ECE)", error, least)])
     money = bias(rows.customer, rows.outcome, own.mean, other.mean, seed)
     covered = missed_coverage(rows.customer, _inside(found, own), _inside(found, other), seed)
-    measured = [_Measured("bias", money, LEAST_OFF), _Measured("distance of coverage from 90 %", covered, LEAST_OFF)]
-    return _calibrated(found, measured)
+    coverage = _Measured("distance of coverage from 90 %", covered, LEAST_OFF)
+    if money is None:
+        return _without_bias(_calibrated(found, [coverage]), coverage)
+    return _calibrated(found, [_Measured("bias", money, LEAST_OFF), coverage])
+
+
+def _without_bias(judged: Condition, coverage: "_Measured") -> Condition:
+    """The condition judged by coverage alone, which says that there was no bias to judge."""
+    message = f"{judged.told}; its bias could not be measured, because the outcomes of these rows sum to no money"
+    return replace(
+        judged, told=message, figures={**judged.figures, "parts": {"bias": None, coverage.name: coverage.figures}}
+    )
 
 
 @dataclass(frozen=True)

@@ -101,17 +101,18 @@ def _perfect(said: Floats, seed: int) -> float:
     return float(np.quantile(np.concatenate(errors), 0.95))
 
 
-def bias(customers: Strings, truth: Floats, own: Floats, other: Floats, seed: int) -> Error:
-    """How far the sum of money that is said lies from what came, as a share of it; by chance: around its own mean."""
+def bias(customers: Strings, truth: Floats, own: Floats, other: Floats, seed: int) -> Error | None:
+    """How far the sum of money that is predicted lies from that of the outcomes, as a share of it; by chance: around
+    its own mean. None where the outcomes sum to nothing, in the rows or in every draw: there is no share of nothing.
+    """
     sums = Sums.of(customers, [truth, own, other], seed).all.T
-    came = np.where(np.abs(sums[0]) > TINY, sums[0], np.nan)
-    mine, theirs = (said / came - 1 for said in sums[1:])
-    if np.isnan(mine[0]):
-        return Error(0.0, 0.0, Interval(0.0, 0.0, 0.0), 0.0)
-    kept = ~np.isnan(mine)
-    mine, theirs = mine[kept], theirs[kept]
-    chance = float(np.quantile(np.abs(mine[1:] - mine[0]), 0.95)) if len(mine) > 1 else 0.0
-    return _off(mine, theirs, chance)
+    total = np.where(np.abs(sums[0]) > TINY, sums[0], np.nan)
+    mine, theirs = (predicted / total - 1 for predicted in sums[1:])
+    defined = ~np.isnan(total)
+    if not defined[0] or not defined[1:].any():
+        return None
+    mine, theirs = mine[defined], theirs[defined]
+    return _off(mine, theirs, float(np.quantile(np.abs(mine[1:] - mine[0]), 0.95)))
 
 
 def missed_coverage(customers: Strings, own: Floats, other: Floats, seed: int) -> Error:
