@@ -24,6 +24,7 @@ from training.fit.intervals import shortest
 from training.fit.predictor import Recipes, Rungs, answered, refitted
 from training.fit.purchase_process import Processes, processes
 from training.fit.recipe import Question
+from training.metrics.bootstrap import REPLICATES, replicates_for
 from training.request import study_name
 from training.selection.choose import Choice, choose
 from training.tuning.budget import Budget, Place, study_address
@@ -77,7 +78,7 @@ def train_answer(setting: TrainingContext, task: TaskConfig, split: Split) -> Tr
     quiet = None
     if question.is_money:
         quiet = choose(question.silence, parts["choosing"].silence, parts["validation"].silence, None)
-    setting.tell(f"{task.name}, {split.horizon_days} days: testing on {len(parts['test']):,} rows")
+    setting.tell(f"{task.name}, {split.horizon_days} days: {_testing(len(parts['test']))}")
     tested = evaluated(setting, question, (choice, quiet), parts, split)
     setting.tell(f"{task.name}, {split.horizon_days} days: fitting what serves on {len(parts['serving']):,} rows")
     reported = _Reported(split, choice, quiet, tested, base, warnings, setting.budget.minutes)
@@ -86,6 +87,17 @@ def train_answer(setting: TrainingContext, task: TaskConfig, split: Split) -> Tr
     del parts
     studied = _studied(setting, question, reported, answer, rows) if setting.studied else None
     return Trained(question, answer, split, choice, tested, counts, prior, quiet, studied, taken)
+
+
+def _testing(rows: int) -> str:
+    """What the log says of a test, with the number of bootstrap replicates where it is not the usual one."""
+    replicates = replicates_for(rows)
+    fewer = (
+        ""
+        if replicates == REPLICATES
+        else f", intervals by {replicates} bootstrap replicates instead of {REPLICATES:,}"
+    )
+    return f"testing on {rows:,} rows{fewer}"
 
 
 def asked_rows(setting: TrainingContext, task: TaskConfig, split: Split) -> tuple[Question, Examples]:

@@ -12,7 +12,8 @@ from training.metrics.metrics import Metric
 
 Figures = dict[str, list[float | None]]  # name: [value, low, high]; None where a metric says nothing
 REPLICATES = 1000
-CELLS = 4_000_000  # of weights held at once
+LEAST_REPLICATES = 100  # where rows are many: five times `CELLS` weights of all rows are held
+CELLS = 4_000_000  # of weights computed on at once
 
 RANKING: Mapping[str, Metric] = MappingProxyType(
     {
@@ -54,10 +55,22 @@ def figures_of(metrics: Mapping[str, Metric], truth: Floats, predicted: Floats, 
     return {name: _figure(metric, truth, predicted, weights) for name, metric in metrics.items()}
 
 
+def replicates_for(rows: int) -> int:
+    """How many replicates `draws` makes of so many rows: above 20,000 fewer, so that memory stays bounded.
+
+    >>> replicates_for(20_000), replicates_for(40_000), replicates_for(1_000_000)
+    (1000, 500, 100)
+    """
+    return int(np.clip(5 * CELLS // max(rows, 1), LEAST_REPLICATES, REPLICATES))
+
+
 def draws(customers: Strings, seed: int) -> Floats:
-    """Bootstrap weights (b, n): how often each row's customer was drawn. Rows of one customer are drawn together."""
+    """Bootstrap weights (b, n): how often each row's customer was drawn. Rows of one customer are drawn together.
+
+    b is `replicates_for(n)`.
+    """
     who, code = np.unique(customers.astype(np.str_), return_inverse=True)
-    replicates = int(np.clip(5 * CELLS // max(len(customers), 1), 100, REPLICATES))
+    replicates = replicates_for(len(customers))
     rng = np.random.default_rng(seed)
     counts = np.stack([np.bincount(rng.integers(0, len(who), len(who)), minlength=len(who)) for _ in range(replicates)])
     return np.asarray(counts[:, code], np.float32) if len(who) else np.zeros((replicates, 0), np.float32)

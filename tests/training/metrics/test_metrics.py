@@ -153,3 +153,8 @@ def test_rows_of_one_customer_are_drawn_together() -> None:
     drawn = bootstrap.draws(np.array(["a", "b", "a", "b"], object), 1)
     assert (drawn[:, 0] == drawn[:, 2]).all()
     assert (drawn[:, :2].sum(axis=1) == 2).all()
+
+
+def test_many_rows_are_drawn_as_often_as_is_announced() -> None:
+    customers = np.array(["a", "b"] * 15_000, object)
+    assert len(bootstrap.draws(customers, 1)) == bootstrap.replicates_for(30_000) == 666
