@@ -19,7 +19,7 @@ from models.databases.sql import POSTGRESQL, Database, Transaction
 from models.databases.urls import address
 
 ADDRESS = "JOURNEYCAST_LEDGER_URI"  # of another ledger than the workspace's own
-FORMAT = 1
+LEDGER_FORMAT = 1
 FIRST = "0" * 64  # what the first entry follows
 REGISTERED, REFUSED, PROMOTED, ROLLED_BACK, PRUNED = "registered", "refused", "promoted", "rolled back", "pruned"
 MOVES = (PROMOTED, ROLLED_BACK)  # what makes another version serve
@@ -82,7 +82,7 @@ class Page:
         number = len(self.entries) + 1
         previous = self.entries[-1].hash if self.entries else FIRST
         chained = {"number": number, "task": self.task, **said, "previous": previous}
-        written = canonical_json({"format": FORMAT, "shop": self.shop, **chained})
+        written = canonical_json({"format": LEDGER_FORMAT, "shop": self.shop, **chained})
         self.transaction.run(
             f"INSERT INTO {TABLE} VALUES (:shop, :task, :number, :hash, :entry)",  # noqa: S608  a constant
             shop=self.shop,
@@ -179,7 +179,7 @@ def _entry(shop: str, task: str, before: Sequence[Entry], row: tuple[Any, ...]) 
         raise _broken(shop, task, expected, "found another text than its hash stands for: it was edited")
     try:
         said: dict[str, Any] = json.loads(written)
-        newer = said.pop("format") > FORMAT
+        newer = said.pop("format") > LEDGER_FORMAT
     except (ValueError, LookupError, TypeError, AttributeError):
         raise _broken(shop, task, expected, "found what no version wrote: it was forged") from None
     if newer:

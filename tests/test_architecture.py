@@ -293,6 +293,54 @@ def test_two_classes_of_one_name_are_seen() -> None:
     ]
 
 
+def constants_of_two_values(of: Sequence[Module]) -> list[str]:
+    """Constants that have one name and two values inside a package, such as `training.audit`."""
+    values: dict[tuple[str, str], dict[str, str]] = {}
+    for module in of:
+        parts = module.name.split(".")
+        package = ".".join(parts[:2] if len(parts) > 2 else parts[:1])
+        for name, value in _constants(module.tree):
+            values.setdefault((package, name), {}).setdefault(value, module.name)
+    return [
+        f"{name} in {package}: " + ", ".join(f"{value} in {place}" for value, place in places.items())
+        for (package, name), places in sorted(values.items())
+        if len(places) > 1
+    ]
+
+
+def _constants(tree: ast.Module) -> Iterator[tuple[str, str]]:
+    """Names in capitals that a module binds at its top, with the source of their values."""
+    for node in tree.body:
+        if not isinstance(node, ast.Assign | ast.AnnAssign):
+            continue
+        for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
+            pairs: list[tuple[ast.expr, ast.expr | None]] = [(target, node.value)]
+            if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
+                pairs = [*zip(target.elts, node.value.elts, strict=True)]
+            for name, bound in pairs:
+                if isinstance(name, ast.Name) and name.id.isupper() and bound is not None:
+                    yield name.id, ast.unparse(bound)
+
+
+def test_no_constant_has_one_name_and_two_values_inside_a_package() -> None:
+    assert constants_of_two_values(modules()) == []
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "breaks"),
+    [
+        ("LIMIT = 3", "LIMIT = 4", 1),
+        ("LIMIT, FLOOR = 3, 1", "FLOOR: int = 2", 1),
+        ("LIMIT, FLOOR = 3, 1", "FLOOR: int = 1", 0),
+    ],
+)
+def test_a_constant_of_two_values_is_seen(first: str, second: str, breaks: int) -> None:
+    inside = [Module("training.fit.level", ast.parse(first)), Module("training.fit.actions", ast.parse(second))]
+    apart = [inside[0], Module("training.gate.actions", ast.parse(second))]
+    assert len(constants_of_two_values(inside)) == breaks
+    assert constants_of_two_values(apart) == []
+
+
 def test_every_file_is_named_for_its_job() -> None:
     assert [module.name for module in modules() if VAGUE_NAMES & set(re.split(r"[._]", module.name))] == []
 

@@ -24,7 +24,7 @@ from features.system.threads import ordered_map
 from features.timeline import DAY_US, WEEK_US, seen_from, span
 
 FOLDER = "crowd"
-VERSION = 1  # raise it when the same rows give other counts
+COUNTS_VERSION = 1  # raise it when the same rows give other counts
 THREADS = 2
 WEEKS = 2**20  # more than there are
 PART, WHOLE = "part", "whole"
@@ -40,7 +40,7 @@ def gather(
 ) -> GlobalCounts:
     """The crowd of all buckets of a store, from `crowd/` beside it where it is there."""
     folder = store.parent / FOLDER
-    asked = text_digest(canonical_json([VERSION, *map(asdict, topics)]))[:16]
+    asked = text_digest(canonical_json([COUNTS_VERSION, *map(asdict, topics)]))[:16]
     state = text_digest(canonical_json([files.events_digest for files in buckets]))[:24]
     path = folder / f"{WHOLE}-{state}-{asked}.arrow"
     if _read(path) is None:

@@ -24,7 +24,7 @@ ADDRESS = "JOURNEYCAST_TRACKING_URI"  # of another store than the workspace's ow
 SQLITE = "sqlite:///"
 REMEDY = f"start it, or see where {ADDRESS} leads"
 HURRY = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "3"}  # seconds
-LONGEST = 400  # characters of what MLflow says: it may quote whole pages
+LONGEST_ERROR = 400  # characters of what MLflow says: it may quote whole pages
 SIGNS = {
     r"[Tt]imed? ?out": "the server does not answer in time",
     r"Connection refused": "nothing listens there",
@@ -103,4 +103,4 @@ def _told(error: Exception) -> str:
     for sign, meaning in SIGNS.items():
         if re.search(sign, text):
             return meaning
-    return without_password(text)[:LONGEST]
+    return without_password(text)[:LONGEST_ERROR]

@@ -15,7 +15,7 @@ from features.system import processes
 from models.registry.client import explained
 
 BATCH = 100  # parameters that MLflow takes at once
-LONGEST = 6000  # characters of a parameter
+LONGEST_PARAMETER = 6000  # characters of a parameter
 LONGEST_NOTE = 7900
 PROCESS = "journeycast.process"  # the tag that says who is at work on a run
 
@@ -45,7 +45,7 @@ class Run:
     @explained
     def log_params(self, values: Mapping[str, object]) -> None:
         """What the training was given and chose; long values are cut."""
-        params = [Param(key, str(value)[:LONGEST]) for key, value in values.items()]
+        params = [Param(key, str(value)[:LONGEST_PARAMETER]) for key, value in values.items()]
         for start in range(0, len(params), BATCH):
             self.client.log_batch(self.id, params=params[start : start + BATCH])
 
@@ -67,7 +67,7 @@ class Run:
         self.client.log_batch(
             made.run_id,
             metrics=[Metric(key, value, self.started_ms, 0) for key, value in child.metrics.items()],
-            params=[Param(key, str(value)[:LONGEST]) for key, value in child.params.items()],
+            params=[Param(key, str(value)[:LONGEST_PARAMETER]) for key, value in child.params.items()],
         )
         self.client.set_terminated(made.run_id, child.status, self.started_ms + child.took_ms)
 

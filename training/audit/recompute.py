@@ -14,6 +14,9 @@ from features.journeys import NO_ORDER, Journeys
 from features.language.feature import Bound
 from features.timeline import BEGINNING, FOREVER, days, in_window, visible
 
+FEWEST_WRONG = 3  # one row in thousands may differ by how sums are rounded
+WRONG_SHARE = 0.002
+
 
 @dataclass(frozen=True, eq=False)
 class OccurrencesAt:

@@ -20,7 +20,7 @@ from training.dataset.labels import decisions, labels, whole
 from training.metrics.bootstrap import Figures
 from training.metrics.grade import grade
 
-FOLDS = 5
+POLICY_FOLDS = 5
 LATER_SHARE = 0.3  # of the decisions, when they are spread over time
 FEWEST_LATER = 200  # decisions on either side of the split in time
 FEW = 100  # decisions of an action, under which its own variance is not trusted
@@ -202,9 +202,9 @@ def _chosen(logged: Logged) -> tuple[Ints, NDArray[np.bool_], str]:
     earlier = whole(Rows(logged.action, logged.cutoff), logged.horizon_days, border)
     if min(later.sum(), earlier.sum()) >= FEWEST_LATER:
         return np.full(len(logged), _winner(logged, earlier)), later, "chosen on earlier decisions, measured on later"
-    fold = logged.customer % np.uint64(FOLDS)
-    winners = np.array([_winner(logged, fold != one) for one in range(FOLDS)])
-    how = f"decisions share one period: chosen and measured by {FOLDS}-fold cross-fitting over customers"
+    fold = logged.customer % np.uint64(POLICY_FOLDS)
+    winners = np.array([_winner(logged, fold != one) for one in range(POLICY_FOLDS)])
+    how = f"decisions share one period: chosen and measured by {POLICY_FOLDS}-fold cross-fitting over customers"
     return winners[fold.astype(np.int64)], np.ones(len(logged), bool), how
 
 

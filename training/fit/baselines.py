@@ -14,9 +14,9 @@ from training.dataset.examples import Examples
 from training.fit.purchase_process import repeats
 from training.metrics.metrics import edges
 
-GROUPS = 10
+RECENCY_GROUPS = 10
 SHRINK = 20.0  # rows that the average of all weighs in each group
-YEAR = 365
+YEAR_DAYS = 365
 CAP = 0.995  # amounts above this quantile of paying rows count as that much where a single one could decide
 
 
@@ -24,7 +24,7 @@ def needed(task: TaskConfig, fitted_days: int) -> FeatureSet:
     """What rules, hurdles and processes read; they must be among the features of a training."""
     if task.is_money:
         stream = outcome_stream(task)
-        windows = (fitted_days, YEAR, 0)
+        windows = (fitted_days, YEAR_DAYS, 0)
         counts = [Feature("count", stream, None, window) for window in windows]
         sums = [worth(task, window) for window in windows]
         own = [*counts, *sums, Feature("tenure", stream), *repeats(task)]
@@ -46,7 +46,7 @@ def recency_rule(feature: str, rows: Examples, features: FeatureSet) -> Binned:
     """The rate among customers with a like recency, each group's shrunk towards the overall rate."""
     x = rows.values[:, features.position[feature]]
     present = ~np.isnan(x)
-    ends = edges(x[present], GROUPS)
+    ends = edges(x[present], RECENCY_GROUPS)
     group = np.where(present, np.searchsorted(ends, x, side="left"), len(ends) + 1)
     return Binned(feature, tuple(ends.tolist()), tuple(_shrunk(rows.outcome, group, len(ends) + 2).tolist()))
 
@@ -76,8 +76,8 @@ def history(task: TaskConfig, fitted_days: int, rows: Examples) -> History | Non
 def past_of(task: TaskConfig, fitted_days: int, typical: float) -> History:
     """The same where the typical money of an order is known, or does not matter."""
     stream = outcome_stream(task)
-    counts = tuple(Feature("count", stream, None, window).name for window in (0, YEAR))
-    sums = tuple(worth(task, window).name for window in (0, YEAR))
+    counts = tuple(Feature("count", stream, None, window).name for window in (0, YEAR_DAYS))
+    sums = tuple(worth(task, window).name for window in (0, YEAR_DAYS))
     return History(counts[0], Feature("tenure", stream).name, counts, sums, typical, float(fitted_days))
 
 

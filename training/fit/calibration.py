@@ -20,10 +20,10 @@ from training.metrics.metrics import log_losses
 
 FEWEST_ROWS, FEWEST_OF_RARER = 300, 50
 MOST_ROWS, KNOTS = 20_000, 64
-FOLDS = 4
+CALIBRATION_FOLDS = 4
 PRIOR = 5.0  # how strongly Beta leans to leaving things as they are
 SURE_BY = 1.0  # standard errors
-DIGITS = 9
+CALIBRATOR_DIGITS = 9
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +62,7 @@ def _held_out(later: Later, fit: Callable[[Floats, Floats], Calibrator]) -> Floa
     """Losses of each row under a calibrator fitted on the other periods, or on other customers where there is one."""
     part = later.period
     if part.max() == 0:
-        part = (stable_hash(later.customer) >> np.uint64(32)).astype(np.int64) % FOLDS
+        part = (stable_hash(later.customer) >> np.uint64(32)).astype(np.int64) % CALIBRATION_FOLDS
     losses = np.empty(len(later))
     for one in np.unique(part):
         held: NDArray[np.bool_] = part == one
@@ -86,7 +86,7 @@ def fit_beta(truth: Floats, said: Floats) -> Beta:
 
     bounds = [(0.0, None), (0.0, None), (None, None)]
     found = minimize(loss, np.array([1.0, 1.0, 0.0]), jac=True, method="L-BFGS-B", bounds=bounds)
-    a, b, c = (round(float(one), DIGITS) for one in found.x)
+    a, b, c = (round(float(one), CALIBRATOR_DIGITS) for one in found.x)
     return Beta(a, b, c)
 
 
@@ -102,7 +102,7 @@ def fit_venn_abers(truth: Floats, said: Floats) -> VennAbers:
 
 
 def _table(column: Floats) -> tuple[float, ...]:
-    return tuple(round(value, DIGITS) for value in column.tolist())
+    return tuple(round(value, CALIBRATOR_DIGITS) for value in column.tolist())
 
 
 def _isotonic(came: Floats, count: Ints, place: int, label: float) -> float:

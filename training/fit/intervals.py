@@ -12,11 +12,11 @@ from training.fit.baselines import cap_of
 from training.fit.level import levelled, levelled_money
 from training.metrics.metrics import edges
 
-GROUPS = 10
+INTERVAL_GROUPS = 10
 LEAST_ROWS = 50  # of a group
 GRID = np.linspace(0.0, 1.0, 101)
 BEYOND = 3.0  # times the largest amount seen
-DIGITS = 6  # models.predictor.outcome_distribution.FINE
+QUANTILE_DIGITS = 6  # models.predictor.outcome_distribution.FINE
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +80,7 @@ def amounts(outcome: Floats, mean: Floats, p_none: Floats) -> OutcomeDistributio
     """The shape of outcomes around what is said of them on the level that came."""
     floor = max(float(np.mean(np.maximum(mean, 0.0))) / 100 if len(mean) else 0.0, 1e-9)
     paid = outcome > 0
-    ends = edges(mean[paid], int(np.clip(paid.sum() // LEAST_ROWS, 1, GROUPS))) if paid.any() else np.zeros(0)
+    ends = edges(mean[paid], int(np.clip(paid.sum() // LEAST_ROWS, 1, INTERVAL_GROUPS))) if paid.any() else np.zeros(0)
     plain = OutcomeDistribution(tuple(ends.tolist()), (), (), (), (tuple(GRID.tolist()),), floor)
     unit, _ = plain.units(mean, p_none)
     group = np.searchsorted(ends, mean, side="left")
@@ -115,7 +115,7 @@ def _quantiles(sample: Floats, unseen: Floats) -> Floats:
 
 
 def _table(rows: list[Floats]) -> Table:
-    return tuple(tuple(round(value, DIGITS) for value in row.tolist()) for row in rows)
+    return tuple(tuple(round(value, QUANTILE_DIGITS) for value in row.tolist()) for row in rows)
 
 
 def shortest(values: Floats) -> tuple[float, float]:
@@ -132,6 +132,6 @@ def shortest(values: Floats) -> tuple[float, float]:
 
 
 def _groups(predicted: Floats) -> tuple[tuple[float, ...], list[np.ndarray[tuple[int], np.dtype[np.bool_]]]]:
-    ends = edges(predicted, int(np.clip(len(predicted) // LEAST_ROWS, 1, GROUPS)))
+    ends = edges(predicted, int(np.clip(len(predicted) // LEAST_ROWS, 1, INTERVAL_GROUPS)))
     number = np.searchsorted(ends, predicted, side="left")
     return tuple(ends.tolist()), [number == one for one in range(len(ends) + 1)]

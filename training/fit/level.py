@@ -19,7 +19,7 @@ from features.timeline import DAY_US
 from models.predictor.level import SUREST, Level
 from training.dataset.examples import Examples
 
-YEAR = 365.25
+SEASON_DAYS = 365.25
 SEASON_WIDTHS = (20.0, 35.0)  # days over which a season changes
 DRIFT_WIDTHS = (30.0, 90.0)  # days
 SIZES = (0.03, 0.1, 0.2, 0.4, 0.8)  # standard deviations of season and of drift, in log-odds
@@ -27,7 +27,7 @@ EARLY_SIZES, EARLY_DAYS = (0.0, 0.5, 1.5), 60.0
 MEAN_SIZE = 0.2
 STEP_DAYS, AHEAD_DAYS = 7.0, 371.0
 ROUNDS, FURTHEST = 4, 1.0  # steps towards the shifts, and how far one may go, in log-odds
-DIGITS = 9
+LEVEL_DIGITS = 9
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def _forecast_from(start: int, past: Shifts) -> Level | None:
         return None
     dates = start / DAY_US + np.arange(0.0, AHEAD_DAYS, STEP_DAYS)
     mean, doubt = forecast(past, dates)
-    kept = (tuple(round(one, DIGITS) for one in column.tolist()) for column in (mean, doubt))
+    kept = (tuple(round(one, LEVEL_DIGITS) for one in column.tolist()) for column in (mean, doubt))
     return Level(start, STEP_DAYS, *kept)
 
 
@@ -139,7 +139,7 @@ def forecast(past: Shifts, days: Floats, age: Floats | float = np.inf) -> tuple[
 def _kernels(gap: Floats, widths: tuple[float, float]) -> tuple[Floats, Floats]:
     """Season and drift of unit size between days so far apart."""
     season, drift = widths
-    chord = np.sin(np.pi * gap / YEAR) / np.sin(np.pi * season / YEAR)
+    chord = np.sin(np.pi * gap / SEASON_DAYS) / np.sin(np.pi * season / SEASON_DAYS)
     return np.exp(-(chord**2) / 2), np.exp(-((gap / drift) ** 2) / 2)
 
 

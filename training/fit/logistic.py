@@ -25,7 +25,7 @@ MOST_FITTED = 40_000  # rows: more change nothing that can be measured
 FEWEST_CUTOFFS = 4  # for effects beside a straight line
 STEPS, SETTLED = 20, 1e-5
 FLAT = 1e-9  # a standard deviation that is none
-DIGITS = 12  # of the weights that are kept
+WEIGHT_DIGITS = 12  # of the weights that are kept
 
 
 @dataclass(frozen=True)
@@ -151,5 +151,5 @@ def _loss(design: Floats, outcome: Floats, penalty: Floats, start: Floats, found
 
 
 def _rounded(values: Floats) -> Floats:
-    """To `DIGITS` significant digits, below which sums may differ between processors."""
-    return np.array([float(f"{value:.{DIGITS}g}") for value in values.tolist()])
+    """To `WEIGHT_DIGITS` significant digits, below which sums may differ between processors."""
+    return np.array([float(f"{value:.{WEIGHT_DIGITS}g}") for value in values.tolist()])

@@ -13,7 +13,7 @@ DRAWS = 2000  # enough for the ends of a 99 % interval
 SIMULATED = 1000
 BINS = 15  # of equally many rows, for the calibration error
 INSIDE = 0.9  # of the outcomes belong in the interval that is said
-TINY = 1e-12
+SUM_FLOOR = 1e-12
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def interval(figures: Floats, level: float = 0.9) -> Interval:
 def relative_loss(customers: Strings, own: Floats, other: Floats, seed: int, level: float = 0.9) -> Interval:
     """By which share the mean of the one's losses lies above that of the other's."""
     mine, theirs = Sums.of(customers, [own, other], seed).all.T
-    return interval((mine - theirs) / np.maximum(theirs, TINY * len(own)), level)
+    return interval((mine - theirs) / np.maximum(theirs, SUM_FLOOR * len(own)), level)
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def bias(customers: Strings, truth: Floats, own: Floats, other: Floats, seed: in
     its own mean. None where the outcomes sum to nothing, in the rows or in every draw: there is no share of nothing.
     """
     sums = Sums.of(customers, [truth, own, other], seed).all.T
-    total = np.where(np.abs(sums[0]) > TINY, sums[0], np.nan)
+    total = np.where(np.abs(sums[0]) > SUM_FLOOR, sums[0], np.nan)
     mine, theirs = (predicted / total - 1 for predicted in sums[1:])
     defined = ~np.isnan(total)
     if not defined[0] or not defined[1:].any():

@@ -14,7 +14,17 @@ from features.timeline import DAY_US
 from models.predictor.level import Level, unpack_level
 from training.dataset.examples import Examples
 from training.dataset.labels import Labels
-from training.fit.level import DRIFT_WIDTHS, MEAN_SIZE, YEAR, Shifts, forecast, level, levelled, missing_shift, shifts
+from training.fit.level import (
+    DRIFT_WIDTHS,
+    MEAN_SIZE,
+    SEASON_DAYS,
+    Shifts,
+    forecast,
+    level,
+    levelled,
+    missing_shift,
+    shifts,
+)
 
 RAMP = Level(100 * DAY_US, 7.0, (0.0, 0.7, -0.7), (0.1, 0.2, 0.4))
 MONTHS: Floats = np.linspace(0.0, 720.0, 25)
@@ -37,7 +47,7 @@ def drawn(rng: np.random.Generator, rows: int, shift: Floats, rate: float = 0.3)
 
 
 def season(day: Floats) -> Floats:
-    return 0.6 * np.cos(2 * np.pi * day / YEAR)
+    return 0.6 * np.cos(2 * np.pi * day / SEASON_DAYS)
 
 
 def test_a_season_of_two_years_is_forecast_a_year_later_within_its_doubt() -> None:

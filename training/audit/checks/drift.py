@@ -17,13 +17,13 @@ from training.audit.case import Case, Finding, spread_evenly
 from training.audit.sample import Glimpse
 from training.audit.statistics import above, by_chance, percent
 
-MOST_ROWS = 300  # of each instant
-FEWEST_ROWS = 50
+MOST_AT_INSTANT = 300  # of each instant
+FEWEST_AT_INSTANT = 50
 MOST_COUNTED = 1_000_000  # rows of the log in which the population is counted once more
 ALIKE = 0.8  # of the customers have one value: a column without variety
 MOST_BEFORE = 3  # earlier moves
 GROSS, LARGE = 0.8, 0.6  # twice the distance of an AUROC from one half: 1 where no value is in common
-USUAL = 0.5  # of it is what a column may have moved before
+USUAL_MOVE = 0.5  # of it is what a column may have moved before
 
 
 def members_now(case: Case, seen: Glimpse) -> Iterator[Finding]:
@@ -46,18 +46,18 @@ def members_now(case: Case, seen: Glimpse) -> Iterator[Finding]:
 
 def moved(case: Case) -> Iterator[Finding]:
     """Columns that are nothing like what they were at the newest cutoff, and never moved so before."""
-    cutoffs = [cutoff for cutoff in np.unique(case.rows.cutoff).tolist() if _at(case, cutoff).size >= FEWEST_ROWS]
-    if len(cutoffs) < 2 or len(case.base) < FEWEST_ROWS:
+    cutoffs = [cutoff for cutoff in np.unique(case.rows.cutoff).tolist() if _at(case, cutoff).size >= FEWEST_AT_INSTANT]
+    if len(cutoffs) < 2 or len(case.base) < FEWEST_AT_INSTANT:
         return
     newest, *before = reversed(cutoffs)
     lag = case.as_of - newest
-    now = case.base[spread_evenly(len(case.base), MOST_ROWS)]
+    now = case.base[spread_evenly(len(case.base), MOST_AT_INSTANT)]
     then = case.rows.values[_at(case, newest)]
     asked = [place for place, feature in enumerate(case.features.features) if _steady(case, feature, newest)]
     found = {place: _distance(now[:, place], then[:, place]) for place in asked}
     far = [place for place in asked if abs(found[place]) >= LARGE and _varied(then[:, place])]
     usual = {place: _before(case, place, lag, [newest, *before]) for place in far}
-    odd = [place for place in far if usual[place] <= USUAL * abs(found[place])]
+    odd = [place for place in far if usual[place] <= USUAL_MOVE * abs(found[place])]
     if odd:
         yield _told(case, {place: found[place] for place in odd})
 
@@ -91,7 +91,7 @@ def _varied(then: Floats) -> bool:
 
 def _at(case: Case, cutoff: int) -> Ints:
     rows = np.flatnonzero(case.rows.cutoff == cutoff)
-    return rows[spread_evenly(len(rows), MOST_ROWS)]
+    return rows[spread_evenly(len(rows), MOST_AT_INSTANT)]
 
 
 def _distance(now: Floats, then: Floats) -> float:

@@ -12,7 +12,7 @@ from features.timeline import DAY_US
 from training.audit.case import Case, Finding
 from training.audit.sample import Glimpse, place
 
-MOST_CUSTOMERS = 150  # whose columns are computed again
+MOST_RECOMPUTED = 150  # whose columns are computed again
 NOISE_ROWS = 3  # for each customer
 
 
@@ -110,7 +110,7 @@ def _few(seen: Glimpse) -> Journeys | None:
     """Some customers of the first bucket that has any."""
     for few in seen.few:
         if len(few):
-            return few.select(np.arange(min(len(few), MOST_CUSTOMERS)))
+            return few.select(np.arange(min(len(few), MOST_RECOMPUTED)))
     return None
 
 

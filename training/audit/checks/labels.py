@@ -8,13 +8,12 @@ from features.arrays import Bools, Floats, Ints
 from features.timeline import days
 from training.audit import recompute
 from training.audit.case import Case, Finding
+from training.audit.recompute import FEWEST_WRONG, WRONG_SHARE
 from training.audit.sample import Glimpse, place
 from training.audit.statistics import above, by_chance, own_recency, percent
 
-FEWEST_WRONG = 3  # one odd row in thousands may be how sums are rounded
-WRONG_SHARE = 0.002
 OPPOSITE = 0.95
-MOST_ROWS = 4_000
+MOST_LABEL_ROWS = 4_000
 LEAST_IN_ORDER = 0.35  # AUROC of silence for the loss
 
 
@@ -64,7 +63,7 @@ def _differ(one: Floats, other: Floats) -> Bools:
 def by_recency(case: Case) -> Iterator[Finding]:
     """Who came yesterday is lost less often than who has long been silent; the reverse is rare, and worth a word."""
     silence = own_recency(case)
-    some = case.some(MOST_ROWS)
+    some = case.some(MOST_LABEL_ROWS)
     lost = case.happened[some] if case.by_silence else 1 - case.happened[some]
     if silence is None or case.task.churn_event or not 0 < lost.sum() < len(lost):
         return

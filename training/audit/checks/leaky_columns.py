@@ -11,20 +11,20 @@ from training.audit.case import Case, Finding, spread_evenly
 from training.audit.sample import Glimpse
 from training.audit.statistics import above, by_chance, own_recency, own_stream, percent
 
-MOST_ROWS = 3_000
+MOST_COLUMN_ROWS = 3_000
 TOO_GOOD = 0.99  # AUROC of a column alone
 SCREENED, SCREENED_ROWS = 0.9, 150  # AUROC on a few rows of either label, from which on all are looked at
 NEARLY = 0.98  # of the task's own event: then another column that good tells nothing new
 FEWEST = 25  # rows, and customers, of the rarer label
 TELLING, TELLTALE, SURELY = 0.65, 0.7, 0.95  # AUROC of an attribute among customers who came as lately
 FADES = 0.1  # of it is lost at older cutoffs
-NEWEST = 2  # cutoffs
+NEWEST_CUTOFFS = 2  # cutoffs
 STRATA = 10
 
 
 def too_good(case: Case) -> Iterator[Finding]:
     """One column that alone tells the label: the label in disguise, unless it is the task's own event that tells it."""
-    some = case.some(MOST_ROWS)
+    some = case.some(MOST_COLUMN_ROWS)
     label, values = case.happened[some], case.rows.values[some]
     if not _enough(case, some, label):
         return
@@ -81,10 +81,10 @@ def of_today(case: Case, seen: Glimpse) -> Iterator[Finding]:
     """
     places = [number for number, feature in enumerate(case.features.features) if _attribute(feature)]
     cutoffs = np.unique(case.rows.cutoff)
-    if not places or len(cutoffs) < 2 * NEWEST or own_recency(case) is None or not _without_history(seen):
+    if not places or len(cutoffs) < 2 * NEWEST_CUTOFFS or own_recency(case) is None or not _without_history(seen):
         return
-    newest = np.flatnonzero(np.isin(case.rows.cutoff, cutoffs[-NEWEST:]))[-MOST_ROWS:]
-    oldest = np.flatnonzero(np.isin(case.rows.cutoff, cutoffs[: len(cutoffs) // 2]))[:MOST_ROWS]
+    newest = np.flatnonzero(np.isin(case.rows.cutoff, cutoffs[-NEWEST_CUTOFFS:]))[-MOST_COLUMN_ROWS:]
+    oldest = np.flatnonzero(np.isin(case.rows.cutoff, cutoffs[: len(cutoffs) // 2]))[:MOST_COLUMN_ROWS]
     label = case.happened[newest]
     if not _enough(case, newest, label):
         return

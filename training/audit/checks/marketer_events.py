@@ -22,7 +22,7 @@ from training.audit.statistics import own_stream, percent
 WINBACK = frozenset(("win", "back", "winback", "reactivation", "reactivate", "comeback", "miss", "lapsed", "churned"))
 FEWEST_CUSTOMERS = 20
 LOW = 0.05  # share of the events that may come earlier than the silence they wait for
-USUAL = 0.2  # at least this share of customers' time is spent in shorter silences
+SHORTER_SHARE = 0.2  # at least this share of customers' time is spent in shorter silences
 INSTANTS = 24  # at which the silences of everybody are looked at
 MOST_LEVELS = 30
 
@@ -60,7 +60,7 @@ def caused_by_firm(case: Case, seen: Glimpse) -> Iterator[Finding]:
             continue
         waits = float(np.quantile(silences, LOW))
         shorter = float((common < waits).mean())
-        if waits < case.horizon_days * 0.98 or shorter < USUAL:
+        if waits < case.horizon_days * 0.98 or shorter < SHORTER_SHARE:
             continue
         told |= set() if stream.column else {stream.event}
         yield _told(case, stream, waits, shorter)

@@ -9,16 +9,15 @@ from features.journeys import Journeys
 from features.timeline import DAY_US, between, days
 from training.audit import recompute
 from training.audit.case import Case, Finding
+from training.audit.recompute import FEWEST_WRONG, WRONG_SHARE
 from training.audit.sample import Glimpse, place
 from training.audit.statistics import own_stream, percent
 
-FEWEST_WRONG = 3  # one odd row in thousands may be how sums are rounded
-WRONG_SHARE = 0.002
 SURVIVORS = 0.95  # of those left out are gone, against less than half of that among the others
 FEWEST_OLD = 50  # customers who came long ago
 EDGE = 0.995  # of the customers came within so many days of the end: later than honest logs
 FEWEST_SILENT, LEAST_MORE = 20, 0.05  # a slow, honest loss adds less than that beyond such an edge
-ERRORS, MORE = 2.5, 1.5  # against the largest share of eight instants, which chance makes large already
+SURVIVOR_ERRORS, MORE = 2.5, 1.5  # against the largest share of eight instants, which chance makes large already
 PHASES, FEWEST_PHASES = 8, 4  # instants over one more edge: a season or a batch shows at some of them
 
 
@@ -94,7 +93,7 @@ def survivors(case: Case, seen: Glimpse) -> Iterator[Finding]:
     pooled = (before * old_then + now * old_now.sum()) / (old_then + old_now.sum())
     error = np.sqrt(pooled * (1 - pooled) * (1 / old_then + 1 / old_now.sum()))
     many = now * old_now.sum() >= FEWEST_SILENT
-    if many and now - before > max(ERRORS * error, LEAST_MORE) and now >= MORE * before:
+    if many and now - before > max(SURVIVOR_ERRORS * error, LEAST_MORE) and now >= MORE * before:
         number = round(edge / DAY_US)
         sentence = (
             f"practically every customer came within the last {number:,} days, while {percent(now)} of them have been "

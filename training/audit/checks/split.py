@@ -16,9 +16,9 @@ MEMORY = TreeParameters(
     leaves=31, min_rows=5, feature_share=0.15, row_share=1.0, l2=0.0, rate=0.3
 )  # learns rows by heart
 TREES = 10
-FEWEST_ROWS = 200
-MOST_CUSTOMERS, NEWEST = 800, 4  # customers, and cutoffs that lie next to those that judge
-ERRORS = 6.0  # standard errors from one half
+FEWEST_SHUFFLED_ROWS = 200
+MOST_SHUFFLED_CUSTOMERS, NEAR_CUTOFFS = 800, 4  # customers, and cutoffs that lie next to those that judge
+SHUFFLED_ERRORS = 6.0  # standard errors from one half
 
 
 def split_in_time(case: Case) -> Iterator[Finding]:
@@ -52,14 +52,16 @@ def shuffled(case: Case) -> Iterator[Finding]:
         (case.split.choosing, case.split.validation),
         (case.split.reporting, case.split.test),
     ):
-        earlier, later = (_some(case.rows.at(cutoffs)) for cutoffs in (earlier_cutoffs[-NEWEST:], (later_cutoff,)))
-        if len(earlier) < FEWEST_ROWS or len(later) < FEWEST_ROWS:
+        earlier, later = (
+            _some(case.rows.at(cutoffs)) for cutoffs in (earlier_cutoffs[-NEAR_CUTOFFS:], (later_cutoff,))
+        )
+        if len(earlier) < FEWEST_SHUFFLED_ROWS or len(later) < FEWEST_SHUFFLED_ROWS:
             continue
         dealt, after = _coin(earlier), _coin(later)
         trees = TreeTrainer("binary", case.seed, 1).grow(sample(earlier.values, dealt), MEMORY, TREES)
         figure = above(after, trees.raw(later.values))
         error = by_chance(after.sum(), len(after) - after.sum())
-        if abs(figure - 0.5) > ERRORS * error:
+        if abs(figure - 0.5) > SHUFFLED_ERRORS * error:
             sentence = (
                 f"with labels dealt by chance a model still ranks later customers with an AUROC of {figure:.3f} "
                 "instead of .5: rows that it learns from and rows that judge it are not apart"
@@ -71,7 +73,7 @@ def shuffled(case: Case) -> Iterator[Finding]:
 def _some(rows: Examples) -> Examples:
     """Those of the customers whose ids hash lowest: on both sides the same."""
     hashed = stable_hash(rows.customer)
-    lowest = np.unique(hashed)[:MOST_CUSTOMERS]
+    lowest = np.unique(hashed)[:MOST_SHUFFLED_CUSTOMERS]
     return rows[hashed <= lowest[-1]] if len(lowest) else rows
 
 

@@ -16,7 +16,7 @@ from training.audit.sample import Glimpse, last_before
 from training.audit.statistics import named, own_stream, percent
 
 FEWEST_CUSTOMERS, FEWEST_EVENTS = 20, 100  # fewer: nothing may have happened yet
-ENOUGH_ROWS, ENOUGH_CUSTOMERS = 500, 100  # from here on "always the same" is no accident
+CONSTANT_ROWS, CONSTANT_CUSTOMERS = 500, 100  # from here on "always the same" is no accident
 RETURNED = 20  # events from which on something may be said of them
 LEAST_RULE_DAYS = 3.0
 RULED = 0.9  # of the losses come after one and the same silence
@@ -99,7 +99,7 @@ def constant(case: Case, seen: Glimpse) -> Iterator[Finding]:
     """Always the same label over many rows, though customers do come back, only later than the horizon asks."""
     label = case.happened
     customers = len(set(case.rows.customer.tolist()))
-    if len(label) < ENOUGH_ROWS or customers < ENOUGH_CUSTOMERS or 0 < label.sum() < len(label):
+    if len(label) < CONSTANT_ROWS or customers < CONSTANT_CUSTOMERS or 0 < label.sum() < len(label):
         return
     nobody_came = bool(label[0]) == case.by_silence and not case.task.churn_event
     if not nobody_came:
