@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from features.language.feature import FeatureSet
+from features.language.feature_set import FeatureSet
 from features.timeline import instant
 from tests.support.training_shop import config
 from training.dataset.examples import Examples
