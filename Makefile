@@ -7,7 +7,7 @@ bin := $(venv)/bin
 ready := $(venv)/ready
 install := install --quiet --no-deps
 hashed := $(install) --require-hashes
-by_two := $(bin)/python -m pytest --numprocesses 2 --dist loadscope -m "not spark"
+by_two := $(bin)/python -m pytest --numprocesses 2 --dist loadscope -m "not spark and not torture"
 
 .PHONY: help install demo test test-all coverage torture check serve spark lock clean
 
@@ -19,12 +19,11 @@ install: $(ready)  ## the environment from the hashed lock, and nothing else
 demo: $(ready)  ## a simulated shop from raw log to served scores, in minutes
 	$(bin)/journeycast demo
 
-# Torture kills at random instants of what it measured: it runs alone, where the instants hit.
-test: $(ready)  ## the test suite, by two processes; Spark's tests are in test-all
-	$(by_two) --ignore=tests/torture $(ARGS)
-	$(bin)/python -m pytest tests/torture $(ARGS)
+test: $(ready)  ## the quick tier, by two processes: all that a change of code can break
+	$(by_two) $(ARGS)
 
-test-all: $(venv)/spark test  ## Spark and minutes of torture as well, as in CI
+# Torture kills at random instants of what it measured: it runs alone, where the instants hit.
+test-all: $(venv)/spark test  ## every tier, as in CI: Spark and minutes of torture as well
 	$(bin)/python -m pytest -m spark $(ARGS)
 	JOURNEYCAST_TORTURE=ci $(bin)/python -m pytest tests/torture $(ARGS)
 

@@ -1,12 +1,20 @@
-"""The toll of every torture, told at the end of the run."""
+"""Marks everything here as torture, and tells the toll of each at the end of the run."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.torture.support.sizes import FORM, Toll
 
 TOLL = "toll"
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            item.add_marker("torture")
 
 
 @pytest.fixture
