@@ -24,7 +24,8 @@ ROOT = Path(__file__).parents[1]
 ORDER = {
     "features": "errors arrays timeline system timezones global_counts journeys language windows custom config log "
     "store ingest sets kernel panel spark simulate init",
-    "models": "tasks grades prediction btyd ladder predictor bundle databases ledger registry actor promotion",
+    "models": "tasks grades score_record prediction btyd ladder predictor bundle databases ledger registry "
+    "actor promotion",
     "training": "dataset metrics audit fit tuning selection context evaluation request horizon gate tracking resume "
     "run worker report compare readiness lifecycle",
     "serving": "contract scoring score batch frames service",
@@ -368,7 +369,7 @@ def test_the_lock_is_hashed_and_without_addresses(name: str) -> None:
         (import_order, "features.system.files", "from features import journeys"),
         (import_order, "features.timeline", "def late():\n    from features.language.feature import Feature"),
         (import_order, "training.metrics.paired", "from training.gate import gate"),
-        (import_order, "serving.contract.record", "from serving.scoring.judge import judge"),
+        (import_order, "serving.contract.requests", "from serving.scoring.judge import judge"),
         (doors, "training.run", "import mlflow.tracking"),
         (doors, "features.panel.build", "from numba import njit"),
         (doors, "models.registry.versions", "import sqlalchemy"),

@@ -12,13 +12,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin
 
 import pandas as pd
 from mlflow import pyfunc
 from mlflow.models import Model, ModelSignature
 from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema, TensorSpec
 from mlflow.types.schema import AnyType
+from pydantic import AwareDatetime
 
 from features.config.sections import Config
 from features.language.kinds import PROFILE
@@ -28,6 +30,7 @@ from features.timeline import DAY_US, iso
 from models.bundle import Bundle
 from models.grades import activity
 from models.registry.pyfunc_script import SCRIPT
+from models.score_record import ScoreRecord
 from models.tasks import membership
 
 FOLDER = "model"  # among the artifacts of a run
@@ -40,24 +43,7 @@ HOME = Path(__file__).parents[2]
 REQUIRED = ("duckdb", "lightgbm", "mlflow", "numba", "numpy", "pandas", "pyarrow", "pydantic", "scipy")
 ANY: Any = AnyType()  # type: ignore[no-untyped-call]  # MLflow would refuse whole numbers for money and text for times; what a cell may hold we say ourselves
 PARAMS = (("as_of", "string", None), ("reasons", "boolean", False), ("model_from_the_future", "boolean", False))
-RECORD: Mapping[
-    str, Any
-] = {  # of `serving.contract.record`; MLflow has no word for lists and objects that may be missing
-    **dict.fromkeys(("customer_id", "task", "kind"), "string"),
-    "horizon_days": "integer",
-    "as_of": "datetime",
-    **dict.fromkeys(("score", "low", "high"), "double"),
-    "details": ANY,
-    "percentile": "double",
-    **dict.fromkeys(("band", "action"), "string"),
-    "action_probability": "double",
-    **dict.fromkeys(("ranking", "reasons"), ANY),
-    "baseline": "double",
-    **dict.fromkeys(("model_version", "rung", "grade"), "string"),
-    "expires_at": "datetime",
-    "flags": ANY,
-    "score_id": "string",
-}
+COLUMN_TYPES: Mapping[Any, str] = {str: "string", int: "integer", float: "double", AwareDatetime: "datetime"}
 EXAMPLE_DAYS = (60, 21, 0)  # before the training
 
 
@@ -130,8 +116,18 @@ def _signature(bundle: Bundle, config: Config) -> ModelSignature:
     any_type = dict.fromkeys([*log, *attributes, "customer_id", "cutoff"])
     inputs: list[ColSpec | TensorSpec] = [ColSpec(ANY, name, required=False) for name in any_type]
     inputs += [ColSpec("double", name, required=False) for name in columns if name not in any_type]
-    outputs: list[ColSpec | TensorSpec] = [ColSpec(kind, name, required=False) for name, kind in RECORD.items()]
+    outputs: list[ColSpec | TensorSpec] = [
+        ColSpec(_column_type(field.annotation), name, required=False)
+        for name, field in ScoreRecord.model_fields.items()
+    ]
     return ModelSignature(Schema(inputs), Schema(outputs), ParamSchema([ParamSpec(*one) for one in PARAMS]))
+
+
+def _column_type(annotation: Any) -> Any:
+    """MLflow's type of a field of the score record; it has none for lists and objects that may be missing."""
+    if get_origin(annotation) in (Union, UnionType):
+        (annotation,) = (part for part in get_args(annotation) if part is not NoneType)
+    return "string" if get_origin(annotation) is Literal else COLUMN_TYPES.get(annotation, ANY)
 
 
 def _settle(model: Path) -> None:

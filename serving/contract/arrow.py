@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 import pyarrow as pa
 from pydantic import AwareDatetime, BaseModel
 
-from serving.contract.record import ScoreRecord
+from models.score_record import ScoreRecord
 
 
 def arrow_type(annotation: Any) -> pa.DataType:

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import AwareDatetime, Field
 
 from features.config.task_kinds.registry import Kind
-from serving.contract.record import ContractModel, Grade, ScoreRecord
+from models.score_record import ContractModel, Grade, ScoreRecord
 
 CustomerId = Annotated[str, Field(min_length=1)]
 EventField = str | int | float | bool | None

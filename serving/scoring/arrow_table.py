@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from features.arrays import Floats
 from models.predictor.predictor import BAND_EDGES, BANDS
+from models.score_record import FLAGS
 from serving.contract.arrow import SCHEMA
-from serving.contract.record import FLAGS
 from serving.scoring.judge import DETAILS
 from serving.scoring.scores import NUMBERS, Head, Judged, Scores
 

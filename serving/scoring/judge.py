@@ -21,8 +21,7 @@ from models.grades import is_stale, is_thin, valid_us
 from models.predictor.actions import Actions
 from models.predictor.outcome_distribution import LEVELS, PredictionContext
 from models.predictor.predictor import PredictedScore, Predictor
-from models.tasks import is_member
-from serving.contract.record import (
+from models.score_record import (
     EXTRAPOLATED,
     FLAGS,
     FROM_THE_FUTURE,
@@ -31,6 +30,7 @@ from serving.contract.record import (
     STALE_FEATURES,
     THIN_DATA,
 )
+from models.tasks import is_member
 from serving.contract.score_id import ScoreId
 from serving.scoring.monotone import monotone
 from serving.scoring.reasons import why

@@ -18,7 +18,7 @@ from features.language.feature import AnyFeature
 from features.timeline import moment
 from models.predictor.actions import RankedActions
 from models.predictor.predictor import BAND_EDGES, BANDS
-from serving.contract.record import FLAGS
+from models.score_record import FLAGS
 
 NUMBERS = ("score", "low", "high", "percentile", "baseline")  # of the score record, that depend on the customer
 

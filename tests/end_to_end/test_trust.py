@@ -11,10 +11,10 @@ from features.config.sections import Config
 from features.config.task_kinds.registry import TASK_KINDS
 from features.timeline import DAY_US, FOREVER, instant
 from models.grades import EDGES, FEWEST_CUSTOMERS, FEWEST_OF_RARER, FLAT, is_stale, valid_us
+from models.score_record import FLAGS
 from serving import batch
 from serving import score as in_python
 from serving.batch import score_base
-from serving.contract.record import FLAGS
 from serving.scoring.as_of import LogEnd
 from serving.scoring.judge import ScoringOptions, judge
 from serving.scoring.online import Customer, Online, ScoreQuery

@@ -23,8 +23,8 @@ from features.config.load import load
 from features.errors import BundleError, ConfigError
 from features.system.files import write_text
 from models.registry.versions import Registry
+from models.score_record import ScoreRecord
 from serving.batch import BatchRun, score_base
-from serving.contract.record import ScoreRecord
 from serving.contract.requests import FailureResponse, ModelsResponse, ScoreResponse
 from serving.contract.score_id import read_score_id
 from serving.score import score

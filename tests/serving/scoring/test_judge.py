@@ -17,8 +17,8 @@ from features.language.feature_set import FeatureSet
 from features.panel.build import Panel, Rows, build
 from features.timeline import DAY_US, moment
 from models.bundle import Bundle, load, save
+from models.score_record import ScoreRecord
 from serving.contract.arrow import SCHEMA
-from serving.contract.record import ScoreRecord
 from serving.contract.score_id import ScoreId, read_score_id
 from serving.scoring.arrow_table import record_batch
 from serving.scoring.judge import ScoringOptions, judge, judge_everyone

@@ -1,7 +1,7 @@
-"""The score record: one list of fields for the JSON of the service, the columns of the Parquet file and their schemas.
+"""The score record: one list of fields for the service's JSON, the Parquet file's columns and MLflow's signature.
 
-`ScoreRecord` is that list; `serving.contract.arrow` derives its Arrow schema. Money is in the currency of the log,
-times are UTC.
+`ScoreRecord` is that list, and each of the others is derived from it. Money is in the currency of the log, times are
+UTC.
 """
 
 from typing import Literal
