@@ -31,7 +31,7 @@ from training.tuning.sampler import SeededTPE
 from training.tuning.search import search
 from training.tuning.storage import opened
 
-START = TreeParameters(min_rows=100)
+START = TreeParameters(min_data_in_leaf=100)
 COLUMNS = 30
 ANSWERED = ("COMPLETE", "PRUNED")
 

@@ -117,7 +117,7 @@ def _loss(parts: list[Examples], columns: list[int]) -> Floats:
     cut = [(np.ascontiguousarray(part.values[:, columns]), (part.labels.count > 0).astype(float)) for part in parts]
     choosing = sample(*cut[0])
     validation, reporting = sample(*cut[1], like=choosing), sample(*cut[2])
-    growth = TreeParameters(min_rows=int(np.clip(len(parts[0]) // 300, 20, 100)))
+    growth = TreeParameters(min_data_in_leaf=int(np.clip(len(parts[0]) // 300, 20, 100)))
     losses = []
     for seed in SEEDS:
         grower = TreeTrainer("binary", seed, 2)

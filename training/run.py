@@ -1,7 +1,7 @@
 """All of training on one screen: survey → features → per task and horizon choose, test, refit → bundle → run → gate."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -216,7 +216,7 @@ def train_task(setting: TrainingContext, task: TaskConfig, facts: dict[str, Any]
     trained = tuple(train_answer(setting, task, split(days, setting.first, setting.end)) for days in horizons)
     more = {
         "prior": {str(one.answer.horizon_days): dict(one.prior) for one in trained},
-        "growth": {str(one.answer.horizon_days): asdict(one.choice.growth) for one in trained if one.choice.growth},
+        "growth": {str(one.answer.horizon_days): one.choice.growth.pack() for one in trained if one.choice.growth},
         "recipes": {str(one.answer.horizon_days): recipes_of(one.choice, one.quiet).pack() for one in trained},
         "accepted": {str(one.answer.horizon_days): list(one.accepted) for one in trained if one.accepted},
     }

@@ -18,7 +18,7 @@ QUIET: Mapping[str, Any] = {
     "verbosity": -1,
     "deterministic": True,
     "force_row_wise": True,
-    "feature_pre_filter": False,  # min_rows may change without binning again
+    "feature_pre_filter": False,  # min_data_in_leaf may change without binning again
 }
 MOST_TREES = 600
 PATIENCE = 30  # trees without progress on the later rows
@@ -59,20 +59,51 @@ class Trees:
         return np.asarray(self.booster.predict(values, pred_contrib=True, num_threads=1), np.float64)
 
 
+STORED_NAMES: Mapping[str, str] = {  # of a growth in bundles and in older runs, by LightGBM's own
+    "num_leaves": "leaves",
+    "min_data_in_leaf": "min_rows",
+    "feature_fraction": "feature_share",
+    "bagging_fraction": "row_share",
+    "lambda_l2": "l2",
+    "learning_rate": "rate",
+}
+
+
 @dataclass(frozen=True)
 class TreeParameters:
-    """How trees are grown. `min_rows` is the least number of rows in a leaf, shares are drawn anew for every tree."""
+    """How trees are grown, by LightGBM's names; the two fractions are drawn anew for every tree."""
 
-    leaves: int = 8
-    min_rows: int = 100
-    feature_share: float = 0.4
-    row_share: float = 0.7
-    l2: float = 10.0
-    rate: float = 0.12
+    num_leaves: int = 8
+    min_data_in_leaf: int = 100
+    feature_fraction: float = 0.4
+    bagging_fraction: float = 0.7
+    lambda_l2: float = 10.0
+    learning_rate: float = 0.12
 
     def describe(self) -> dict[str, float]:
-        """The hyper-parameters by name."""
+        """The hyper-parameters by LightGBM's names."""
         return asdict(self)
+
+    def pack(self) -> dict[str, float]:
+        """Plain JSON from which `unpack_tree_parameters` makes the same, by the names that bundles have."""
+        return {STORED_NAMES[name]: value for name, value in asdict(self).items()}
+
+
+def unpack_tree_parameters(plain: Mapping[str, Any]) -> TreeParameters:
+    """What `pack` wrote; LightGBM's own names are read too."""
+    return TreeParameters(**{lightgbm_name(name): value for name, value in plain.items()})
+
+
+def lightgbm_name(name: str) -> str:
+    """LightGBM's name of a hyper-parameter by its stored one; any other name as it is.
+
+    >>> lightgbm_name("leaves")
+    'num_leaves'
+    """
+    return _LIGHTGBM_NAMES.get(name, name)
+
+
+_LIGHTGBM_NAMES: Mapping[str, str] = {stored: name for name, stored in STORED_NAMES.items()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,13 +150,8 @@ class TreeTrainer:
         return {
             **QUIET,
             "objective": self.objective,
-            "learning_rate": growth.rate,
-            "num_leaves": growth.leaves,
-            "min_data_in_leaf": growth.min_rows,
-            "feature_fraction": growth.feature_share,
-            "bagging_fraction": growth.row_share,
+            **growth.describe(),
             "bagging_freq": 1,
-            "lambda_l2": growth.l2,
             "seed": self.seed,
             "num_threads": self.threads,
         }

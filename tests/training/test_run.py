@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from models.bundle import Bundle, save
-from models.ladder.lightgbm import TreeParameters
+from models.ladder.lightgbm import unpack_tree_parameters
 from models.promotion import Promotion
 from tests.support.log_files import Row, event, opened, run, write
 from tests.support.training_shop import bundles, config, crowd
@@ -148,7 +148,7 @@ def test_a_later_training_begins_with_how_the_champion_grew_and_the_same_one_doe
     write(tmp_path / "log" / "rows.jsonl", crowd(200, 300))
     run(shop)
     (first,) = train(shop, opened(shop), ["value"], as_of="2024-08-15", trials=3, clock=lambda: 0)
-    grown = {("value", 30): TreeParameters(**first.bundle.facts["growth"]["30"])}
+    grown = {("value", 30): unpack_tree_parameters(first.bundle.facts["growth"]["30"])}
     succession = Promotion.open(shop)
     for as_of, wanted in (("2024-10-01", grown), ("2024-08-15", {})):
         setting, _ = prepare(shop, opened(shop), as_of=as_of, trials=3, progress=lambda _: None)

@@ -13,7 +13,7 @@ from features.timeline import days
 from models.btyd.expectations import Ahead, Expectations
 from models.ladder.average import Average
 from models.ladder.hurdle import Hurdle, Orders
-from models.ladder.lightgbm import Sample, TreeParameters, TreeTrainer, sample
+from models.ladder.lightgbm import Sample, TreeParameters, TreeTrainer, sample, unpack_tree_parameters
 from models.ladder.logistic import log_odds
 from models.ladder.purchase_process import NEVER, PurchaseProcess
 from models.ladder.rules import Scaled
@@ -109,12 +109,16 @@ class Recipe:
 
     def pack(self) -> dict[str, Any]:
         """Plain JSON from which `unpack_recipe` makes the same."""
-        return asdict(self) | {"trees": list(self.trees)}
+        return asdict(self) | {"growth": self.growth.pack(), "trees": list(self.trees)}
 
 
 def unpack_recipe(plain: Mapping[str, Any]) -> Recipe:
     """The recipe that `pack` wrote."""
-    parts = {"growth": TreeParameters(**plain["growth"]), "trees": tuple(plain["trees"]), "lean": Lean(**plain["lean"])}
+    parts = {
+        "growth": unpack_tree_parameters(plain["growth"]),
+        "trees": tuple(plain["trees"]),
+        "lean": Lean(**plain["lean"]),
+    }
     return Recipe(**{**plain, **parts})
 
 

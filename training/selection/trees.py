@@ -35,7 +35,7 @@ def grown(
     question: Question, earlier: Examples, later: Examples, linear: Fitted | None, growth: TreeParameters
 ) -> list[Recipe]:
     """Recipes of trees that differ in how they use a process, all of the growth that a search found."""
-    finer = replace(_first(question, earlier), growth=replace(growth, rate=FINE_RATE))
+    finer = replace(_first(question, earlier), growth=replace(growth, learning_rate=FINE_RATE))
     tuned = _counted(question, earlier, later, linear, finer)
     if not tuned.expectations:
         return [tuned]
@@ -72,4 +72,4 @@ def _samples(
 
 def start_of(rows: int) -> TreeParameters:
     """A growth that is good as it stands: small trees, leaves of at least a 300th of the rows."""
-    return TreeParameters(min_rows=int(np.clip(rows // 300, FEWEST_IN_LEAF, 100)))
+    return TreeParameters(min_data_in_leaf=int(np.clip(rows // 300, FEWEST_IN_LEAF, 100)))

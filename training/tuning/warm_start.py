@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from features.config.tasks import TaskConfig
 from features.errors import BundleError
 from models.bundle import load
-from models.ladder.lightgbm import TreeParameters
+from models.ladder.lightgbm import TreeParameters, unpack_tree_parameters
 from models.promotion import Promotion
 
 Grown = dict[tuple[str, int], TreeParameters]
@@ -27,5 +27,7 @@ def _of(succession: Promotion, as_of: int, task: TaskConfig) -> dict[int, TreePa
         except BundleError:
             continue  # the gate tells what is wrong with it
         if champion.trained_as_of_us < as_of:
-            return {int(days): TreeParameters(**growth) for days, growth in champion.facts.get("growth", {}).items()}
+            return {
+                int(days): unpack_tree_parameters(growth) for days, growth in champion.facts.get("growth", {}).items()
+            }
     return {}

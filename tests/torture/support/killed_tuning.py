@@ -26,9 +26,9 @@ from training.tuning.sampler import SeededTPE
 from training.tuning.search import search
 from training.tuning.storage import opened
 
-START = TreeParameters(min_rows=40)
+START = TreeParameters(min_data_in_leaf=40)
 LONG = 0.4  # seconds of a trial, at most
-NAMES = ("leaves", "min_rows", "feature_share", "row_share", "l2")
+NAMES = ("num_leaves", "min_data_in_leaf", "feature_fraction", "bagging_fraction", "lambda_l2")
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def evaluated(folder: Path) -> Callable[[TreeParameters, Stop], tuple[int, float
         note(folder, "began", growth.describe())
         time.sleep(random.random() * LONG)
         note(folder, "evaluated", [growth.describe()[name] for name in NAMES])
-        return 10, abs(growth.leaves - 12) / 12 + abs(growth.l2 - 20) / 20
+        return 10, abs(growth.num_leaves - 12) / 12 + abs(growth.lambda_l2 - 20) / 20
 
     return objective
 

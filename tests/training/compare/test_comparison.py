@@ -39,6 +39,7 @@ from training.compare.comparison import Comparison, compare
 from training.compare.figure_kinds import KNOWN
 from training.compare.figures import Figure, Pair, _better, shown
 from training.compare.page import card, page
+from training.compare.parameters import facts
 from training.compare.pictures import pictures
 from training.compare.table import table
 
@@ -382,6 +383,16 @@ def test_what_differs_in_training_is_marked(succession: Promotion, config: Confi
     html = re.sub(r"\s+", " ", page(compare(succession, "churn")))
     assert f'data digest</th><td>{"1" * 36}</td><td>{"2" * 36}</td><td class="role">differs' in html
     assert 'grade</th><td>B</td><td>B</td><td class="role"></td>' in html
+
+
+def test_trees_of_older_runs_are_compared_by_the_names_of_lightgbm(succession: Promotion, config: Config) -> None:
+    promoted(succession, config, 1, GOOD, params=TESTED | {"chosen.leaves": "8", "chosen.min_rows_30d": "100"})
+    trained(
+        succession, config, 2, BEST, params=TESTED | {"chosen.num_leaves": "12", "chosen.min_data_in_leaf_30d": "100"}
+    )
+    by_name = {fact.name: fact for fact in facts(compare(succession, "churn").sides)}
+    assert by_name["chosen.num_leaves"].values == ("8", "12")
+    assert not by_name["chosen.min_data_in_leaf_30d"].differs
 
 
 @pytest.mark.parametrize(("width", "widest"), [(80, 80), (200, 100)])

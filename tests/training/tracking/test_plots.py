@@ -80,7 +80,7 @@ def every_figure(truth: Floats, paid: Floats, model: Floats, baseline: Floats) -
         "stability": diagnostics.stability(PERIODS, title=T),
         "shap": attributions.shap(["days since the last purchase", "visits"], moved(model), title=T, unit="moved by"),
         "history": search.history(TRIALS, title=T),
-        "importances": search.importances({"min_rows": 0.7, "leaves": 0.3}, title=T),
+        "importances": search.importances({"min_data_in_leaf": 0.7, "num_leaves": 0.3}, title=T),
     }
 
 

@@ -70,13 +70,13 @@ horizon_days = 14
 CHANCE = np.random.default_rng(3)
 ROWS = 200
 TRIALS = (
-    {"trial": 0, "state": "complete", "loss": 0.5, "trees": 9, "seconds": 1.5, "began": "start", "leaves": 31},
-    {"trial": 1, "state": "pruned", "loss": 0.6, "trees": None, "seconds": 0.5, "began": "", "l2": 3.0},
-    {"trial": 2, "state": "failed", "loss": None, "trees": None, "seconds": 0.1, "began": "", "l2": 9.0},
+    {"trial": 0, "state": "complete", "loss": 0.5, "trees": 9, "seconds": 1.5, "began": "start", "num_leaves": 31},
+    {"trial": 1, "state": "pruned", "loss": 0.6, "trees": None, "seconds": 0.5, "began": "", "lambda_l2": 3.0},
+    {"trial": 2, "state": "failed", "loss": None, "trees": None, "seconds": 0.1, "began": "", "lambda_l2": 9.0},
 )
 RUNGS = (
     Candidate("rule", {"rung": "rule"}, chosen=False, loss=0.6, saved=0.0, error=0.0),
-    Candidate("lightgbm", {"rung": "lightgbm", "leaves": 31}, chosen=True, loss=0.5, saved=0.1, error=0.02),
+    Candidate("lightgbm", {"rung": "lightgbm", "num_leaves": 31}, chosen=True, loss=0.5, saved=0.1, error=0.02),
 )
 LOOKED_AT = ("learning", "stability", "shap", "search", "search-importances")
 TESTED = ("ranking", "gains", "reliability", "distribution", "importance", *LOOKED_AT)
@@ -154,7 +154,7 @@ def of_horizon(horizon_days: int, truth: Floats) -> HorizonEvidence:
         low=model * 0,
         high=model * 3,
         judged=RUNGS,
-        importances={"leaves": 0.75, "l2": 0.25},
+        importances={"num_leaves": 0.75, "lambda_l2": 0.25},
     )
 
 
@@ -254,7 +254,7 @@ def test_what_a_training_read_is_told(registry: Registry, config: Config, trees:
     features = json.loads(text_of(registry, version.run_id, "features.json"))
     assert [feature["name"] for feature in features] == ["purchase_recency", "purchase_count_90d"]
     trials = list(csv.DictReader(text_of(registry, version.run_id, "trials.csv").splitlines()))
-    assert (trials[1]["state"], trials[1]["leaves"], trials[1]["l2"]) == ("pruned", "", "3.0")
+    assert (trials[1]["state"], trials[1]["num_leaves"], trials[1]["lambda_l2"]) == ("pruned", "", "3.0")
 
 
 def test_nothing_read_from_the_environment_is_logged(
@@ -344,7 +344,7 @@ def test_every_rung_and_trial_is_a_run_below_the_training(
     }
     assert found["trial 1"].data.tags["state"] == "pruned"
     assert found["trial 0"].info.end_time - found["trial 0"].info.start_time == 1500
-    assert found["trial 0"].data.params == {"leaves": "31"}
+    assert found["trial 0"].data.params == {"num_leaves": "31"}
     serves = found["rung: lightgbm"]
     assert (serves.data.tags["chosen"], found["rung: rule"].data.tags["chosen"]) == ("true", "false")
     assert serves.data.metrics == {"loss": 0.5, "saved": 0.1, "saved_error": 0.02}
@@ -406,7 +406,7 @@ def test_an_interrupted_training_leaves_a_killed_run(registry: Registry, config:
 def test_of_a_long_search_what_tells_something_is_kept() -> None:
     losses = [1.0 - 0.001 * number if number % 10 == 0 else 2.0 for number in range(200)]
     trials = [
-        {"trial": number, "state": "pruned" if number % 2 else "complete", "loss": loss, "began": "", "leaves": 3}
+        {"trial": number, "state": "pruned" if number % 2 else "complete", "loss": loss, "began": "", "num_leaves": 3}
         for number, loss in enumerate(losses)
     ]
     trials[1]["began"] = "champion"

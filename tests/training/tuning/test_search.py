@@ -24,8 +24,8 @@ from training.tuning.search import ENOUGH, Objective, SearchResult, search
 from training.tuning.storage import opened
 
 START, CHAMPION = (
-    TreeParameters(min_rows=40),
-    TreeParameters(leaves=5, min_rows=9000, feature_share=0.2, row_share=0.9, l2=3.0),
+    TreeParameters(min_data_in_leaf=40),
+    TreeParameters(num_leaves=5, min_data_in_leaf=9000, feature_fraction=0.2, bagging_fraction=0.9, lambda_l2=3.0),
 )
 BUDGET = Budget(12, champion=CHAMPION)
 ELSEWHERE = "elsewhere boot space 1 1"
@@ -33,7 +33,7 @@ ELSEWHERE = "elsewhere boot space 1 1"
 
 def bowl(growth: TreeParameters, stop: Stop) -> tuple[int, float]:
     """A loss that is lowest at 12 leaves and l2 of 20; pruned trials end early."""
-    loss = abs(growth.leaves - 12) / 12 + abs(growth.l2 - 20) / 20
+    loss = abs(growth.num_leaves - 12) / 12 + abs(growth.lambda_l2 - 20) / 20
     stopped = any(stop(trees, loss + 10 / trees) for trees in range(10, 101, 10))
     return (10 if stopped else 100), loss
 
@@ -80,10 +80,10 @@ def test_a_search_never_ends_worse_than_it_began_and_equal_seeds_give_equal_tria
 def test_the_champion_is_tried_second_inside_of_what_is_searched() -> None:
     made = found(trials=3)
     assert [row["began"] for row in made.trials] == ["start", "champion", ""]
-    assert made.trials[0]["leaves"] == START.leaves
-    assert made.trials[1]["leaves"] == CHAMPION.leaves
-    assert made.trials[1]["l2"] == CHAMPION.l2
-    assert made.trials[1]["min_rows"] == 8 * START.min_rows
+    assert made.trials[0]["num_leaves"] == START.num_leaves
+    assert made.trials[1]["num_leaves"] == CHAMPION.num_leaves
+    assert made.trials[1]["lambda_l2"] == CHAMPION.lambda_l2
+    assert made.trials[1]["min_data_in_leaf"] == 8 * START.min_data_in_leaf
 
 
 @pytest.mark.parametrize("trials", [0, 1])
@@ -102,7 +102,7 @@ def test_what_mattered_is_said_after_enough_trials() -> None:
     importances = found(trials=40).importances
     assert importances is not None
     assert sum(importances.values()) == pytest.approx(1)
-    assert importances["l2"] > importances["row_share"]  # which the bowl does not read
+    assert importances["lambda_l2"] > importances["bagging_fraction"]  # which the bowl does not read
     assert ENOUGH > 3
 
 
@@ -227,7 +227,9 @@ def test_a_study_on_postgres_is_that_of_memory_and_can_be_cut_too(postgres_url: 
     first = [row for row in made.trials if row["trial"] < 3]  # type: ignore[operator]
     assert [{**row, "seconds": 0} for row in first] == [{**row, "seconds": 0} for row in found(trials=3).trials]
     assert [row["state"] for row in made.trials if row["trial"] == 3] == ["failed"]
-    again = {name: value for name, value in made.trials[4].items() if name in ("leaves", "l2", "row_share")}
+    again = {
+        name: value for name, value in made.trials[4].items() if name in ("num_leaves", "lambda_l2", "bagging_fraction")
+    }
     assert again.items() <= made.trials[3].items()
     assert len(made.trials) == 13
 

@@ -13,7 +13,7 @@ from training.audit.statistics import above, by_chance
 from training.dataset.examples import Examples, stable_hash
 
 MEMORY = TreeParameters(
-    leaves=31, min_rows=5, feature_share=0.15, row_share=1.0, l2=0.0, rate=0.3
+    num_leaves=31, min_data_in_leaf=5, feature_fraction=0.15, bagging_fraction=1.0, lambda_l2=0.0, learning_rate=0.3
 )  # learns rows by heart
 TREES = 10
 FEWEST_SHUFFLED_ROWS = 200
