@@ -1,10 +1,10 @@
 """Speed, memory and values of the feature engine against its peers; the tables are in README.md.
 
-    python benchmarks/features.py                       the job: 10M events, 200k customers, 12 cutoffs, 31 features
-    python benchmarks/features.py --table events        growth with events: 1M, 10M, 100M
-    python benchmarks/features.py --table cutoffs       growth with cutoffs: 1, 4, 12, 24
-    python benchmarks/features.py --table day           one more day, against everything anew: 3M, 10M
-    python benchmarks/features.py --quick               seconds: fails on wrong values
+    python -m benchmarks.features                  the job: 10M events, 200k customers, 12 cutoffs, 31 features
+    python -m benchmarks.features --table events   growth with events: 1M, 10M, 100M
+    python -m benchmarks.features --table cutoffs  growth with cutoffs: 1, 4, 12, 24
+    python -m benchmarks.features --table day      one more day, against everything anew: 3M, 10M
+    python -m benchmarks.features --quick          seconds: fails on wrong values
 
 Every measurement is a process of its own; contenders take turns, so that a busy machine troubles all of them alike.
 """
@@ -22,8 +22,6 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).parents[1]))  # before this folder, where `features` would be this file
 
 from benchmarks.feature_job import job as jobs
 from benchmarks.feature_job.contenders import CONTENDERS, Measurement, differences
@@ -167,7 +165,7 @@ def _here(names: Sequence[str]) -> list[str]:
 
 def _measure(name: str, job: Job, save: Path | None = None) -> Measurement:
     """One run of a contender in a process of its own."""
-    command = [sys.executable, __file__, "--measure", name, "--data", str(job.folder)]
+    command = [sys.executable, "-m", "benchmarks.features", "--measure", name, "--data", str(job.folder)]
     command += ["--events", str(job.events), "--cutoffs", str(job.months), *(["--save", str(save)] if save else [])]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     return Measurement(**json.loads(done.stdout.splitlines()[-1]))

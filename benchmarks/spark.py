@@ -1,7 +1,7 @@
 """The panel in Spark against the same panel on one machine, from the same Parquet files to numbers in memory.
 
-    python benchmarks/spark.py             1M events, 20k customers, 12 cutoffs, 31 features; values compared to the bit
-    python benchmarks/spark.py --quick     a tenth of it, once: fails on wrong values
+    python -m benchmarks.spark          1M events, 20k customers, 12 cutoffs, 31 features; values compared to the bit
+    python -m benchmarks.spark --quick  a tenth of it, once: fails on wrong values
 
 Both have two cores. Spark's first run starts its Python workers and compiles in each executor; it is told apart.
 """
@@ -18,9 +18,7 @@ from typing import Any
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # before this folder, where `features` would be another file
-
-from benchmarks.feature_job import ours
+from benchmarks.feature_job import journeycast
 from benchmarks.feature_job.job import END, Job
 from features.config.load import parse
 
@@ -81,11 +79,11 @@ def _in_spark(job: Job, spark: Any) -> Any:
 
     config = parse({"log": {"value": "value", "categories": ["product"]}}, folder=job.folder)
     events = spark.read.parquet(*map(str, job.log))
-    return panel(events, job.cutoffs.tolist(), ours.FEATURES, config, now_us=END)
+    return panel(events, job.cutoffs.tolist(), journeycast.FEATURES, config, now_us=END)
 
 
-def _here(job: Job) -> ours.Panels:
-    return ours.from_parquet(job, ours.fresh(job, job.folder / "local"))
+def _here(job: Job) -> journeycast.Panels:
+    return journeycast.from_parquet(job, journeycast.fresh(job, job.folder / "local"))
 
 
 def _seconds(work: Callable[[], Any]) -> float:

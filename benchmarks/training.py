@@ -1,8 +1,8 @@
 """What training costs beside fitting one LightGBM on the same panel, and what each trial of Optuna buys.
 
-    python benchmarks/training.py                 a simulated shop of 20,000 customers, and Online Retail II
-    python benchmarks/training.py --log shop      one of them
-    python benchmarks/training.py --quick         seconds: fails where a training loses to its baseline
+    python -m benchmarks.training             a simulated shop of 20,000 customers, and Online Retail II
+    python -m benchmarks.training --log shop  one of them
+    python -m benchmarks.training --quick     seconds: fails where a training loses to its baseline
 
 Processor time on one thread, by phase as the training itself tells them. Log-loss is that of the training's own test:
 rows later than all that was fitted or chosen. FLAML gets the same rows and as much time as the choosing took.
@@ -18,12 +18,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # before this folder, where `training` would be this file
-
 import lightgbm as lgb
 import numpy as np
 
-from experiments import automl
+from experiments.peers import flaml
+from experiments.peers.environments import FLAML
 from features.config.load import load
 from features.config.sections import Config
 from features.config.tasks import TaskConfig
@@ -102,11 +101,11 @@ def main() -> int:
         with tempfile.TemporaryDirectory() as folder:
             config = logs[name](Path(folder), customers)
             if config is not None:
-                lost += _measured(config, (0, 1) if options.quick else options.trials, flaml=not options.quick)
+                lost += _measured(config, (0, 1) if options.quick else options.trials, with_flaml=not options.quick)
     return 1 if lost else 0
 
 
-def _measured(config: Config, trials: tuple[int, ...], *, flaml: bool) -> int:
+def _measured(config: Config, trials: tuple[int, ...], *, with_flaml: bool) -> int:
     """Print both tables of a log; the number of trainings that lose to their baseline."""
     ingest(config, clock=lambda: NOW)
     store, task = Store.open(config.workspace_path, config), config.task("churn")
@@ -124,7 +123,7 @@ def _measured(config: Config, trials: tuple[int, ...], *, flaml: bool) -> int:
     print(f"| the named baseline | {usual.baseline:.4f} | – |")
     said, seconds = _plain_later(rows, cut)
     print(f"| one LightGBM, {TREES} trees, defaults | {said:.4f} | {seconds:.1f} |")
-    if flaml and automl.is_here():
+    if with_flaml and FLAML.is_made():
         budget = max(sum(value for name, value in usual.phases.seconds.items() if name.startswith("choosing")), 1.0)
         print(f"| FLAML, {budget:.0f} s | {_flaml(rows, cut, budget):.4f} | {budget:.0f} |", flush=True)
     return sum(of.log_loss > of.baseline for of in trained)
@@ -170,7 +169,7 @@ def _plain_later(rows: Examples, cut: Split) -> tuple[float, float]:
 def _flaml(rows: Examples, cut: Split, seconds: float) -> float:
     parts = [rows.at(cutoffs) for cutoffs in (cut.choosing, [cut.validation], cut.reporting)]
     test = rows.at([cut.test])
-    said = automl.searched(*((part.values, part.outcome) for part in parts), test.values, seconds=seconds)
+    said = flaml.searched(*((part.values, part.outcome) for part in parts), test.values, seconds=seconds)
     return _loss(test, said)
 
 

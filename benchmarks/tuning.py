@@ -1,7 +1,7 @@
 """What more workers on one study save: the same budget by one, two and four processes on PostgreSQL, in turns.
 
-    python benchmarks/tuning.py                 boosted trees on 40,000 made rows, 24 trials, three turns
-    python benchmarks/tuning.py --quick         seconds: fails where workers finish too few or too many trials
+    python -m benchmarks.tuning          boosted trees on 40,000 made rows, 24 trials, three turns
+    python -m benchmarks.tuning --quick  seconds: fails where workers finish too few or too many trials
 
 JOURNEYCAST_POSTGRES gives the server's address; without it one worker on SQLite is all that is measured. Each worker
 grows on one thread. The clock starts when all workers have the libraries and the rows, and stops when the last ends.
@@ -16,10 +16,7 @@ from dataclasses import dataclass
 from functools import cache
 from multiprocessing import get_context
 from multiprocessing.synchronize import Barrier
-from pathlib import Path
 from statistics import median
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import numpy as np
 

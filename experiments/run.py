@@ -1,35 +1,30 @@
 """Run the experiments: ingest, train and score each real log as of past instants, then open the truth.
 
-    python experiments/run.py                          runs every case and prints its table
-    python experiments/run.py --write cdnow value      writes those of some cases into results/ and README.md
-    python experiments/run.py --write --peers cached   our own rows anew; of the peers only what was kept before
-    python experiments/run.py --write --ours cached    the same scores of ours, new peers or tables
-    python experiments/run.py --ours none              peers only, kept for later
+    python -m experiments.run                         runs every case and prints its table
+    python -m experiments.run --write cdnow value     writes those of some cases into results/ and README.md
+    python -m experiments.run --write --peers cached  our own rows anew; of the peers only what was kept before
+    python -m experiments.run --write --ours cached   the same scores of ours, new peers or tables
+    python -m experiments.run --ours none             peers only, kept for later
 
 Scores come from the product as a user gets them and stand beside the peers'; population and truth come from `truth.py`,
 by plain SQL on the published file.
 """
 
 import argparse
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
-sys.path.insert(1, str(Path(__file__).parents[1]))  # for the peers of benchmarks/
-
-import automl
 import numpy as np
 import pandas as pd
-import peer_features
-import tables
-from cases import CASES, Case
-from figures import FIGURES, measured, of_distribution
-from ours import ours
-from paired import ahead
-from peer_features import Floats
-from rivals import RANKS_ONLY, Asked, said
 
+from experiments.journeycast_scores import ours
+from experiments.peers import flaml, sql_features
+from experiments.peers.run import RANKS_ONLY, Asked, said
+from experiments.peers.sql_features import Floats
+from experiments.questions import CASES, Case
+from experiments.results import tables
+from experiments.results.figures import FIGURES, measured, of_distribution
+from experiments.results.paired import ahead
 from features.system import environment
 
 
@@ -63,7 +58,7 @@ def run(case: Case, given: Given) -> pd.DataFrame:
 def _case(asked: Asked, truth: Floats) -> dict[str, object]:
     """The case, how many are asked about, and what the outcome's rate or mean was at training and came to be."""
     case, (horizon, instants) = asked.case, asked.instants
-    newest = case.label(peer_features.members(case.question, instants[-1]), instants[-1], horizon)
+    newest = case.label(sql_features.members(case.question, instants[-1]), instants[-1], horizon)
     return {
         "case": case.title,
         "customers": len(truth),
@@ -90,7 +85,7 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="write figures into results/ and tables into README.md")
     parser.add_argument("--peers", choices=["usual", "cached", "fresh"], default="usual")
     parser.add_argument("--ours", choices=["cached", "fresh", "none"], default="fresh", help="none: only peers, kept")
-    parser.add_argument("--seconds", type=float, default=automl.SECONDS, help="FLAML's time for a case; 0: without it")
+    parser.add_argument("--seconds", type=float, default=flaml.SECONDS, help="FLAML's time for a case; 0: without it")
     given = parser.parse_args()
     environment.apply()
     scored: set[tuple[str, str, str]] = set()

@@ -83,11 +83,12 @@ def outcome(question: Question, cutoff: str) -> pd.DataFrame:
 def start(question: Question) -> str:
     """When history starts: the day by which one event in a thousand has happened."""
     query = f"select quantile_cont(timestamp, 0.001)::date from '{question.file}'"
-    return str(duckdb.sql(query).fetchall()[0][0])
+    return str(duckdb.execute(query).fetchall()[0][0])
 
 
 def _frame(query: str) -> pd.DataFrame:
-    return duckdb.sql(query).df().set_index("customer_id")
+    frame: pd.DataFrame = duckdb.execute(query).df()
+    return frame.set_index("customer_id")
 
 
 def _order(question: Question) -> str:

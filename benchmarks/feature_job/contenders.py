@@ -11,8 +11,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from benchmarks.feature_job import ours, peer, sql
+from benchmarks.feature_job import featuretools, sql
+from benchmarks.feature_job import journeycast as product
 from benchmarks.feature_job.job import COLUMNS, Job
+from experiments.peers.environments import FEATURETOOLS
 from features.arrays import Floats
 
 EXACT = [place for place, name in enumerate(COLUMNS) if "_count_" in name or "_distinct_" in name]
@@ -98,10 +100,10 @@ def _featuretools(name: str, text: str, *, tuned: bool) -> Contender:
         name,
         text,
         ready=lambda job, _: job.write(),
-        run=lambda job, _: peer.run(job, tuned=tuned),
+        run=lambda job, _: featuretools.run(job, tuned=tuned),
         values=lambda job, result: _of_table(job, result[1]),
-        needs="featuretools in an environment of its own (python -m benchmarks.feature_job.peer)",
-        found=lambda _: peer.is_here(),
+        needs="featuretools in an environment of its own (python -m experiments.peers.environments featuretools)",
+        found=lambda _: FEATURETOOLS.is_made(),
         measured=lambda result: Measurement(**result[0]),
     )
 
@@ -113,15 +115,23 @@ def _frame(library: str, job: Job, _: Any) -> Any:
 
 
 CONTENDERS = _listed(
-    Contender("store", "Journeycast, from the ingested store", ours.stored, ours.from_store, _of_panels),
-    Contender("parquet", "Journeycast, from Parquet, ingest included", ours.fresh, ours.from_parquet, _of_panels),
+    Contender("store", "Journeycast, from the ingested store", product.stored, product.from_store, _of_panels),
+    Contender("parquet", "Journeycast, from Parquet, ingest included", product.fresh, product.from_parquet, _of_panels),
     Contender(
-        "ingest", "ingest", ours.removed, ours.stored, lambda job, store: _of_panels(job, ours.panels(job, store))
+        "ingest",
+        "ingest",
+        product.removed,
+        product.stored,
+        lambda job, store: _of_panels(job, product.panels(job, store)),
     ),
     Contender(
-        "day", "ingest of one more day, few customers", ours.before_a_day, ours.one_day, lambda job, _: _empty(job)
+        "day",
+        "ingest of one more day, few customers",
+        product.before_a_day,
+        product.one_day,
+        lambda job, _: _empty(job),
     ),
-    Contender("stream", "panel, bucket by bucket", ours.stored, ours.totals, lambda job, _: _empty(job)),
+    Contender("stream", "panel, bucket by bucket", product.stored, product.totals, lambda job, _: _empty(job)),
     _sql("duckdb", "DuckDB SQL, one pass of filtered aggregates", sql.one_pass),
     _sql("duckdb_tuned", "DuckDB SQL, aggregated by event first", sql.tuned),
     Contender(

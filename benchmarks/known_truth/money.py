@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.known_truth.verdict import GRADES
-from experiments.paired import Ahead, ahead
+from experiments.results.paired import Ahead, ahead
 from features.arrays import Floats
 from training.metrics import metrics
 

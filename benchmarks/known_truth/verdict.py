@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.known_truth.worlds import Told
+from benchmarks.known_truth.simulated_shops import Told
 from features.arrays import Floats
 from training.metrics.metrics import calibration_slope, ece, log_losses
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.known_truth.stationary import Steady, happened, statistics, written
+from benchmarks.known_truth.stationary_shops import Steady, happened, statistics, written
 
 LAPSE, MEAN_RATE = 0.3, 1 / 90
 

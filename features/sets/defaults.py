@@ -1,7 +1,7 @@
 """The default feature set, derived from what a log holds and from the questions asked of it, with no hand work.
 
-Which families enter was chosen by what they gain out of time (`experiments/families.py`); `[features] families` names
-others. Every feature comes with the reason why it is there.
+Which families enter was chosen by what they gain out of time (`experiments/family_gains.py`); `[features] families`
+names others. Every feature comes with the reason why it is there.
 """
 
 from collections.abc import Iterable, Iterator

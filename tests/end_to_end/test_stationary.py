@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from benchmarks.known_truth.money import Worth, judged_money
-from benchmarks.known_truth.stationary import (
+from benchmarks.known_truth.stationary_shops import (
     ACTIVE_DAYS,
     END,
     KINDS,

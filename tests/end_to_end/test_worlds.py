@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.known_truth.simulated_shops import SIZES, Told, World, kept, worlds
 from benchmarks.known_truth.verdict import judged
-from benchmarks.known_truth.worlds import SIZES, Told, World, kept, worlds
 from features.arrays import Floats
 
 

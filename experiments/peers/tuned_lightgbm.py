@@ -4,13 +4,14 @@ Trials are fitted on cutoffs whose labels end before the newest cutoff, and judg
 number of trees are then fitted on every cutoff. No class weights, no resampling.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import lightgbm as lgb
 import numpy as np
 import optuna
-from peer_features import Floats, Past
+
+from experiments.peers.sql_features import Floats, Past
 
 TRIALS = 30
 MOST_TREES = 2000
@@ -46,8 +47,8 @@ def _searched(past: Past, label: Floats, objective: str, trials: int) -> Chosen:
 
     def tried(trial: optuna.Trial) -> float:
         parameters = {**FIXED, "objective": objective, "metric": measured, **_suggested(trial)}
-        quiet = [lgb.early_stopping(PATIENCE, verbose=False)]
-        booster = lgb.train(parameters, earlier, MOST_TREES, valid_sets=[newest], callbacks=quiet)
+        callbacks: list[Callable[..., Any]] = [lgb.early_stopping(PATIENCE, verbose=False)]
+        booster = lgb.train(parameters, earlier, MOST_TREES, valid_sets=[newest], callbacks=callbacks)
         trial.set_user_attr("parameters", parameters)
         trial.set_user_attr("trees", max(booster.best_iteration, 1))
         return float(booster.best_score["valid_0"][measured])

@@ -1,7 +1,7 @@
 """The matrix that deep feature synthesis makes of a log, at the very rows of the panel that other peers learn from.
 
-featuretools has an environment of its own: `python -m benchmarks.feature_job.peer` makes it. Two tables deep (rows,
-orders, customers), aggregations over everything and by kind of event.
+Two tables deep (rows, orders, customers), aggregations over everything and by kind of event. featuretools has an
+environment of its own: `python -m experiments.peers.environments featuretools` makes it.
 """
 
 import json
@@ -11,10 +11,10 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
-from cases import Case
-from peer_features import Floats
 
-from benchmarks.feature_job import peer
+from experiments.peers.environments import FEATURETOOLS
+from experiments.peers.sql_features import Floats
+from experiments.questions import Case
 
 HERE = Path(__file__).parent
 AGGREGATIONS = ["count", "sum", "mean", "max", "min", "std", "num_unique"]
@@ -35,6 +35,7 @@ def matrix(case: Case, rows: list[tuple[pd.Index, str]]) -> list[Floats]:
         ignore_index=True,
     )
     with TemporaryDirectory() as folder:
+        saved = f"{folder}/matrix.parquet"
         asked.to_parquet(f"{folder}/rows.parquet", index=False)
         task = {
             "log": str(question.file),
@@ -47,10 +48,10 @@ def matrix(case: Case, rows: list[tuple[pd.Index, str]]) -> list[Floats]:
             "where": WHERE,
             "transforms": TRANSFORMS,
             "depth": 2,
-            "save": f"{folder}/matrix.parquet",
+            "save": saved,
         }
-        command = [peer.PYTHON, "-I", HERE / "synthesis.py"]
+        command: list[str | Path] = [FEATURETOOLS.python, "-I", HERE / "featuretools_matrix.py"]
         subprocess.run(command, input=json.dumps(task), check=True, text=True)  # noqa: S603  our own words
-        values = pd.read_parquet(task["save"]).to_numpy(float)
+        values = pd.read_parquet(saved).to_numpy(float)
     ends = np.cumsum([len(customers) for customers, _ in rows])
     return np.split(np.where(np.isinf(values), np.nan, values), ends[:-1])

@@ -10,10 +10,11 @@ from itertools import pairwise
 import duckdb
 import numpy as np
 import pandas as pd
-import truth
-from cases import Case
 from numpy.typing import NDArray
-from truth import Question
+
+from experiments import truth
+from experiments.questions import Case
+from experiments.truth import Question
 
 Floats = NDArray[np.float64]
 CUTOFFS = 6
@@ -88,8 +89,8 @@ def members(question: Question, cutoff: str) -> pd.Index:
 
 def aggregates(question: Question, cutoff: str) -> pd.DataFrame:
     """The window aggregates of the population at a cutoff, a row for each customer."""
-    frame = duckdb.sql(_statement(question, cutoff)).df().set_index("customer_id")
-    return frame.reindex(members(question, cutoff)).astype(float)
+    frame: pd.DataFrame = duckdb.execute(_statement(question, cutoff)).df()
+    return frame.set_index("customer_id").reindex(members(question, cutoff)).astype(float)
 
 
 def _statement(question: Question, cutoff: str) -> str:
@@ -164,7 +165,7 @@ def _trends(spans: tuple[float, ...]) -> list[str]:
 
 def _is_short(question: Question) -> bool:
     """Whether the log is one of days."""
-    last = duckdb.sql(f"select max(timestamp) from '{question.file}'").fetchall()[0][0]
+    last = duckdb.execute(f"select max(timestamp) from '{question.file}'").fetchall()[0][0]
     return _days_between(truth.start(question), str(last)) < SHORT_LOG_DAYS
 
 

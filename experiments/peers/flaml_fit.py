@@ -1,4 +1,4 @@
-"""A search by FLAML. Runs by itself in the environment of `automl.py`: task.npz, said.npy and seconds are arguments."""
+"""A search by FLAML. Runs by itself in the environment of `flaml.py`: task.npz, chance.npy, seconds."""
 
 import logging
 import sys
@@ -11,7 +11,7 @@ from flaml import AutoML
 def main():
     """Search, refit on every cutoff, leave the probabilities of the asked rows."""
     warnings.filterwarnings("ignore")
-    task, said, seconds = np.load(sys.argv[1]), sys.argv[2], float(sys.argv[3])
+    task, chance_file, seconds = np.load(sys.argv[1]), sys.argv[2], float(sys.argv[3])
     automl = AutoML()
     automl.fit(
         X_train=task["earlier_x"],
@@ -29,7 +29,7 @@ def main():
         verbose=0,
     )
     automl.model.fit(task["every_x"], task["every_y"].astype(int))
-    np.save(said, automl.model.predict_proba(task["asked"])[:, 1])
+    np.save(chance_file, automl.model.predict_proba(task["asked"])[:, 1])
     print(f"{automl.best_estimator}, validation log-loss {automl.best_loss:.4f}, {automl.best_config}")
 
 

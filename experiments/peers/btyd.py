@@ -38,7 +38,8 @@ def recency_rule(table: pd.DataFrame) -> Floats:
 def rfm_logistic(train: pd.DataFrame, y: Floats, table: pd.DataFrame) -> Floats:
     """Logistic regression on the logarithm of RFM and tenure."""
     model = make_pipeline(FunctionTransformer(np.log1p), StandardScaler(), LogisticRegression(max_iter=1000))
-    return model.fit(train[RFM].clip(lower=0), y).predict_proba(table[RFM].clip(lower=0))[:, 1]
+    model.fit(train[RFM].clip(lower=0), y)
+    return np.asarray(model.predict_proba(table[RFM].clip(lower=0))[:, 1], np.float64)
 
 
 def rfm_lightgbm(train: pd.DataFrame, y: Floats, table: pd.DataFrame) -> Floats:
@@ -53,21 +54,21 @@ def btyd(table: pd.DataFrame, horizon_days: float, process: str = "BG/NBD") -> p
     """A process × Gamma-Gamma, fitted on all who ever bought: `p_buys`, `orders` and `money` ahead."""
     table = table[table["t"].notna()]
     past = Past.of(*(table[name].to_numpy(float) for name in ("x", "t_x", "t")))
-    model = _found(PROCESSES[process](past), process)
+    model = _required(PROCESSES[process](past), process)
     expected = model.expect(past, horizon_days)
     frame = pd.DataFrame({"p_buys": 1 - expected.p_none, "orders": expected.orders}, index=table.index)
     if "monetary" in table and (table["monetary"] > 0).any():
         count, mean = table["days_bought"].to_numpy(float), table["day_value"].to_numpy(float)
         paid = mean > 0
         value = np.zeros(len(table))
-        value[paid] = _found(fit_gamma_gamma(count[paid], mean[paid]), "Gamma-Gamma").order_value(
+        value[paid] = _required(fit_gamma_gamma(count[paid], mean[paid]), "Gamma-Gamma").order_value(
             count[paid], mean[paid]
         )
         frame["money"] = frame["orders"] * value
     return frame
 
 
-def _found(model: Model | None, name: str) -> Model:
+def _required(model: Model | None, name: str) -> Model:
     if model is None:
         raise ValueError(f"expected a likelihood of {name} with a top, found none; look at the customers' statistics")
     return model

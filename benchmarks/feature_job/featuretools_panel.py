@@ -1,6 +1,6 @@
-"""The job done by featuretools. Runs by itself, with the packages of featuretools.txt and nothing of this project.
+"""The job done by featuretools. Runs by itself, in an environment without anything of this project.
 
-Reads the task from the standard input (`peer.py` writes it) and leaves the panel in Parquet; the last line it prints is
+Reads the task from the standard input (`featuretools.py` writes it) and leaves the panel in Parquet; the last line is
 what the work took. featuretools has one window a call, so there is a call for each window and one without. Its own
 recency, `TimeSinceLast`, is a call of Python for each group; "newest" is the maximum of the time as a number instead.
 """

@@ -10,27 +10,30 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 
-import automl
-import dfs
-import hurdle
-import learners
-import naive
 import numpy as np
 import pandas as pd
-import peer_features
-import peers
-import processes
-import truth
-from cases import Case
-from peer_features import Floats, Past
 
-from benchmarks.feature_job import peer
+from experiments import truth
+from experiments.peers import (
+    btyd,
+    btyd_population,
+    featuretools,
+    flaml,
+    hurdle,
+    last_year,
+    sql_features,
+    tuned_lightgbm,
+)
+from experiments.peers.environments import FEATURETOOLS, FLAML
+from experiments.peers.sql_features import Floats, Past
+from experiments.questions import Case
 from features.system.files import atomic_write
 
 HERE = Path(__file__).parent
-CACHE = HERE.parent / ".cache" / "experiments"
-SHARED = ("truth.py", "cases.py")
-PROCESS_CODE = tuple(f"../models/btyd/{name}.py" for name in ("bg_nbd", "gamma_gamma", "likelihood"))
+CACHE = HERE.parents[1] / ".cache" / "experiments"
+SHARED = ("../truth.py", "../questions.py")
+PROCESS_CODE = tuple(f"../../models/btyd/{name}.py" for name in ("bg_nbd", "gamma_gamma", "likelihood"))
+FLAML_CODE = "flaml.py"
 RANKS_ONLY = ("recency rule",)
 
 
@@ -48,7 +51,7 @@ class Rival:
         """Of the case, the name and the code; of what searches for a time also the time."""
         parts = [repr(case), self.name, *(CODE[name] for name in (*SHARED, *self.code))]
         parts[0] = parts[0].replace(str(case.question.file.parent.parent), "")
-        parts += [str(seconds)] if "automl.py" in self.code else []
+        parts += [str(seconds)] if FLAML_CODE in self.code else []
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
@@ -57,7 +60,7 @@ class Asked:
     """A case with what several peers share, made when first asked for."""
 
     case: Case
-    seconds: float = automl.SECONDS
+    seconds: float = flaml.SECONDS
 
     @cached_property
     def table(self) -> pd.DataFrame:
@@ -72,24 +75,24 @@ class Asked:
     @cached_property
     def instants(self) -> tuple[float, tuple[str, ...]]:
         """The horizon that is learnt, and the cutoffs."""
-        return peer_features.cutoffs(self.case)
+        return sql_features.cutoffs(self.case)
 
     @cached_property
     def aggregates(self) -> tuple[Past, Floats]:
         """The panel of window aggregates, and the same of the population now."""
         question, (horizon, instants) = self.case.question, self.instants
-        tables = [peer_features.aggregates(question, cutoff) for cutoff in instants]
-        now = peer_features.aggregates(question, self.case.cutoff).loc[self.population].to_numpy(float)
-        return peer_features.past(self.case, tables, horizon, instants), now
+        tables = [sql_features.aggregates(question, cutoff) for cutoff in instants]
+        now = sql_features.aggregates(question, self.case.cutoff).loc[self.population].to_numpy(float)
+        return sql_features.past(self.case, tables, horizon, instants), now
 
     @cached_property
     def synthesis(self) -> tuple[Past, Floats]:
         """The same with the features of deep feature synthesis."""
         horizon, instants = self.instants
-        rows = [(peer_features.members(self.case.question, cutoff), cutoff) for cutoff in instants]
-        *before, now = dfs.matrix(self.case, [*rows, (self.population, self.case.cutoff)])
+        rows = [(sql_features.members(self.case.question, cutoff), cutoff) for cutoff in instants]
+        *before, now = featuretools.matrix(self.case, [*rows, (self.population, self.case.cutoff)])
         tables = [pd.DataFrame(part, index=who) for part, (who, _) in zip(before, rows, strict=True)]
-        return peer_features.past(self.case, tables, horizon, instants), now
+        return sql_features.past(self.case, tables, horizon, instants), now
 
 
 def said(asked: Asked, which: str = "usual") -> Mapping[str, Floats]:
@@ -110,7 +113,7 @@ def _said(rival: Rival, asked: Asked, which: str) -> Floats | None:
     if file.exists() and which != "fresh":
         kept = np.load(file)
         return kept if len(kept) else None
-    if asked.seconds <= 0 and "automl.py" in rival.code:
+    if asked.seconds <= 0 and FLAML_CODE in rival.code:
         return None
     if which == "cached" or not rival.is_here():
         print(f"  {rival.name} is left out: {'not cached' if which == 'cached' else 'its environment is missing'}")
@@ -124,15 +127,15 @@ def _said(rival: Rival, asked: Asked, which: str) -> Floats | None:
 
 def _learnt(objective: str, asked: Asked, *, synthesis: bool = False) -> Floats:
     before, now = asked.synthesis if synthesis else asked.aggregates
-    return peer_features.carried(asked.case, learners.tuned(before, now, objective), before.horizon_days)
+    return sql_features.carried(asked.case, tuned_lightgbm.tuned(before, now, objective), before.horizon_days)
 
 
 def _searched(asked: Asked) -> Floats:
     before, now = asked.aggregates
     parts = [(before.values[rows], before.label[rows]) for rows in (before.earlier, before.newest, slice(None))]
     earlier, newest, every = parts
-    found = automl.searched(earlier, newest, every, now, seconds=asked.seconds)
-    return peer_features.carried(asked.case, found, before.horizon_days)
+    found = flaml.searched(earlier, newest, every, now, seconds=asked.seconds)
+    return sql_features.carried(asked.case, found, before.horizon_days)
 
 
 def _of_rfm(fit: Callable[[pd.DataFrame, Floats, pd.DataFrame], Floats], asked: Asked) -> Floats:
@@ -143,39 +146,39 @@ def _of_rfm(fit: Callable[[pd.DataFrame, Floats, pd.DataFrame], Floats], asked: 
         [case.label(table.index, cutoff, horizon).to_numpy() for table, cutoff in zip(members, instants, strict=True)]
     )
     known = _filled(asked.table.loc[asked.population])
-    return peer_features.carried(case, fit(pd.concat(members), label, known), horizon)
+    return sql_features.carried(case, fit(pd.concat(members), label, known), horizon)
 
 
 def _filled(asked: pd.DataFrame) -> pd.DataFrame:
     """RFM of the population; who never did the key event stands beyond everybody who did."""
-    return asked[peers.RFM].fillna(asked[peers.RFM].max() * 2).fillna(0.0)
+    return asked[btyd.RFM].fillna(asked[btyd.RFM].max() * 2).fillna(0.0)
 
 
 def _chance(process: str, asked: Asked) -> Floats:
-    return processes.chance(process, asked.case, asked.table, asked.instants)
+    return btyd_population.chance(process, asked.case, asked.table, asked.instants)
 
 
 def _amount(process: str, asked: Asked) -> Floats:
-    return processes.amount(process, asked.case, asked.table)
+    return btyd_population.amount(process, asked.case, asked.table)
 
 
 def _hurdle(asked: Asked) -> Floats:
     before, now = asked.aggregates
-    return peer_features.carried(asked.case, hurdle.tuned(before, now), before.horizon_days)
+    return sql_features.carried(asked.case, hurdle.tuned(before, now), before.horizon_days)
 
 
 def _last_year(asked: Asked) -> Floats:
-    return naive.last_year(asked.case, asked.population)
+    return last_year.last_year(asked.case, asked.population)
 
 
 def _recency(asked: Asked) -> Floats:
-    rank = peers.recency_rule(_filled(asked.table.loc[asked.population]))
+    rank = btyd.recency_rule(_filled(asked.table.loc[asked.population]))
     return rank if asked.case.kind == "silence" else -rank
 
 
-OF_AGGREGATES = ("peer_features.py", "learners.py")
-OF_RFM = ("peers.py", "peer_features.py")
-OF_PROCESS = ("peers.py", "processes.py", *PROCESS_CODE)
+OF_AGGREGATES = ("sql_features.py", "tuned_lightgbm.py")
+OF_RFM = ("btyd.py", "sql_features.py")
+OF_PROCESS = ("btyd.py", "btyd_population.py", *PROCESS_CODE)
 CHANCE_PROCESSES = ("BG/NBD", "Pareto/NBD")
 MONEY, ORDERS = ("money",), ("orders",)
 RIVALS = (
@@ -183,21 +186,31 @@ RIVALS = (
     Rival(
         "DFS + LightGBM",
         partial(_learnt, "binary", synthesis=True),
-        (*OF_AGGREGATES, "dfs.py", "synthesis.py"),
-        is_here=peer.is_here,
+        (*OF_AGGREGATES, "featuretools.py", "featuretools_matrix.py"),
+        is_here=FEATURETOOLS.is_made,
     ),
-    Rival("SQL + FLAML", _searched, ("peer_features.py", "automl.py", "automl_fit.py"), is_here=automl.is_here),
-    Rival("RFM + logistic", partial(_of_rfm, peers.rfm_logistic), OF_RFM),
-    Rival("RFM + LightGBM", partial(_of_rfm, peers.rfm_lightgbm), OF_RFM),
+    Rival(
+        "SQL + FLAML",
+        _searched,
+        ("sql_features.py", FLAML_CODE, "flaml_fit.py"),
+        is_here=FLAML.is_made,
+    ),
+    Rival("RFM + logistic", partial(_of_rfm, btyd.rfm_logistic), OF_RFM),
+    Rival("RFM + LightGBM", partial(_of_rfm, btyd.rfm_lightgbm), OF_RFM),
     *(Rival(name, partial(_chance, name), OF_PROCESS) for name in CHANCE_PROCESSES),
-    Rival("recency rule", _recency, ("peers.py",)),
+    Rival("recency rule", _recency, ("btyd.py",)),
     Rival("SQL + LightGBM, squares", partial(_learnt, "regression"), OF_AGGREGATES, MONEY + ORDERS),
     Rival("SQL + LightGBM, Poisson", partial(_learnt, "poisson"), OF_AGGREGATES, ORDERS),
     Rival("SQL + LightGBM, Tweedie", partial(_learnt, "tweedie"), OF_AGGREGATES, MONEY),
     Rival("SQL + LightGBM, hurdle", _hurdle, (*OF_AGGREGATES, "hurdle.py"), MONEY),
-    *(Rival(f"{name} × Gamma-Gamma", partial(_amount, name), OF_PROCESS, MONEY) for name in peers.PROCESSES),
-    *(Rival(name, partial(_amount, name), OF_PROCESS, ORDERS) for name in peers.PROCESSES),
-    Rival("last year again", _last_year, ("peer_features.py", "naive.py"), MONEY + ORDERS),
+    *(Rival(f"{name} × Gamma-Gamma", partial(_amount, name), OF_PROCESS, MONEY) for name in btyd.PROCESSES),
+    *(Rival(name, partial(_amount, name), OF_PROCESS, ORDERS) for name in btyd.PROCESSES),
+    Rival(
+        "last year again",
+        _last_year,
+        ("sql_features.py", "last_year.py"),
+        MONEY + ORDERS,
+    ),
     Rival("zero", lambda asked: np.zeros(len(asked.population)), (), MONEY + ORDERS),
 )
 CODE = {  # as it was imported: an edit during a run changes no name of what that run keeps

@@ -1,14 +1,10 @@
-"""featuretools, in an environment of its own: its newest release (1.31) does not work with pandas 3.
+"""featuretools does the job, in an environment of its own: `python -m experiments.peers.environments featuretools`.
 
-    python -m benchmarks.feature_job.peer       makes that environment, with the versions of featuretools.txt
-
-Where it was not made, the peer is left out. `synthesis.py` is what runs there; log and values pass as Parquet.
+Where it was not made, the peer is left out. `featuretools_panel.py` is what runs there; log and values pass as Parquet.
 """
 
 import json
 import subprocess
-import sys
-import venv
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -17,29 +13,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.feature_job.job import COUNT_DAYS, DISTINCT_DAYS, EVENTS, SUM_DAYS, Job
+from experiments.peers.environments import FEATURETOOLS
 
 HERE = Path(__file__).parent
-PINS = HERE / "featuretools.txt"
-ENVIRONMENT = HERE.parents[1] / ".cache" / "featuretools"
-PYTHON = ENVIRONMENT / "bin" / "python"
-MADE = ENVIRONMENT / "made.txt"
-
 Measured = dict[str, float]
-
-
-def main() -> int:
-    """Make the environment, unless it is there with these versions."""
-    if not is_here():
-        venv.create(ENVIRONMENT, clear=True, with_pip=True)
-        subprocess.run([PYTHON, "-m", "pip", "install", "--quiet", "--no-deps", "--requirement", PINS], check=True)
-        MADE.write_text(PINS.read_text())
-    print(f"featuretools is in {ENVIRONMENT}")
-    return 0
-
-
-def is_here() -> bool:
-    """Whether the environment was made, with the versions that are asked for now."""
-    return MADE.exists() and MADE.read_text() == PINS.read_text()
 
 
 def run(job: Job, *, tuned: bool) -> tuple[Measured, pa.Table]:
@@ -53,7 +30,11 @@ def run(job: Job, *, tuned: bool) -> tuple[Measured, pa.Table]:
             "save": str(saved),
         }
         done = subprocess.run(  # -I: a script's own folder is no place to import from
-            [PYTHON, "-I", HERE / "synthesis.py"], input=json.dumps(task), check=True, stdout=subprocess.PIPE, text=True
+            [FEATURETOOLS.python, "-I", HERE / "featuretools_panel.py"],
+            input=json.dumps(task),
+            check=True,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         return json.loads(done.stdout.splitlines()[-1]), pq.read_table(saved)
 
@@ -70,7 +51,3 @@ def _features(recency: str) -> list[dict[str, Any]]:
         *(one(f"value_sum_{days}d", "sum", days=days) for days in SUM_DAYS),
         *(one(f"product_distinct_{days}d", "distinct", days=days) for days in DISTINCT_DAYS),
     ]
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmarks.known_truth import answers
+from benchmarks.known_truth import cache
 from benchmarks.known_truth.money import Worth
-from benchmarks.known_truth.worlds import Told, of_everybody, restored
+from benchmarks.known_truth.simulated_shops import Told, of_everybody, restored
 from features.arrays import Floats
 from features.config.load import load
 from features.ingest.run import ingest
@@ -202,6 +202,6 @@ def kept(shop: Steady, file: Path, *, trials: int) -> tuple[Told, Worth]:
             churn, value = told(shop, Path(folder), trials=trials)
         return {**vars(churn), **{f"value_{name}": one for name, one in vars(value).items()}}
 
-    saved = answers.kept(file, tell)
+    saved = cache.kept(file, tell)
     value = {name.removeprefix("value_"): one for name, one in saved.items() if name.startswith("value_")}
     return restored(saved), Worth(**value | {"rung": str(value["rung"]), "grade": str(value["grade"])})

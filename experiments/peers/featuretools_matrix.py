@@ -1,7 +1,8 @@
-"""Deep feature synthesis by featuretools. Runs by itself in the environment of `benchmarks.feature_job.peer`.
+"""Deep feature synthesis by featuretools. Runs by itself in its own environment.
 
-Reads a task from the standard input (`dfs.py` writes it): the log as Parquet, rows (customer_id, cutoff) as Parquet,
-columns, primitives. Leaves the matrix in Parquet, in the order of the rows. Nothing of this project is imported.
+Reads a task from the standard input (`featuretools.py` writes it): the log as Parquet, rows (customer_id, cutoff) as
+Parquet, columns, primitives. Leaves the matrix in Parquet, in the order of the rows. Nothing of this project is
+imported.
 
 featuretools' own recencies call Python for every group, hours for a log; instead the time is a number, `day`, among the
 others, and what is aggregated of it is counted back from the cutoff.

@@ -1,9 +1,9 @@
 """One million customers: purchase processes beside lifetimes, and the product from end to end.
 
-    python -m benchmarks.million.environment            first, for lifetimes, in an environment of its own
-    python benchmarks/millions.py                       fits, lifetimes, the product: minutes
-    python benchmarks/millions.py --parts peer          one part; --customers 1e5 for less
-    python benchmarks/millions.py --quick               1,500 customers: fails where a promise is broken
+    python -m experiments.peers.environments lifetimes   first, for lifetimes, in an environment of its own
+    python -m benchmarks.million_customers               fits, lifetimes, the product: minutes
+    python -m benchmarks.million_customers --parts peer  one part; --customers 1e5 for less
+    python -m benchmarks.million_customers --quick       1,500 customers: fails where a promise is broken
 
 Every measurement is a process of its own; the tables are in README.md.
 """
@@ -16,13 +16,12 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # before this folder, where `training` would be a file of its own
-
-from benchmarks.million import environment
-from benchmarks.million.children import bundle_bytes, measured, verbs
-from features.system import environment as settings
+from benchmarks.million.subprocesses import bundle_bytes, measured, verbs
+from experiments.peers.environments import LIFETIMES
+from features.system import environment
 
 DATA = Path(__file__).parents[1] / ".cache" / "millions"
+PROGRAM = (sys.executable, "-m", "benchmarks.million_customers")
 MODELS = ("BG/NBD", "MBG/NBD", "Pareto/NBD", "Gamma-Gamma")
 PARTS = ("fits", "peer", "product")
 MIB = 2**20
@@ -35,7 +34,7 @@ MOST_LOST = 1e-4  # nats a customer, that the sample's parameters may be less li
 def main() -> int:
     """The exit code: 1 when a fit, the bundle or the memory breaks its promise."""
     options = _options()
-    settings.apply()
+    environment.apply()
     if options.fit:
         from benchmarks.million.fits import fitted  # only here: a heavy parent would be in its children's peaks
 
@@ -50,7 +49,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) if options.quick else options.data / str(options.customers)
         if not (data / "made.json").exists():
-            measured([sys.executable, __file__, "--simulate", "--data", data, "--customers", options.customers])
+            measured([*PROGRAM, "--simulate", "--data", data, "--customers", options.customers])
         made = json.loads((data / "made.json").read_text())
         print(f"{made['customers']:,} customers, {made['events']:,} events, {made['bytes'] / MIB:.0f} MiB of Parquet")
         runs = {"fits": _fits, "peer": _peer, "product": _product}
@@ -99,8 +98,8 @@ def _cells(one: dict[str, Any]) -> str:
 
 def _peer(data: Path, customers: int, options: argparse.Namespace) -> bool:
     """The table beside lifetimes, which take turns; whether every fit of ours ended."""
-    if not environment.is_here():
-        print("\nlifetimes is left out: python -m benchmarks.million.environment makes its environment")
+    if not LIFETIMES.is_made():
+        print("\nlifetimes is left out: python -m experiments.peers.environments lifetimes makes its environment")
         return True
     titles = ("model", "customers", "ours, processor s", "theirs", "× less", "ours, MiB", "theirs", "ours", "theirs")
     print("\n| " + " | ".join(titles) + " |\n" + "|---" * len(titles) + "|")
@@ -142,13 +141,13 @@ def _product(data: Path, customers: int, options: argparse.Namespace) -> bool:
 
 
 def _fit(data: Path, name: str, customers: int, *, everybody: bool) -> dict[str, Any]:
-    command = [sys.executable, __file__, "--fit", name, "--data", data, "--customers", customers]
+    command = [*PROGRAM, "--fit", name, "--data", data, "--customers", customers]
     return _last(measured([*command, *(["--all"] if everybody else [])]).output)
 
 
 def _theirs(data: Path, name: str, customers: int, seconds: int) -> dict[str, Any]:
-    script = environment.HERE / "lifetimes_fit.py"
-    return _last(measured([environment.PYTHON, "-I", script, name, data / "statistics.npz", customers, seconds]).output)
+    script = Path(__file__).parent / "million" / "lifetimes_fit.py"
+    return _last(measured([LIFETIMES.python, "-I", script, name, data / "statistics.npz", customers, seconds]).output)
 
 
 def _last(output: str) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """Churn and money in shops without a calendar: calibrated like a perfect model, never behind Pareto/NBD × Gamma-Gamma.
 
-    python benchmarks/stationary.py                     24 shops of 3,000 and 10,000 customers
-    python benchmarks/stationary.py --shops 8 --sizes 10000 --processes 2
-    python benchmarks/stationary.py --quick             seconds: fails where an answer is missing
+    python -m benchmarks.stationary_shops          24 shops of 3,000 and 10,000 customers
+    python -m benchmarks.stationary_shops --shops 8 --sizes 10000 --processes 2
+    python -m benchmarks.stationary_shops --quick  seconds: fails where an answer is missing
 
 The tables are in README.md. Each shop is trained on its log, and asked about everybody at the log's end. Answers are
 kept in .cache by shop and by a digest of the code, so that a run that was stopped goes on where it was.
@@ -15,16 +15,14 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # before this folder, where `training` would be a file of its own
-
 import numpy as np
 
-from benchmarks.known_truth.answers import counted, folder_of, in_turn
+from benchmarks.known_truth.cache import counted, folder_of, in_turn
 from benchmarks.known_truth.money import LEAST_COVERED, MoneyVerdict, judged_money
-from benchmarks.known_truth.stationary import KINDS, SIZES, Steady, kept, knowing, shops
+from benchmarks.known_truth.simulated_shops import TRIALS
+from benchmarks.known_truth.stationary_shops import KINDS, SIZES, Steady, kept, knowing, shops
 from benchmarks.known_truth.verdict import Verdict, judged
-from benchmarks.known_truth.worlds import TRIALS
-from experiments.paired import LEVEL, holm
+from experiments.results.paired import LEVEL, holm
 from features.system import environment
 
 CHURN = (
@@ -41,7 +39,7 @@ CHURN = (
 )
 MONEY = ("rungs", "grades", "RMSE below theirs", "worse", "Gini ahead", "worse", "bias", "covered", "covers", "worst")
 QUICK = (Steady(300, "uniform", 0.1, 1), Steady(500, "old", 0.1, 2))
-OWN = tuple(f"benchmarks/known_truth/{name}.py" for name in ("stationary", "money", "worlds"))
+OWN = tuple(f"benchmarks/known_truth/{name}.py" for name in ("stationary_shops", "money", "simulated_shops"))
 Verdicts = tuple[Verdict, MoneyVerdict, Verdict]  # of churn, of money, and of churn by who knows the process
 Found = tuple[Steady, Verdicts]
 Cells = Callable[[list[Verdicts]], list[str]]

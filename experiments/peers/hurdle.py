@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-import learners
-from peer_features import Floats, Past
+from experiments.peers import tuned_lightgbm
+from experiments.peers.sql_features import Floats, Past
 
 AMOUNT = "gamma"
 
@@ -11,5 +11,5 @@ AMOUNT = "gamma"
 def tuned(past: Past, values: Floats) -> Floats:
     """Expected money of `values` (n, n_features)."""
     paid = past.label > 0
-    chance = learners.tuned(replace(past, label=paid.astype(float)), values)
-    return chance * learners.tuned(past.among(paid), values, AMOUNT)
+    chance = tuned_lightgbm.tuned(replace(past, label=paid.astype(float)), values)
+    return chance * tuned_lightgbm.tuned(past.among(paid), values, AMOUNT)

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-import tables
-from cases import Case
-from peer_features import Floats
-from rivals import RANKS_ONLY
 
+from experiments.peers.run import RANKS_ONLY
+from experiments.peers.sql_features import Floats
+from experiments.questions import Case
+from experiments.results import tables
 from training.metrics import metrics
 from training.metrics.metrics import Metric
 

@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
-import truth
-from truth import Question
+
+from experiments import truth
+from experiments.truth import Question
 
 HERE = Path(__file__).parent
 DATA = Path(os.environ.get("JOURNEYCAST_DATA", HERE / "../../shared/data"))

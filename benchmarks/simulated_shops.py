@@ -1,8 +1,8 @@
 """Churn in simulated shops of every size, held against the baseline and the known truth; the table is in README.md.
 
-    python benchmarks/worlds.py                         100 worlds: 50 to 30,000 customers, churn of 1, 10 and 40 %
-    python benchmarks/worlds.py --worlds 36 --sizes 50 300 3000 --processes 2
-    python benchmarks/worlds.py --quick                 seconds: fails where an answer is missing or far off
+    python -m benchmarks.simulated_shops          100 worlds: 50 to 30,000 customers, churn of 1, 10 and 40 %
+    python -m benchmarks.simulated_shops --worlds 36 --sizes 50 300 3000 --processes 2
+    python -m benchmarks.simulated_shops --quick  seconds: fails where an answer is missing or far off
 
 Each world is trained with 5 trials of Optuna on its log, and asked about everybody at the log's end. Answers are kept
 in .cache by world and by a digest of the code, so that a run that was stopped goes on where it was.
@@ -14,11 +14,9 @@ import tempfile
 from functools import partial
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # before this folder, where `training` would be a file of its own
-
-from benchmarks.known_truth.answers import counted, folder_of, in_turn
+from benchmarks.known_truth.cache import counted, folder_of, in_turn
+from benchmarks.known_truth.simulated_shops import SIZES, TRIALS, World, kept, worlds
 from benchmarks.known_truth.verdict import Verdict, judged
-from benchmarks.known_truth.worlds import SIZES, TRIALS, World, kept, worlds
 from features.system import environment
 
 HEAD = (
@@ -123,7 +121,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--sizes", type=int, nargs="+", default=list(SIZES))
     parser.add_argument("--trials", type=int, default=TRIALS)
     parser.add_argument("--processes", type=int, default=1)
-    parser.add_argument("--keep", type=Path, default=folder_of("worlds", "benchmarks/known_truth/worlds.py"))
+    parser.add_argument("--keep", type=Path, default=folder_of("worlds", "benchmarks/known_truth/simulated_shops.py"))
     return parser.parse_args()
 
 

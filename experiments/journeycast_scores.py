@@ -3,10 +3,10 @@
 import time
 
 import pandas as pd
-from cases import HERE, Case
-from flat import flat
-from rivals import CACHE
 
+from experiments.flat_record import flat
+from experiments.peers.run import CACHE
+from experiments.questions import HERE, Case
 from features.config.load import load
 from features.ingest.run import ingest
 from features.store.reader import Store

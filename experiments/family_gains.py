@@ -1,7 +1,7 @@
 """What each family of features gains out of time: the default set plus one family, against the default set.
 
-    python experiments/families.py                    every log, every task, every family
-    python experiments/families.py retail cdnow       some logs
+    python -m experiments.family_gains               every log, every task, every family
+    python -m experiments.family_gains retail cdnow  some logs
 
 Boosted trees as they stand, untuned. The number of trees is chosen on the validation cutoff, the gain is measured on
 the test cutoff, a horizon later, on rows that chose nothing; all lie before the instants at which `run.py` opens its

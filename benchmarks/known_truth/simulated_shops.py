@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmarks.known_truth import answers
+from benchmarks.known_truth import cache
 from features.arrays import Floats, Strings
 from features.config.load import load
 from features.config.tasks import TaskConfig
@@ -145,7 +145,7 @@ def kept(world: World, file: Path, *, trials: int = TRIALS) -> Told:
         with TemporaryDirectory() as folder:
             return vars(told(world, Path(folder), trials=trials))
 
-    return restored(answers.kept(file, tell))
+    return restored(cache.kept(file, tell))
 
 
 def restored(saved: Mapping[str, Any]) -> Told:

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from paired import LEVEL, holm
 
+from experiments.results.paired import LEVEL, holm
 from features.system.files import write_text
 
 HERE = Path(__file__).parent
-PAGE = HERE / "README.md"
+PAGE = HERE.parent / "README.md"
 JUDGED = {"chance": ("AUROC", "log-loss"), "money": ("RMSE", "Gini"), "orders": ("RMSE", "Gini")}
-RESULTS = {kind: HERE / "results" / f"{kind}.csv" for kind in JUDGED}
+RESULTS = {kind: HERE / f"{kind}.csv" for kind in JUDGED}
 SHOWN = {
     "chance": ("AUROC", "log-loss", "Brier skill", "ECE"),
     "money": ("RMSE", "MAE", "MAE of median", "Gini", "Spearman", "bias"),

@@ -1,0 +1,1 @@
+"""Speed, memory and known truth: each module is a program, `python -m benchmarks.NAME`."""

@@ -1,0 +1,1 @@
+"""One job of window features and all who do it."""

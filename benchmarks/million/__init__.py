@@ -1,0 +1,1 @@
+"""One million customers: the log, the fits, and processes measured from outside."""

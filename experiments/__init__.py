@@ -1,0 +1,1 @@
+"""Published logs, each beside its peers: questions, scores, truth and tables."""

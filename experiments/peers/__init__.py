@@ -1,0 +1,1 @@
+"""Who else answers a question, each by code of its own."""

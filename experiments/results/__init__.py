@@ -1,0 +1,1 @@
+"""What the tables say, and the files they are kept in."""
