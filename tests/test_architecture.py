@@ -36,7 +36,10 @@ MAY_IMPORT = {
     "training": {"features", "models", "training"},
     "serving": {"features", "models", "serving"},
     "journeycast": {"features", "models", "training", "serving"},
+    "experiments": {"features", "models", "training", "serving", "experiments"},
+    "benchmarks": {"features", "models", "training", "serving", "experiments", "benchmarks"},
 }
+PROGRAMS = ("experiments", "benchmarks")  # they measure the product: any library, any clock
 DOORS = {
     "bentoml": "serving.service",
     "duckdb": "features.system.duck",
@@ -81,10 +84,20 @@ Rule = Callable[[Module], Iterator[str]]
 
 @cache
 def modules() -> tuple[Module, ...]:
-    files = [
-        ROOT / "journeycast.py",
-        *(file for package in sorted(MAY_IMPORT) for file in (ROOT / package).rglob("*.py")),
-    ]
+    product = sorted(set(MAY_IMPORT) - set(PROGRAMS))
+    return _read([ROOT / "journeycast.py", *_files(product)])
+
+
+@cache
+def programs() -> tuple[Module, ...]:
+    return _read(_files(PROGRAMS))
+
+
+def _files(packages: Sequence[str]) -> list[Path]:
+    return [file for package in packages for file in (ROOT / package).rglob("*.py")]
+
+
+def _read(files: Sequence[Path]) -> tuple[Module, ...]:
     return tuple(
         Module(
             ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"),
@@ -245,6 +258,12 @@ def test_every_module_keeps_the_rule(rule: Rule) -> None:
     assert [broken for module in modules() for broken in rule(module)] == []
 
 
+@pytest.mark.parametrize("rule", [import_order, short_files, packages_hand_no_names_on], ids=lambda rule: rule.__name__)
+def test_every_program_keeps_the_rule(rule: Rule) -> None:
+    assert programs()
+    assert [broken for module in programs() for broken in rule(module)] == []
+
+
 @pytest.mark.parametrize("package", ORDER)
 def test_every_module_has_its_place_in_the_order(package: str) -> None:
     found = {module.name.partition(".")[2].partition(".")[0] for module in modules() if module.package == package}
@@ -252,7 +271,7 @@ def test_every_module_has_its_place_in_the_order(package: str) -> None:
 
 
 def test_nothing_imports_in_a_circle() -> None:
-    graphlib.TopologicalSorter({module.name: set(imports(module)) for module in modules()}).prepare()
+    graphlib.TopologicalSorter({module.name: set(imports(module)) for module in modules() + programs()}).prepare()
 
 
 def crowded(folder: Path, most: int) -> list[str]:
@@ -262,7 +281,7 @@ def crowded(folder: Path, most: int) -> list[str]:
 
 
 def test_no_folder_is_crowded() -> None:
-    assert [crowded(ROOT / package, MOST_FILES) for package in ORDER] == [[]] * len(ORDER)
+    assert [broken for package in (*ORDER, *PROGRAMS) for broken in crowded(ROOT / package, MOST_FILES)] == []
     assert crowded(ROOT / "tests", MOST_TEST_FILES) == []
 
 
@@ -343,7 +362,7 @@ def test_a_constant_of_two_values_is_seen(first: str, second: str, breaks: int) 
 
 
 def test_every_file_is_named_for_its_job() -> None:
-    assert [module.name for module in modules() if VAGUE_NAMES & set(re.split(r"[._]", module.name))] == []
+    assert [module.name for module in modules() + programs() if VAGUE_NAMES & set(re.split(r"[._]", module.name))] == []
 
 
 def test_no_tracked_file_knows_one_machine() -> None:
@@ -367,6 +386,8 @@ def test_the_lock_is_hashed_and_without_addresses(name: str) -> None:
         (import_order, "training.run", "import serving.score"),
         (import_order, "features.panel.build", "from models.tasks import Task"),
         (import_order, "features.system.files", "from features import journeys"),
+        (import_order, "experiments.peers.run", "from benchmarks.feature_job import featuretools"),
+        (import_order, "training.run", "from experiments.results import paired"),
         (import_order, "features.timeline", "def late():\n    from features.language.feature import Feature"),
         (import_order, "training.metrics.paired", "from training.gate import gate"),
         (import_order, "serving.contract.requests", "from serving.scoring.judge import judge"),
@@ -405,6 +426,7 @@ def test_a_break_of_the_rule_is_seen(rule: Rule, name: str, source: str) -> None
             "from features.kernel import walk\nfrom features.language.feature import Feature",
         ),
         (import_order, "journeycast", "from training.run import train\nfrom serving.score import score"),
+        (import_order, "benchmarks.training", "from experiments.peers import flaml"),
         (doors, "models.ladder.lightgbm", "import lightgbm"),
         (no_code_in_data, "models.bundle", "np.load(file, allow_pickle=False)"),
         (no_clock, "journeycast", "datetime.now(UTC)"),

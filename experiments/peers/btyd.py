@@ -6,8 +6,8 @@ Every function takes RFM tables as `truth.rfm` makes them (one row per customer,
 `frequency` (orders), `monetary` (mean order value), `tenure_days`, `x`, `t_x`, `t` (BTYD statistics in days).
 """
 
+from collections.abc import Callable
 from functools import partial
-from typing import TypeVar
 
 import lightgbm as lgb
 import numpy as np
@@ -17,12 +17,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from models.btyd.bg_nbd import Past, fit_bg_nbd, fit_pareto_nbd
+from models.btyd.bg_nbd import BgNbd, ParetoNbd, Past, fit_bg_nbd, fit_pareto_nbd
 from models.btyd.gamma_gamma import fit_gamma_gamma
 
 Floats = NDArray[np.float64]
-Model = TypeVar("Model")
-PROCESSES = {
+PROCESSES: dict[str, Callable[[Past], BgNbd | ParetoNbd | None]] = {
     "BG/NBD": fit_bg_nbd,
     "MBG/NBD": partial(fit_bg_nbd, from_first=True),
     "Pareto/NBD": fit_pareto_nbd,
@@ -54,21 +53,22 @@ def btyd(table: pd.DataFrame, horizon_days: float, process: str = "BG/NBD") -> p
     """A process × Gamma-Gamma, fitted on all who ever bought: `p_buys`, `orders` and `money` ahead."""
     table = table[table["t"].notna()]
     past = Past.of(*(table[name].to_numpy(float) for name in ("x", "t_x", "t")))
-    model = _required(PROCESSES[process](past), process)
+    model = PROCESSES[process](past)
+    if model is None:
+        raise _no_top(process)
     expected = model.expect(past, horizon_days)
     frame = pd.DataFrame({"p_buys": 1 - expected.p_none, "orders": expected.orders}, index=table.index)
     if "monetary" in table and (table["monetary"] > 0).any():
         count, mean = table["days_bought"].to_numpy(float), table["day_value"].to_numpy(float)
         paid = mean > 0
         value = np.zeros(len(table))
-        value[paid] = _required(fit_gamma_gamma(count[paid], mean[paid]), "Gamma-Gamma").order_value(
-            count[paid], mean[paid]
-        )
+        spending = fit_gamma_gamma(count[paid], mean[paid])
+        if spending is None:
+            raise _no_top("Gamma-Gamma")
+        value[paid] = spending.order_value(count[paid], mean[paid])
         frame["money"] = frame["orders"] * value
     return frame
 
 
-def _required(model: Model | None, name: str) -> Model:
-    if model is None:
-        raise ValueError(f"expected a likelihood of {name} with a top, found none; look at the customers' statistics")
-    return model
+def _no_top(name: str) -> ValueError:
+    return ValueError(f"expected a likelihood of {name} with a top, found none; look at the customers' statistics")

@@ -1,6 +1,7 @@
 """What the tables of experiments/ rest on: paired intervals, Holm's correction, aggregates without a future."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -209,7 +210,7 @@ def test_details_of_a_score_become_columns_and_who_has_none_has_no_numbers() -> 
     told = {"p_none": 0.7, "orders": 0.4, "order_value": None, "median": 0.0, "quantiles": quantiles}
     plain = {"customer_id": ["a", "b"], "score": [2.0, np.nan], "low": [0.0, np.nan], "high": [9.0, np.nan]}
     frame = pd.DataFrame(plain | {"rung": "rule", "grade": "D", "details": [told, None]})
-    table = flat(frame)
+    table: Any = flat(frame)
     assert list(table.index) == ["a", "b"]
     assert table.loc["a", ["orders", "median", "quantile 0.1", "quantile 0.9"]].tolist() == [0.4, 0.0, 0.0, 8.0]
     assert table.loc["b", ["orders", "median", "quantile 0.9"]].isna().all()
