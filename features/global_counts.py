@@ -3,7 +3,7 @@
 An event enters on the day (UTC) on which it became visible, and a cutoff reads only days that were over: what anybody
 does or is learnt of later changes nothing, and a customer's fresh events are not in it. Values of a category are told
 apart by a hash of 16 bits, so that the size is bounded for any catalogue; values that share one are counted together.
-A topic holds 8 bytes for every value and day with a row: never more than the log has rows, nor than 65,536 a day.
+A count key holds 8 bytes for every value and day with a row: never more than the log has rows, nor than 65,536 a day.
 """
 
 from collections.abc import Sequence
@@ -18,10 +18,10 @@ from features.arrays import Ints
 from features.errors import StoreError
 from features.timeline import FOREVER
 
-GROUPS = 2**16  # of a topic: hashes, or weeks
-SPANS = 2**20  # days that a key can tell apart
-SLICE = 8_000_000  # keys that are summed up at a time, about
-MOST = 2**31 - 1
+GROUPS = 2**16  # of a count key: hashes, or weeks
+MOST_DAYS = 2**20  # days that a packed key can tell apart
+SLICE_KEYS = 8_000_000  # keys that are summed up at a time, about
+MOST_COUNTED = 2**31 - 1
 
 
 @dataclass(frozen=True, order=True)
@@ -40,7 +40,7 @@ class CountKey:
 
 @dataclass(frozen=True)
 class GroupCounts:
-    """What some customers add to a crowd: `counts` (none is 0) by sorted `keys` of topic, group and day."""
+    """What some customers add to the global counts: `counts` (none is 0) by sorted `keys`, packed by `packed_keys`."""
 
     keys: Ints
     counts: Ints
@@ -48,13 +48,13 @@ class GroupCounts:
 
 @dataclass(frozen=True, eq=False)
 class GlobalCounts:
-    """Running totals: of group `g` of topic number `t` the days `spans[i]` with what was counted up to their end,
-    `totals[i]`, for `starts[t × GROUPS + g] <= i < starts[t × GROUPS + g + 1]`. What came after `until` is not told.
+    """Running totals: of group `g` of count key number `k` the days `days[i]` with what was counted up to their end,
+    `totals[i]`, for `starts[k × GROUPS + g] <= i < starts[k × GROUPS + g + 1]`. What came after `until` is left out.
     """
 
-    topics: tuple[CountKey, ...]
+    count_keys: tuple[CountKey, ...]
     starts: Ints
-    spans: NDArray[np.int32]
+    days: NDArray[np.int32]
     totals: NDArray[np.int32]
     until: int = FOREVER
 
@@ -63,9 +63,9 @@ class GlobalCounts:
         return replace(self, until=min(self.until, instant))
 
 
-def keys_of(topic: int, group: Ints | int, spans: Ints) -> Ints:
-    """Topic, group and day in one number, in this order."""
-    keys: Ints = (topic * GROUPS + group) * SPANS + spans
+def packed_keys(count_key: int, group: Ints | int, days: Ints) -> Ints:
+    """The number of the count key, group and day in one number, in this order."""
+    keys: Ints = (count_key * GROUPS + group) * MOST_DAYS + days
     return keys
 
 
@@ -78,21 +78,21 @@ def summed(keys: Ints, counts: Ints) -> GroupCounts:
     return GroupCounts(ordered[first][sums != 0], sums[sums != 0])
 
 
-def together(parts: Sequence[GroupCounts], topics: tuple[CountKey, ...]) -> GlobalCounts:
-    """The crowd of all parts; their keys are in memory a slice at a time."""
-    groups = len(topics) * GROUPS
-    edges = np.linspace(0, groups, 2 + sum(len(part.keys) for part in parts) // SLICE).astype(np.int64)
-    cuts = [np.searchsorted(part.keys, edges * SPANS) for part in parts]
-    starts, spans, totals = [np.zeros(1, np.int64)], [np.zeros(0, np.int32)], [np.zeros(0, np.int32)]
+def together(parts: Sequence[GroupCounts], count_keys: tuple[CountKey, ...]) -> GlobalCounts:
+    """The global counts of all parts; their keys are in memory a slice at a time."""
+    groups = len(count_keys) * GROUPS
+    edges = np.linspace(0, groups, 2 + sum(len(part.keys) for part in parts) // SLICE_KEYS).astype(np.int64)
+    cuts = [np.searchsorted(part.keys, edges * MOST_DAYS) for part in parts]
+    starts, days, totals = [np.zeros(1, np.int64)], [np.zeros(0, np.int32)], [np.zeros(0, np.int32)]
     for number, (low, high) in enumerate(pairwise(edges.tolist())):
-        pieces = [(part, slice(cut[number], cut[number + 1])) for part, cut in zip(parts, cuts, strict=True)]
-        keys, counts = [part.keys[piece] for part, piece in pieces], [part.counts[piece] for part, piece in pieces]
+        slices = [(part, slice(cut[number], cut[number + 1])) for part, cut in zip(parts, cuts, strict=True)]
+        keys, counts = [part.keys[rows] for part, rows in slices], [part.counts[rows] for part, rows in slices]
         whole = summed(_joined(keys), _joined(counts))
-        group = whole.keys // SPANS
+        group = whole.keys // MOST_DAYS
         starts.append(starts[-1][-1] + np.cumsum(np.bincount(group - low, minlength=high - low)))
-        spans.append((whole.keys % SPANS).astype(np.int32))
+        days.append((whole.keys % MOST_DAYS).astype(np.int32))
         totals.append(_running(group, whole.counts))
-    return GlobalCounts(topics, np.concatenate(starts), np.concatenate(spans), np.concatenate(totals))
+    return GlobalCounts(count_keys, np.concatenate(starts), np.concatenate(days), np.concatenate(totals))
 
 
 def _joined(arrays: list[Ints]) -> Ints:
@@ -104,6 +104,8 @@ def _running(group: Ints, counts: Ints) -> NDArray[np.int32]:
     running = np.cumsum(counts)
     first = np.flatnonzero(np.diff(group, prepend=-1))
     totals = running - np.repeat((running - counts)[first], np.diff(first, append=len(group)))
-    if totals.max(initial=0) > MOST:
-        raise StoreError(f"expected at most {MOST:,} of one value, found {totals.max():,}; compare by another column")
+    if totals.max(initial=0) > MOST_COUNTED:
+        raise StoreError(
+            f"expected at most {MOST_COUNTED:,} of one value, found {totals.max():,}; compare by another column"
+        )
     return totals.astype(np.int32)

@@ -59,8 +59,8 @@ class Journeys:
     `value` is NaN where the log has none. `occurrence` numbers the occurrences of a customer from 0 (rows of one
     order share a number); None means that every row is an occurrence of its own. `order` is a 64-bit key of the order
     (None without an order column); `arrival` is the number of the ingest that brought the row; `identity` is a 64-bit
-    key of the event's id, or of its text where it has no id (None where the log has neither column). `crowd` is what
-    everybody did, where it was asked for.
+    key of the event's id, or of its text where it has no id (None where the log has neither column). `global_counts` is
+    what all customers together did, where it was asked for.
     """
 
     customers: Strings
@@ -76,7 +76,7 @@ class Journeys:
     numbers: Mapping[str, Floats]
     profile: Profile
     identity: NDArray[np.int64] | None = None
-    crowd: GlobalCounts | None = None
+    global_counts: GlobalCounts | None = None
 
     def __len__(self) -> int:
         return len(self.customers)
@@ -103,12 +103,12 @@ class Journeys:
         """The same customers, with only what was visible at `instant`: as if that instant were now."""
         seen = visible(self.time, self.known, instant)
         kept = self if seen.all() else self.keep(seen)
-        crowd = None if self.crowd is None else self.crowd.as_of(instant)
-        return replace(kept, profile=_profile_as_of(self.profile, instant), crowd=crowd)
+        global_counts = None if self.global_counts is None else self.global_counts.as_of(instant)
+        return replace(kept, profile=_profile_as_of(self.profile, instant), global_counts=global_counts)
 
     def hindsight(self) -> "Journeys":
-        """The same events, each known from the moment it happened: how a label sees the world; it sees no crowd."""
-        return replace(self, known=self.time, crowd=None)
+        """The same events, each known from the moment it happened, as a label counts them; without global counts."""
+        return replace(self, known=self.time, global_counts=None)
 
     def select(self, customers: Ints) -> "Journeys":
         """Only the customers at these indices, in that order, with their rows."""
@@ -117,12 +117,12 @@ class Journeys:
         profile = replace(_profile_rows(self.profile, profile_rows), starts=profile_starts)
         return replace(self.reordered(rows), customers=self.customers[customers], starts=starts, profile=profile)
 
-    def find(self, customer: str) -> int | None:
+    def index_of(self, customer: str) -> int | None:
         """The index of a customer, or None."""
         position = bisect_left(self.customers, customer)
         return position if position < len(self) and self.customers[position] == customer else None
 
-    def one(self, index: int) -> "Journeys":
+    def customer_at(self, index: int) -> "Journeys":
         """Only the customer at this index, without copying a row."""
         start, end = int(self.starts[index]), int(self.starts[index + 1])
         first, last = int(self.profile.starts[index]), int(self.profile.starts[index + 1])

@@ -9,11 +9,12 @@ from features.config.sections import Config
 from features.config.tasks import TaskConfig
 from features.errors import ConfigError
 from features.language.feature_set import FeatureSet
-from features.panel.comparisons import topics
-from features.sets.defaults import ChosenFeature, chosen
-from features.sets.overrides import added
+from features.panel.comparisons import count_keys
+from features.sets.chosen_feature import ChosenFeature
+from features.sets.defaults import chosen
+from features.sets.overrides import with_added
 from features.sets.survey import LogSummary, survey
-from features.sets.user_module import own_features
+from features.sets.user_module import load_user_features
 from features.store.reader import Store
 from features.timeline import SECOND_US, instant
 from models.actor import Actor
@@ -157,12 +158,12 @@ def prepare(
     parts = _parts(store, now, count)
     found = survey(parts())
     first = end if found.first_us is None else min(history_start(parts, found.first_us), end)
-    own = own_features(config)
+    own = load_user_features(config)
     wanted = _chosen(config, own, found, first, end)
     features = FeatureSet(tuple(one.feature for one in wanted), config.log.timezone, own.module)
-    if topics(features):
+    if count_keys(features):
         tell("counting what everybody did")
-        parts = _parts(store.with_crowd(topics(features), count), now, count)
+        parts = _parts(store.with_global_counts(count_keys(features), count), now, count)
     setting = TrainingContext(
         config=config,
         parts=parts,
@@ -232,9 +233,7 @@ def _chosen(config: Config, own: FeatureSet, found: LogSummary, first: int, end:
         for days in task.horizons_days
     }
     found_alone = chosen(found, config, sorted({days for _, days in fitted}))
-    named = {one.feature.name: one for one in found_alone}
-    for feature, reason in added(config, own, found):
-        named.setdefault(feature.name, ChosenFeature(feature, reason))
+    named = {choice.feature.name: choice for choice in with_added(found_alone, config, own, found)}
     for (name, days), task in fitted.items():
         for feature in needed(task, days).features:
             named.setdefault(feature.name, ChosenFeature(feature, f"the baseline of task {name} reads it"))

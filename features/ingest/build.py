@@ -21,8 +21,8 @@ from features.log import staging
 from features.log.schema import CATEGORY, HASHES, NUMBER
 from features.store import bucket
 from features.store.bucket import BucketFiles, coded, names_of, starts_of
-from features.store.ordering import arrange, arrange_profile
-from features.store.statistics import BucketStatistics, tally
+from features.store.ordering import sort_profile, sort_rows
+from features.store.statistics import BucketStatistics, bucket_statistics
 from features.system import duck
 from features.system.threads import ordered_map
 
@@ -50,8 +50,8 @@ def build(
     def write(number: int) -> Bucket:
         span = edges[number], edges[number + 1]
         journeys = _journeys(_events(contents, span), _facts(contents, span), config)
-        arranged, equal = arrange(journeys, drop_equal=config.log.drop_duplicates)
-        return bucket.write(folder, arranged), tally(arranged, equal)
+        arranged, equal = sort_rows(journeys, drop_equal=config.log.drop_duplicates)
+        return bucket.write(folder, arranged), bucket_statistics(arranged, equal)
 
     buckets = dict(kept)
     written = zip(missing, ordered_map(write, missing, threads=duck.THREADS), strict=True)
@@ -90,10 +90,10 @@ def _facts(contents: StagedFiles, span: tuple[int, int]) -> pa.Table:
 
 
 def _journeys(events: pa.Table, facts: pa.Table, config: Config) -> Journeys:
-    """The journeys of a bucket in order of customer and time, before `arrange`."""
+    """The journeys of a bucket in order of customer and time, before `sort_rows`."""
     customers = coded(pa.chunked_array([*events.column("customer").chunks, *facts.column("customer").chunks]))
     owner, holder = np.split(customers.codes.astype(np.int64), [len(events)])
-    profile = arrange_profile(holder, attributes(holder, facts, len(customers.names)))
+    profile = sort_profile(holder, attributes(holder, facts, len(customers.names)))
     journeys = assemble(customers.names, owner, _with_text_length(events, config), profile)
     return journeys.reordered(_by_owner_and_time(owner, journeys.time))
 
@@ -140,7 +140,7 @@ def _stored(config: Config) -> list[str]:
 
 
 def assemble(customers: Strings, owner: Ints, events: pa.Table, profile: Profile) -> Journeys:
-    """The journeys of sorted `customers` from `event_columns` in order of customer and time, before `arrange`.
+    """The journeys of sorted `customers` from `event_columns` in order of customer and time, before `sort_rows`.
 
     `owner` is the index of the customer of every row.
     """

@@ -51,7 +51,7 @@ COLUMNS = together(INT, INT, INT, CODE, FLOAT, CODE, reads("float64", 2), reads(
 STREAMS = together(reads("bool_", 2), TABLE, TABLE, TABLE)
 SCRATCH = together(*[numba.types.int64[::1]] * 7, numba.types.float64[::1])
 PROFILE = together(INT, INT, reads("float64", 2), reads("int32", 2))
-CROWD = together(INT, CODE, CODE, numba.types.int64, numba.types.int64)
+COUNTS = together(INT, CODE, CODE, numba.types.int64, numba.types.int64)
 
 visible = compiled(timeline.visible)
 in_window = compiled(timeline.in_window)

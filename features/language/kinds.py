@@ -120,7 +120,7 @@ KINDS: Mapping[str, FeatureKind] = {
 }
 CALENDAR = ("season_sin", "season_cos", "weekday")
 PROFILE = ("attribute", "attribute_is")
-COMPARED = ("popularity", "event_share", "cohort_count")  # they read a crowd (`features.global_counts`)
+COMPARED = ("popularity", "event_share", "cohort_count")  # they read `features.global_counts`
 LOCAL = (  # they read local time
     *CALENDAR,
     "active_days",

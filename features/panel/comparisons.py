@@ -1,4 +1,4 @@
-"""Features that compare a customer with everybody: which counts of the crowd they read, and their numbers."""
+"""Features that compare a customer with everybody: which global counts they read, and their numbers."""
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -16,15 +16,15 @@ from features.language.feature_set import FeatureSet
 from features.language.kinds import COMPARED
 from features.store.global_counts import cells
 
-NUMBERS = {"popularity": POPULARITY, "event_share": EVENT_SHARE}
+OPCODES = {"popularity": POPULARITY, "event_share": EVENT_SHARE}
 
 Placed = tuple[tuple[int, Feature], ...]  # each with its place in the panel
 
 
-def topics(*sets: FeatureSet) -> tuple[CountKey, ...]:
-    """What the crowd has to count for these features, in order; nothing for most."""
-    features = [feature for one in sets for feature in one.declared if feature.kind in COMPARED]
-    return tuple(sorted({topic for feature in features for topic in _topics(feature)}))
+def count_keys(*sets: FeatureSet) -> tuple[CountKey, ...]:
+    """What has to be counted over all customers for these features, in order; nothing for most."""
+    features = [feature for feature_set in sets for feature in feature_set.declared if feature.kind in COMPARED]
+    return tuple(sorted({key for feature in features for key in _count_keys(feature)}))
 
 
 def compare(
@@ -32,67 +32,66 @@ def compare(
     columns: tuple[Array, ...],
     streams: tuple[Array, ...],
     journeys: Journeys,
-    asked: tuple[tuple[Stream, ...], Placed],
+    compared: tuple[tuple[Stream, ...], Placed],
     out: Floats,
 ) -> None:
-    """Fill the columns of the features `asked`, which come with all streams; the rest as in `kernel.walk.fill`.
+    """Fill the columns of the features `compared`, which come with all streams; the rest as in `kernel.walk.fill`.
 
-    Raises StoreError when the journeys come without what everybody did.
+    Raises StoreError when the journeys come without global counts.
     """
-    named, placed = asked
-    crowd = _crowd(journeys, placed)
-    wanted, blocks, figures, of_cohorts = _plan(named, placed, crowd.topics)
-    told = crowd.starts, crowd.spans, crowd.totals, GROUPS, crowd.until
-    if len(figures):
-        hashed = np.stack([cells(journeys, column) for column in wanted])
-        values(rows, columns, streams, hashed, told, blocks, figures, out)
-    if len(of_cohorts):
-        cohorts(rows, columns, told, of_cohorts, out)
+    all_streams, placed = compared
+    counts = _global_counts(journeys, placed)
+    hashed_columns, blocks, operations, cohort_table = _plan(all_streams, placed, counts.count_keys)
+    tables = counts.starts, counts.days, counts.totals, GROUPS, counts.until
+    if len(operations):
+        hashed = np.stack([cells(journeys, column) for column in hashed_columns])
+        values(rows, columns, streams, hashed, tables, blocks, operations, out)
+    if len(cohort_table):
+        cohorts(rows, columns, tables, cohort_table, out)
 
 
-def _topics(feature: Feature) -> tuple[CountKey, ...]:
+def _count_keys(feature: Feature) -> tuple[CountKey, ...]:
     """What a feature reads: customers and what they did, or all rows, those of each value and of these the event's."""
     if feature.kind == "cohort_count":
         return CountKey("customers"), CountKey("occurrences", events=tuple(sorted(feature.stream.events)))
     column = feature.column or ""
-    every = CountKey("all", column), CountKey("rows", column)
-    return (*every, CountKey("rows", column, (feature.level,))) if feature.level else every
+    of_all_events = CountKey("all", column), CountKey("rows", column)
+    return (*of_all_events, CountKey("rows", column, (feature.level,))) if feature.level else of_all_events
 
 
-def _crowd(journeys: Journeys, placed: Placed) -> GlobalCounts:
-    crowd = journeys.crowd
-    told = set() if crowd is None else set(crowd.topics)
-    missing = [feature.name for _, feature in placed if not told.issuperset(_topics(feature))]
-    if crowd is None or missing:
+def _global_counts(journeys: Journeys, placed: Placed) -> GlobalCounts:
+    counts = journeys.global_counts
+    present = set() if counts is None else set(counts.count_keys)
+    missing = [feature.name for _, feature in placed if not present.issuperset(_count_keys(feature))]
+    if counts is None or missing:
         raise StoreError(
-            f"expected journeys that know what everybody did, as '{missing[0]}' asks, found them without; "
-            "open the store by `store.with_crowd(topics(features))`"
+            f"expected journeys with global counts, which the feature '{missing[0]}' reads, found none; "
+            "open the store by `store.with_global_counts(count_keys(features))`"
         )
-    return crowd
+    return counts
 
 
 @lru_cache(maxsize=64)
 def _plan(
     streams: tuple[Stream, ...], placed: Placed, counted: tuple[CountKey, ...]
 ) -> tuple[tuple[str, ...], Ints, Ints, Ints]:
-    """The columns to hash, and blocks, figures and cohorts as `kernel.crowd` reads them."""
-    of_cohorts = [
-        (*map(counted.index, _topics(feature)), place) for place, feature in placed if feature.kind == "cohort_count"
-    ]
-    of_values = [(place, feature) for place, feature in placed if feature.kind in NUMBERS]
-    wanted = tuple(dict.fromkeys(feature.column or "" for _, feature in of_values))
+    """The columns to hash, and blocks, operations and cohorts as `kernel.global_counts` reads them."""
+    of_cohorts = [(place, feature) for place, feature in placed if feature.kind == "cohort_count"]
+    cohort_table = [(*map(counted.index, _count_keys(feature)), place) for place, feature in of_cohorts]
+    of_values = [(place, feature) for place, feature in placed if feature.kind in OPCODES]
+    hashed_columns = tuple(dict.fromkeys(feature.column or "" for _, feature in of_values))
     blocks: dict[tuple[int, ...], list[tuple[int, int, int]]] = {}
     for place, feature in of_values:
-        read = [counted.index(topic) for topic in _topics(feature)]
-        block = streams.index(feature.stream), wanted.index(feature.column or ""), *read[:2], read[-1]
-        blocks.setdefault(block, []).append((feature.window_us, NUMBERS[feature.kind], place))
-    return wanted, *_tables(blocks), np.array(of_cohorts, np.int64).reshape(-1, 3)
+        read = [counted.index(key) for key in _count_keys(feature)]
+        block = streams.index(feature.stream), hashed_columns.index(feature.column or ""), *read[:2], read[-1]
+        blocks.setdefault(block, []).append((feature.window_us, OPCODES[feature.kind], place))
+    return hashed_columns, *_tables(blocks), np.array(cohort_table, np.int64).reshape(-1, 3)
 
 
 def _tables(blocks: Mapping[tuple[int, ...], Sequence[tuple[int, int, int]]]) -> tuple[Ints, Ints]:
     rows: list[tuple[int, ...]] = []
-    figures: list[tuple[int, int, int]] = []
-    for block, found in blocks.items():
-        rows.append((*block, len(figures), len(figures) + len(found)))
-        figures += [(number, window_us, place) for window_us, number, place in sorted(found)]
-    return np.array(rows, np.int64).reshape(-1, 7), np.array(figures, np.int64).reshape(-1, 3)
+    operations: list[tuple[int, int, int]] = []
+    for block, of_block in blocks.items():
+        rows.append((*block, len(operations), len(operations) + len(of_block)))
+        operations += [(opcode, window_us, place) for window_us, opcode, place in sorted(of_block)]
+    return np.array(rows, np.int64).reshape(-1, 7), np.array(operations, np.int64).reshape(-1, 3)

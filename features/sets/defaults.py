@@ -5,14 +5,13 @@ names others. Every feature comes with the reason why it is there.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from itertools import islice
 
 from features.config.sections import Config
 from features.config.tasks import TaskConfig
 from features.errors import ConfigError, did_you_mean
-from features.language.feature import AnyFeature, Stream
+from features.language.feature import Stream
 from features.language.feature_set import FeatureSet
+from features.sets.chosen_feature import ChosenFeature
 from features.sets.families import (
     FAMILIES,
     OF_CATEGORY,
@@ -23,7 +22,7 @@ from features.sets.families import (
     profile,
     season,
 )
-from features.sets.overrides import removed
+from features.sets.overrides import without
 from features.sets.survey import LogSummary
 from features.timeline import EVER_DAYS
 
@@ -32,17 +31,10 @@ OF_EVENTS = ("counts", "money")  # what a single event type gives that no task a
 DEFAULT = ("counts", "money", "regularity", "days", "distinct", "levels", "numbers", "profile")
 
 
-@dataclass(frozen=True)
-class ChosenFeature:
-    """One feature and why it is in the set."""
-
-    feature: AnyFeature
-    reason: str
-
-
 def derive(survey: LogSummary, config: Config, horizons_days: Iterable[int] = ()) -> FeatureSet:
     """At most `[features] max_columns` features, the most telling first."""
-    return FeatureSet(tuple(one.feature for one in chosen(survey, config, horizons_days)), config.log.timezone)
+    choices = chosen(survey, config, horizons_days)
+    return FeatureSet(tuple(choice.feature for choice in choices), config.log.timezone)
 
 
 def chosen(survey: LogSummary, config: Config, horizons_days: Iterable[int] = ()) -> list[ChosenFeature]:
@@ -56,36 +48,35 @@ def chosen(survey: LogSummary, config: Config, horizons_days: Iterable[int] = ()
         if name not in FAMILIES:
             raise ConfigError(f"[features] families: no family '{name}'; {did_you_mean(name, FAMILIES)}")
     named: dict[str, ChosenFeature] = {}
-    for one in _all(survey, config, tuple(horizons_days), families):
-        named.setdefault(one.feature.name, one)
-    for name in removed(named, config.features.remove):
-        del named[name]
-    return list(islice(named.values(), config.features.max_columns))
+    for choice in _all(survey, config, tuple(horizons_days), families):
+        named.setdefault(choice.feature.name, choice)
+    names = without(named, config.features.remove)
+    return [named[name] for name in names[: config.features.max_columns]]
 
 
 def _all(
     survey: LogSummary, config: Config, horizons_days: tuple[int, ...], families: tuple[str, ...]
 ) -> Iterator[ChosenFeature]:
     windows = (*config.features.windows_days, EVER_DAYS)
-    own = (*sorted({*config.features.windows_days, *horizons_days}), EVER_DAYS)
+    task_windows = (*sorted({*config.features.windows_days, *horizons_days}), EVER_DAYS)
     if "season" in families and survey.rows:
         yield from (ChosenFeature(feature, "the season moves every task") for feature in season())
     for stream, task in _task_streams(config.tasks.values()):
-        yield from _stream(stream, survey, own, families, f"task {task} asks about {stream.text('s')}")
+        yield from _stream(stream, survey, task_windows, families, f"task {task} asks about {stream.text('s')}")
     yield from _stream(Stream(), survey, windows, families, "all events together")
     if "profile" in families:
         yield from (ChosenFeature(feature, "the profile holds it") for feature in profile(survey))
-    few = tuple(family for family in families if family in OF_EVENTS)
+    event_families = tuple(family for family in families if family in OF_EVENTS)
     for event in commonest(survey.events, EVENT_TYPES):
         share = survey.events[event] / survey.rows
-        yield from _stream(Stream((event,)), survey, windows, few, f"{share:.0%} of the rows are {event}")
+        yield from _stream(Stream((event,)), survey, windows, event_families, f"{share:.0%} of the rows are {event}")
     for name in _numbers(survey, config):
         reason = f"{survey.numbers[name] / survey.rows:.0%} of the rows hold the number {name}"
         yield from _column(name, survey, windows, [OF_NUMBER[f] for f in families if f in OF_NUMBER], reason)
-    for name, found in survey.categories.items():
-        reason = f"{name} has {len(found):,} values"
-        wanted = [OF_CATEGORY[family] for family in families if family in OF_CATEGORY] if len(found) > 1 else []
-        yield from _column(name, survey, windows, wanted, reason)
+    for name, levels in survey.categories.items():
+        reason = f"{name} has {len(levels):,} values"
+        if len(levels) > 1:
+            yield from _column(name, survey, windows, [OF_CATEGORY[f] for f in families if f in OF_CATEGORY], reason)
 
 
 def _task_streams(tasks: Iterable[TaskConfig]) -> Iterator[tuple[Stream, str]]:

@@ -130,8 +130,8 @@ def season() -> Iterator[Feature]:
 def profile(survey: LogSummary) -> Iterator[Feature]:
     """Attributes of the customer."""
     yield from (Feature("attribute", column=name) for name, count in sorted(survey.profile_numbers.items()) if count)
-    for name, found in sorted(survey.profile_categories.items()):
-        yield from (Feature("attribute_is", column=name, level=level) for level in commonest(found, PROFILE_LEVELS))
+    for name, rows_of in sorted(survey.profile_categories.items()):
+        yield from (Feature("attribute_is", column=name, level=level) for level in commonest(rows_of, PROFILE_LEVELS))
 
 
 OfStream = Callable[[Stream, LogSummary, Windows], Iterator[Feature]]
@@ -159,9 +159,9 @@ OF_NUMBER: Mapping[str, OfColumn] = {"numbers": numbers}
 FAMILIES = (*OF_STREAM, *OF_CATEGORY, *OF_NUMBER, "season", "profile")
 
 
-def commonest(found: Mapping[str, int], most: int) -> list[str]:
+def commonest(counts_by_name: Mapping[str, int], most: int) -> list[str]:
     """The commonest names, ties in alphabetical order, so that the order of files and customers changes nothing."""
-    return sorted(found, key=lambda name: (-found[name], name))[:most]
+    return sorted(counts_by_name, key=lambda name: (-counts_by_name[name], name))[:most]
 
 
 def _events(stream: Stream, survey: LogSummary) -> tuple[str, ...]:

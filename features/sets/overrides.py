@@ -6,55 +6,62 @@ from fnmatch import fnmatchcase
 
 from features.config.sections import Config
 from features.errors import ConfigError, did_you_mean
-from features.language.feature import AnyFeature, Feature
+from features.language.feature import Feature
 from features.language.feature_set import FeatureSet
+from features.sets.chosen_feature import ChosenFeature
 from features.sets.survey import LogSummary
 
 logger = logging.getLogger(__name__)
 
 
-def removed(names: Iterable[str], patterns: Iterable[str]) -> set[str]:
-    """The names that a pattern matches: `*` stands for anything, `?` for one character, all else for itself.
+def without(names: Iterable[str], patterns: Iterable[str]) -> list[str]:
+    """The names that no pattern matches: `*` stands for anything, `?` for one character, all else for itself.
 
-    >>> sorted(removed(["purchase[channel=web]_count_30d", "event_gap_mean"], ["*[channel=*]_count_*"]))
-    ['purchase[channel=web]_count_30d']
+    >>> without(["purchase[channel=web]_count_30d", "event_gap_mean"], ["*[channel=*]_count_*"])
+    ['event_gap_mean']
     """
-    known, gone = list(names), set[str]()
+    known, removed = list(names), set[str]()
     for pattern in patterns:
-        found = {name for name in known if fnmatchcase(name, pattern.replace("[", "[[]"))}
-        if not found:
+        matches = {name for name in known if fnmatchcase(name, pattern.replace("[", "[[]"))}
+        if not matches:
             raise ConfigError(f"[features] remove: no default feature is '{pattern}'; {_nearest(pattern, known)}")
-        gone |= found
-    return gone
+        removed |= matches
+    return [name for name in known if name not in removed]
 
 
-def added(config: Config, own: FeatureSet, survey: LogSummary) -> Iterator[tuple[AnyFeature, str]]:
-    """What is added, with the reason; a warning for what no row of the log could ever fill."""
+def with_added(
+    chosen: Iterable[ChosenFeature], config: Config, user_features: FeatureSet, survey: LogSummary
+) -> list[ChosenFeature]:
+    """The features with those that the TOML and the user's module add; a warning for what no row could ever fill."""
+    named = {choice.feature.name: choice for choice in chosen}
     tables = [
-        (one.feature, f"[[features.add]] number {number}") for number, one in enumerate(config.features.add, start=1)
+        ChosenFeature(table.feature, f"[[features.add]] number {number}")
+        for number, table in enumerate(config.features.add, start=1)
     ]
-    for feature, reason in (*tables, *((feature, str(config.features.module)) for feature in own.features)):
-        if isinstance(feature, Feature):
-            for unknown in _unknown(feature, survey):
-                logger.warning("%s: %s says nothing so far: %s", reason, feature.name, unknown)
-        yield feature, reason
+    module = [ChosenFeature(feature, str(config.features.module)) for feature in user_features.features]
+    for choice in (*tables, *module):
+        if isinstance(choice.feature, Feature):
+            for unknown in _unknown(choice.feature, survey):
+                logger.warning("%s: %s has no value yet: %s", choice.reason, choice.feature.name, unknown)
+        named.setdefault(choice.feature.name, choice)
+    return list(named.values())
 
 
 def _unknown(feature: Feature, survey: LogSummary) -> Iterator[str]:
-    """What of a feature's events, values and attributes nobody has had yet."""
+    """Which of a feature's events, values and attributes the log does not hold."""
     for event in feature.stream.events:
         if event not in survey.events:
             yield f"no event '{event}'; {did_you_mean(event, survey.events)}"
     for column, level in feature.stream.where:
-        held: Mapping[str, int] = survey.categories.get(column, {})
-        if held and level not in held:
-            yield f"no '{level}' in '{column}'; {_nearest(level, held)}"
+        levels: Mapping[str, int] = survey.categories.get(column, {})
+        if levels and level not in levels:
+            yield f"no '{level}' in '{column}'; {_nearest(level, levels)}"
     attributes = {"attribute": survey.profile_numbers, "attribute_is": survey.profile_categories}.get(feature.kind)
     if attributes is not None and feature.column not in attributes:
         yield f"no such attribute '{feature.column}'; {did_you_mean(feature.column or '', attributes)}"
 
 
-def _nearest(found: str, names: Iterable[str]) -> str:
+def _nearest(misspelt: str, names: Iterable[str]) -> str:
     """The nearest name; there may be too many to list."""
-    hint = did_you_mean(found, names)
+    hint = did_you_mean(misspelt, names)
     return hint if hint.startswith("did you mean") else "the verb `features` prints all"

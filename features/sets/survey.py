@@ -12,7 +12,7 @@ from features.journeys import Category, Journeys
 
 @dataclass(frozen=True)
 class LogSummary:
-    """Counts over journeys. Two surveys of disjoint customers add up with `+`."""
+    """Counts over journeys. Summaries of disjoint customers add up with `+`."""
 
     customers: int = 0
     rows: int = 0
@@ -37,13 +37,13 @@ class LogSummary:
             numbers=self.numbers + other.numbers,
             profile_numbers=self.profile_numbers + other.profile_numbers,
             profile_categories=_merge(self.profile_categories, other.profile_categories),
-            first_us=min((t for t in (self.first_us, other.first_us) if t is not None), default=None),
-            last_us=max((t for t in (self.last_us, other.last_us) if t is not None), default=None),
+            first_us=min((time for time in (self.first_us, other.first_us) if time is not None), default=None),
+            last_us=max((time for time in (self.last_us, other.last_us) if time is not None), default=None),
         )
 
 
 def survey(parts: Iterable[Journeys]) -> LogSummary:
-    """The survey of all parts together."""
+    """The summary of all parts together."""
     return sum((_survey(journeys) for journeys in parts), LogSummary())
 
 
@@ -73,5 +73,5 @@ def _present(numbers: Mapping[str, Floats]) -> Counter[str]:
     return Counter({name: int(np.count_nonzero(~np.isnan(column))) for name, column in numbers.items()})
 
 
-def _merge(one: Mapping[str, Counter[str]], other: Mapping[str, Counter[str]]) -> dict[str, Counter[str]]:
-    return {name: one.get(name, Counter()) + other.get(name, Counter()) for name in {**one, **other}}
+def _merge(left: Mapping[str, Counter[str]], right: Mapping[str, Counter[str]]) -> dict[str, Counter[str]]:
+    return {name: left.get(name, Counter()) + right.get(name, Counter()) for name in {**left, **right}}

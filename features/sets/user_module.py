@@ -1,4 +1,4 @@
-"""The module of one's own features: the Python file that `[features] module` names, run as it was hashed.
+"""User features: those of the Python file that `[features] module` names, run as it was hashed.
 
 `FEATURES`, a list of declared `Feature`s, and every function under `@feature` (`features.language.functions`) become
 features. The file stands alone: it may import what is installed, and only its own bytes are in the fingerprint.
@@ -18,7 +18,7 @@ from features.language.feature_set import FeatureSet
 from features.language.functions import Function, UserModule, raised
 
 
-def own_features(config: Config) -> FeatureSet:
+def load_user_features(config: Config) -> FeatureSet:
     """The features of the module that the TOML names; none where it names none."""
     if config.features.module is None:
         return FeatureSet((), config.log.timezone)
@@ -35,28 +35,28 @@ def own_features(config: Config) -> FeatureSet:
 
 def read(name: str, source: bytes, timezone: str) -> FeatureSet:
     """The features of a module; raises ConfigError that says what is wrong with it and where."""
-    held = _run(name, source)
-    declared = held.get("FEATURES", [])
+    namespace = _run(name, source)
+    declared = namespace.get("FEATURES", [])
     if not isinstance(declared, (list, tuple)):
         raise ConfigError(f"{name}: expected a list FEATURES = [Feature(…)], found {declared!r}")
-    for number, one in enumerate(declared, start=1):
-        if not isinstance(one, Feature):
-            raise ConfigError(f"{name}: expected Feature(…) as number {number} of FEATURES, found {one!r}")
-    functions = list({id(one): one for one in held.values() if isinstance(one, Function)}.values())
+    for number, feature in enumerate(declared, start=1):
+        if not isinstance(feature, Feature):
+            raise ConfigError(f"{name}: expected Feature(…) as number {number} of FEATURES, found {feature!r}")
+    functions = list({id(value): value for value in namespace.values() if isinstance(value, Function)}.values())
     if not declared and not functions:
         raise ConfigError(
             f"{name}: expected FEATURES = [Feature(…)] or functions under @feature(unit=…, text=…), found neither"
         )
-    computes = {one.custom.function: one.compute for one in functions}
+    computes = {function.custom.function: function.compute for function in functions}
     module = UserModule(hashlib.sha256(source).hexdigest(), name, source, computes)
     try:
-        return FeatureSet((*declared, *(one.custom for one in functions)), timezone, module)
+        return FeatureSet((*declared, *(function.custom for function in functions)), timezone, module)
     except ConfigError as error:
         raise ConfigError(f"{name}: {error}") from None
 
 
 def _run(name: str, source: bytes) -> dict[str, Any]:
-    """What the module holds once it has run."""
+    """The module's names and values once it has run."""
     module = ModuleType(f"features_{hashlib.sha256(source).hexdigest()[:16]}")
     sys.modules[module.__name__] = module  # while it runs, for dataclasses look their module up
     try:

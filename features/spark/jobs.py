@@ -26,10 +26,10 @@ from features.log import staging
 from features.log.formats import relation
 from features.log.validate import Source, SourceKind, attribute_kinds, profile_columns, validate_file
 from features.panel.build import Panel, Rows, build
-from features.panel.comparisons import topics
+from features.panel.comparisons import count_keys
 from features.sets import user_module as own
 from features.store import global_counts
-from features.store.ordering import arrange
+from features.store.ordering import sort_rows
 from features.system import duck
 
 CHUNK_ROWS = 250_000  # rows held at a time, or one customer's when that is more
@@ -104,22 +104,22 @@ def panels(
     features: Mapping[str, Any],
     cutoffs: Sequence[int] | None,
     module: tuple[str, bytes] | None = None,
-    crowd: str | None = None,
+    counts_file: str | None = None,
 ) -> Batches:
     """The panel of a partition whose rows are ordered by `customer`, `kind` and `at`.
 
     Of every customer at `cutoffs` (µs UTC), or, when these are None, of the rows of kind `ASKED`. `module` is the file
-    that some of the features come from, name and bytes; `crowd` is where what everybody did is written, for features
-    that compare with it.
+    that some of the features come from, name and bytes; `counts_file` holds the global counts, for features that read
+    them.
     """
     read, chosen = Config.model_validate(config), FeatureSet.from_json(features)
     if module is not None:
         chosen = replace(chosen, module=own.read(*module, chosen.timezone).module)
-    everybody = None if crowd is None else global_counts.read(Path(crowd), topics(chosen))
+    counts = None if counts_file is None else global_counts.read(Path(counts_file), count_keys(chosen))
     for chunk in _whole_customers(batches, CHUNK_ROWS):
-        alone, asked = _journeys(chunk, read)
-        journeys = replace(alone, crowd=everybody)
-        rows = asked if cutoffs is None else Rows.grid(len(journeys), np.array(cutoffs, np.int64))
+        journeys, requested = _journeys(chunk, read)
+        journeys = replace(journeys, global_counts=counts)
+        rows = requested if cutoffs is None else Rows.grid(len(journeys), np.array(cutoffs, np.int64))
         step = max(CELLS // max(len(chosen), 1), 1)
         for first in range(0, len(rows), step):
             part = rows[np.arange(first, min(first + step, len(rows)))]
@@ -127,11 +127,11 @@ def panels(
 
 
 def counts(batches: Batches, _folder: Path, *, config: Mapping[str, Any], features: Mapping[str, Any]) -> Batches:
-    """What the customers of a partition, ordered as in `panels`, add to what everybody did: `COUNTS`, with repeats."""
-    read, asked = Config.model_validate(config), topics(FeatureSet.from_json(features))
+    """What the customers of a partition, ordered as in `panels`, add to the global counts: `COUNTS`, with repeats."""
+    read, keys = Config.model_validate(config), count_keys(FeatureSet.from_json(features))
     for chunk in _whole_customers(batches, CHUNK_ROWS):
-        found = global_counts.counted(_journeys(chunk, read)[0], asked)
-        yield pa.RecordBatch.from_arrays([pa.array(found.keys), pa.array(found.counts)], schema=COUNTS)
+        added = global_counts.counted(_journeys(chunk, read)[0], keys)
+        yield pa.RecordBatch.from_arrays([pa.array(added.keys), pa.array(added.counts)], schema=COUNTS)
 
 
 def panel_schema(features: FeatureSet) -> pa.Schema:
@@ -217,7 +217,8 @@ def _journeys(chunk: pa.Table, config: Config) -> tuple[Journeys, Rows]:
     events = _renamed(chunk.filter(kind == EVENT), mine, {"at": "time"})
     facts = _renamed(chunk.filter(kind == PROFILE), ["at", *theirs], {"at": "known"})
     profile = attributes(owner[kind == PROFILE], facts, len(names))
-    journeys, _ = arrange(assemble(names, owner[kind == EVENT], events, profile), drop_equal=config.log.drop_duplicates)
+    unsorted = assemble(names, owner[kind == EVENT], events, profile)
+    journeys, _ = sort_rows(unsorted, drop_equal=config.log.drop_duplicates)
     return journeys, Rows(owner[kind == ASKED], _int64(at[kind == ASKED]))
 
 

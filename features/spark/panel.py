@@ -26,7 +26,7 @@ from features.errors import ConfigError, LogError, did_you_mean
 from features.global_counts import summed, together
 from features.language.feature_set import FeatureSet
 from features.log.validate import SourceKind, log_columns, profile_columns
-from features.panel.comparisons import topics
+from features.panel.comparisons import count_keys
 from features.spark import jobs
 from features.spark.jobs import ASKED, ATTRIBUTE, EVENT, PROFILE, RAW, REASON, Checks
 from features.store import global_counts
@@ -50,8 +50,8 @@ def panel(
 
     `events` and `profile` have the source columns of [log] and [profile]. Rows that `check` finds bad are left out; so
     are events more than a day after `now_us` (µs UTC). `asked` are cutoffs in µs UTC for every customer, or rows of
-    `customer_id` and `cutoff`, whose customers may be unknown. What everybody did is counted at once, if features
-    compare with it; all else waits for an action.
+    `customer_id` and `cutoff`, whose customers may be unknown. Global counts are counted at once, if features read
+    them; all else waits for an action.
     """
     good = check(events, config, now_us=now_us).where(F.col(REASON).isNull()).drop(REASON, RAW)
     once = _one_event_an_id(good) if config.log.id else good
@@ -66,8 +66,8 @@ def panel(
     cutoffs = None if isinstance(asked, DataFrame) else [int(cutoff) for cutoff in asked]
     own = None if features.module is None else (features.module.name, features.module.source)
     given = {"config": jobs.plain(config), "features": features.to_json(), "cutoffs": cutoffs, "module": own}
-    everybody = _everybody(parts[0], features, config)
-    return _mapped(ordered, "panels", jobs.panel_schema(features), given, everybody)
+    counts_file = _global_counts(parts[0], features, config)
+    return _mapped(ordered, "panels", jobs.panel_schema(features), given, counts_file)
 
 
 def check(rows: DataFrame, config: Config, *, now_us: int, kind: SourceKind = "log") -> DataFrame:
@@ -162,23 +162,23 @@ def _column(name: str) -> Column:
     return F.col("`" + name.replace("`", "``") + "`")
 
 
-def _everybody(events: DataFrame, features: FeatureSet, config: Config) -> dict[str, str]:
-    """What everybody did, on every executor, where features compare with it: the argument of `panels` and its file."""
-    asked = topics(features)
-    if not asked:
+def _global_counts(events: DataFrame, features: FeatureSet, config: Config) -> dict[str, str]:
+    """Global counts on every executor, where features read them: the argument of `panels` and its file."""
+    keys = count_keys(features)
+    if not keys:
         return {}
     ordered = events.repartition(F.expr(BUCKET)).sortWithinPartitions("customer", "kind", "at")
     given = {"config": jobs.plain(config), "features": features.to_json()}
     counted = _mapped(ordered, "counts", jobs.COUNTS, given).groupBy("key").agg(F.sum("count").alias("count"))
-    found = counted.toArrow()
-    counts = summed(found.column("key").to_numpy(), found.column("count").to_numpy())
-    content = sha256(repr(asked).encode() + counts.keys.tobytes() + counts.counts.tobytes())
-    path = Path(SparkFiles.getRootDirectory()) / f"crowd-{content.hexdigest()[:16]}.arrow"
+    table = counted.toArrow()
+    counts = summed(table.column("key").to_numpy(), table.column("count").to_numpy())
+    content = sha256(repr(keys).encode() + counts.keys.tobytes() + counts.counts.tobytes())
+    path = Path(SparkFiles.getRootDirectory()) / f"global_counts-{content.hexdigest()[:16]}.arrow"
     if not path.exists():
-        global_counts.write(path, together([counts], asked))
+        global_counts.write(path, together([counts], keys))
         for part in (path, path.with_suffix(".json")):
             events.sparkSession.sparkContext.addFile(part.as_uri())
-    return {"crowd": path.name}
+    return {"counts_file": path.name}
 
 
 def _mapped(

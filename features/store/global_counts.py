@@ -1,10 +1,10 @@
-"""A crowd from journeys: what each bucket adds to it, kept beside the store so that only changed buckets are read.
+"""Global counts from journeys: what each bucket adds to them, kept beside the store so that only changed ones are read.
 
 Files are named by all that decides their bytes, each with a note of its digest; what does not fit is made anew.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from features.arrays import Ints
 from features.errors import StoreError
-from features.global_counts import CountKey, GlobalCounts, GroupCounts, keys_of, summed, together
+from features.global_counts import CountKey, GlobalCounts, GroupCounts, packed_keys, summed, together
 from features.journeys import Category, Journeys
 from features.log.schema import hash_of
 from features.store import bucket
@@ -32,44 +32,44 @@ PART, WHOLE = "part", "whole"
 Arrays = dict[str, NDArray[Any]]
 
 
-def gather(
+def load_or_build(
     store: Path,
     buckets: Sequence[BucketFiles],
-    topics: tuple[CountKey, ...],
+    count_keys: tuple[CountKey, ...],
     progress: Callable[[int, int], None] = lambda _done, _of: None,
 ) -> GlobalCounts:
-    """The crowd of all buckets of a store, from `crowd/` beside it where it is there."""
+    """The global counts of all buckets of a store, from the files beside it (`crowd/`) where they are there."""
     folder = store.parent / FOLDER
-    asked = text_digest(canonical_json([COUNTS_VERSION, *map(asdict, topics)]))[:16]
+    request = text_digest(canonical_json([COUNTS_VERSION, *map(asdict, count_keys)]))[:16]
     state = text_digest(canonical_json([files.events_digest for files in buckets]))[:24]
-    path = folder / f"{WHOLE}-{state}-{asked}.arrow"
+    path = folder / f"{WHOLE}-{state}-{request}.arrow"
     if _read(path) is None:
 
         def part(files: BucketFiles) -> GroupCounts:
-            return _part(store, files, topics, folder / f"{PART}-{files.events_digest[:24]}-{asked}.arrow")
+            return _part(store, files, count_keys, folder / f"{PART}-{files.events_digest[:24]}-{request}.arrow")
 
         parts = []
-        for one in ordered_map(part, buckets, threads=THREADS):
-            parts.append(one)
+        for counts in ordered_map(part, buckets, threads=THREADS):
+            parts.append(counts)
             progress(len(parts), len(buckets))
-        write(path, together(parts, topics))
+        write(path, together(parts, count_keys))
         _prune(folder, {state, *(files.events_digest[:24] for files in buckets)})
-    return read(path, topics)
+    return read(path, count_keys)
 
 
-def counted(journeys: Journeys, topics: Sequence[CountKey]) -> GroupCounts:
-    """What these customers add to a crowd. Raises ConfigError for a column that is not there."""
+def counted(journeys: Journeys, count_keys: Sequence[CountKey]) -> GroupCounts:
+    """What these customers add to the global counts. Raises ConfigError for a column that is not there."""
     days = span(seen_from(journeys.time, journeys.known), DAY_US)
-    came = _came(journeys, days)
-    columns = {topic.column: cells(journeys, topic.column) for topic in topics if topic.column}
+    states = _states(journeys, days)
+    hashes = {key.column: cells(journeys, key.column) for key in count_keys if key.column}
     parts = []
-    for number, topic in enumerate(topics):
-        if topic.column:
-            held = (columns[topic.column] >= 0) & _with_event(journeys, topic.events)
-            group = 0 if topic.about == "all" else columns[topic.column][held].astype(np.int64)
-            parts.append(summed(keys_of(number, group, days[held]), np.ones(int(held.sum()), np.int64)))
+    for number, key in enumerate(count_keys):
+        if key.column:
+            enters = (hashes[key.column] >= 0) & _with_event(journeys, key.events)
+            group = 0 if key.about == "all" else hashes[key.column][enters].astype(np.int64)
+            parts.append(summed(packed_keys(number, group, days[enters]), np.ones(int(enters.sum()), np.int64)))
         else:
-            parts.append(_of_cohorts(number, came, _arrivals(journeys, topic, came)))
+            parts.append(_of_cohorts(number, states, _arrivals(journeys, key, states)))
     return GroupCounts(np.concatenate([part.keys for part in parts]), np.concatenate([part.counts for part in parts]))
 
 
@@ -78,24 +78,24 @@ def cells(journeys: Journeys, column: str) -> NDArray[np.int32]:
     return _hashed(journeys.category(column))
 
 
-def write(path: Path, crowd: GlobalCounts) -> None:
-    """Write a crowd for `read`."""
-    _write(path, {"starts": crowd.starts, "spans": crowd.spans, "totals": crowd.totals})
+def write(path: Path, counts: GlobalCounts) -> None:
+    """Write global counts for `read`."""
+    _write(path, {"starts": counts.starts, "spans": counts.days, "totals": counts.totals})
 
 
-def read(path: Path, topics: tuple[CountKey, ...]) -> GlobalCounts:
+def read(path: Path, count_keys: tuple[CountKey, ...]) -> GlobalCounts:
     """What `write` wrote; raises StoreError when it is not there or not whole."""
-    held = _read(path)
-    if held is None:
-        raise StoreError(f"expected {path} as it was written, found it missing or changed; run the same again")
-    return GlobalCounts(topics, held["starts"], held["spans"], held["totals"])
+    arrays = _read(path)
+    if arrays is None:
+        raise StoreError(f"expected {path} as it was written, found it missing or changed; run the same command again")
+    return GlobalCounts(count_keys, arrays["starts"], arrays["spans"], arrays["totals"])
 
 
 def _hashed(category: Category) -> NDArray[np.int32]:
     used, rows = np.unique(category.codes, return_inverse=True)
     hashes = (hash_of(category.names[code]) if code >= 0 else -1 for code in used)
-    found: NDArray[np.int32] = np.fromiter(hashes, np.int32, len(used))[rows]
-    return found
+    hash_of_row: NDArray[np.int32] = np.fromiter(hashes, np.int32, len(used))[rows]
+    return hash_of_row
 
 
 def _with_event(journeys: Journeys, events: tuple[str, ...]) -> NDArray[np.bool_]:
@@ -105,55 +105,66 @@ def _with_event(journeys: Journeys, events: tuple[str, ...]) -> NDArray[np.bool_
     return np.isin(journeys.event.codes, [journeys.event.code(event) for event in events])
 
 
-# What is known of a customer changes on some days. A state is (customer, day): the customer's cohort from then on.
-States = tuple[Ints, Ints, Ints, Ints, Ints]  # rows that are no refund, the state of each; owner, day, cohort of states
+@dataclass(frozen=True)
+class _States:
+    """What is known of a customer changes on some days: a state is (customer, day), with the cohort from then on.
+
+    `rows` are those that are no refund, `state` is the state of each; `owner`, `day` and `week` (the cohort) are those
+    of every state.
+    """
+
+    rows: Ints
+    state: Ints
+    owner: Ints
+    day: Ints
+    week: Ints
 
 
-def _came(journeys: Journeys, days: Ints) -> States:
+def _states(journeys: Journeys, days: Ints) -> _States:
     rows = np.flatnonzero(~(journeys.value < 0))
     owner, day = journeys.owner[rows], days[rows]
     order = np.lexsort((day, owner))
     rows, owner, day = rows[order], owner[order], day[order]
     last = np.flatnonzero((np.diff(owner, append=-1) != 0) | (np.diff(day, append=-1) != 0))
     week = np.minimum.accumulate(span(journeys.time[rows], WEEK_US) - owner * WEEKS) + owner * WEEKS
-    return rows, np.searchsorted(last, np.arange(len(rows))), owner[last], day[last], week[last]
+    return _States(rows, np.searchsorted(last, np.arange(len(rows))), owner[last], day[last], week[last])
 
 
-def _arrivals(journeys: Journeys, topic: CountKey, came: States) -> Ints:
+def _arrivals(journeys: Journeys, key: CountKey, states: _States) -> Ints:
     """How many are new in every state: the customer, or occurrences."""
-    rows, state, owner, _, _ = came
-    if topic.about == "customers":
+    rows, owner = states.rows, states.owner
+    if key.about == "customers":
         first: Ints = (np.diff(owner, prepend=-1) != 0).astype(np.int64)
         return first
-    new = _with_event(journeys, topic.events)[rows]
+    new = _with_event(journeys, key.events)[rows]
     if journeys.occurrence is not None:
         number = journeys.occurrence[rows]
-        order = np.lexsort((state, number, journeys.owner[rows]))
+        order = np.lexsort((states.state, number, journeys.owner[rows]))
         again = (np.diff(journeys.owner[rows][order], prepend=-1) == 0) & (np.diff(number[order], prepend=-1) == 0)
         new[order[again]] = False
-    arrivals: Ints = np.bincount(state[new], minlength=len(owner)).astype(np.int64)
+    arrivals: Ints = np.bincount(states.state[new], minlength=len(owner)).astype(np.int64)
     return arrivals
 
 
-def _of_cohorts(number: int, came: States, arrivals: Ints) -> GroupCounts:
+def _of_cohorts(number: int, states: _States, arrivals: Ints) -> GroupCounts:
     """On every state's day all that the customer has comes to the cohort of the state and goes from the one before."""
-    _, _, owner, day, week = came
+    owner, day, week = states.owner, states.day, states.week
     follows = np.diff(owner, prepend=-1) == 0
     running = np.cumsum(arrivals)
     first = np.flatnonzero(~follows)
-    held = running - np.repeat((running - arrivals)[first], np.diff(first, append=len(owner)))
+    total = running - np.repeat((running - arrivals)[first], np.diff(first, append=len(owner)))
     later = np.flatnonzero(follows)
-    keys = [keys_of(number, week, day), keys_of(number, week[later - 1], day[later])]
-    return summed(np.concatenate(keys), np.concatenate([held, -held[later - 1]]))
+    keys = [packed_keys(number, week, day), packed_keys(number, week[later - 1], day[later])]
+    return summed(np.concatenate(keys), np.concatenate([total, -total[later - 1]]))
 
 
-def _part(store: Path, files: BucketFiles, topics: tuple[CountKey, ...], path: Path) -> GroupCounts:
-    held = _read(path)
-    if held is None:
-        counts = counted(bucket.read(store, files), topics)
-        held = {"keys": counts.keys, "counts": counts.counts}
-        _write(path, held)
-    return GroupCounts(**held)
+def _part(store: Path, files: BucketFiles, count_keys: tuple[CountKey, ...], path: Path) -> GroupCounts:
+    arrays = _read(path)
+    if arrays is None:
+        counts = counted(bucket.read(store, files), count_keys)
+        arrays = {"keys": counts.keys, "counts": counts.counts}
+        _write(path, arrays)
+    return GroupCounts(**arrays)
 
 
 def _write(path: Path, arrays: Arrays) -> None:

@@ -17,7 +17,7 @@ from features.errors import RequestError, did_you_mean
 from features.journeys import NO_ORDER, Category, Journeys, Profile
 from features.log import cells
 from features.log.validate import log_columns
-from features.store.ordering import arrange, insert_names
+from features.store.ordering import insert_names, sort_rows
 
 ARRIVED = np.int32(2**31 - 1)  # after every ingest: these rows were never taken
 
@@ -57,7 +57,7 @@ def merge(
     by_time = joined.reordered(np.argsort(joined.time, kind="stable"))
     if config.log.id is not None:
         by_time = _one_event_an_id(by_time)
-    merged, _ = arrange(by_time, drop_equal=config.log.drop_duplicates)
+    merged, _ = sort_rows(by_time, drop_equal=config.log.drop_duplicates)
     return merged
 
 
@@ -202,7 +202,7 @@ def _append_names(column: Category, values: Sequence[str | None]) -> Category:
 
 def _one_event_an_id(journey: Journeys) -> Journeys:
     """Of rows with one id the one known first stays, then the smallest by all columns, as at ingest."""
-    arranged, _ = arrange(journey, drop_equal=False)
+    arranged, _ = sort_rows(journey, drop_equal=False)
     identity = np.zeros(0, np.int64) if arranged.identity is None else arranged.identity
     by_id = np.lexsort((np.arange(len(identity)), arranged.known, identity))
     ids = identity[by_id]

@@ -1,6 +1,6 @@
 """The one order of rows: customer, time, then all columns, so that the order rows came in changes nothing.
 
-Nulls stand first. The store and the merge of a request's events both call `arrange`, which makes them equal to the bit.
+Nulls stand first. The store and the merge of a request's events both call `sort_rows`: they are equal to the bit.
 """
 
 from dataclasses import replace
@@ -15,7 +15,7 @@ from features.journeys import Journeys, Profile, number_occurrences
 Column = NDArray[Any]
 
 
-def arrange(journeys: Journeys, *, drop_equal: bool) -> tuple[Journeys, int]:
+def sort_rows(journeys: Journeys, *, drop_equal: bool) -> tuple[Journeys, int]:
     """The same rows in their one order, with occurrences numbered, and how many equal another one.
 
     Rows come grouped by customer and ordered by time. Rows are equal when all but their arrival is; with `drop_equal`
@@ -36,7 +36,7 @@ def arrange(journeys: Journeys, *, drop_equal: bool) -> tuple[Journeys, int]:
     return replace(journeys, occurrence=numbers), int(equal.sum())
 
 
-def arrange_profile(owner: NDArray[Any], profile: Profile) -> Profile:
+def sort_profile(owner: NDArray[Any], profile: Profile) -> Profile:
     """Every row of a profile once, in order of customer, `known` and all columns; `owner` tells whose each row is."""
     codes = [category.codes for category in profile.categories.values()]
     columns = [owner, profile.known, *codes, *map(_nulls_first, profile.numbers.values())]

@@ -4,7 +4,6 @@ Readers never list folders. The files of the former generation stay until the ne
 manifest in hand is not disturbed in the middle.
 """
 
-import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -18,7 +17,7 @@ from features.global_counts import CountKey, GlobalCounts
 from features.journeys import Journeys
 from features.log.schema import bucket_of
 from features.store import bucket
-from features.store.global_counts import gather
+from features.store.global_counts import load_or_build
 from features.store.manifest import STORE, VERSION, Manifest, mapping_fingerprint, read_manifest
 from features.timeline import visible
 
@@ -27,11 +26,11 @@ CACHED_BUCKETS = 64
 
 @dataclass(frozen=True)
 class Store:
-    """One generation of the store; `folder` holds its bucket files. Journeys come with its `crowd`, if it has one."""
+    """One generation of the store; `folder` holds its bucket files. Its journeys come with `global_counts`, if any."""
 
     folder: Path
     manifest: Manifest
-    crowd: GlobalCounts | None = None
+    global_counts: GlobalCounts | None = None
 
     @staticmethod
     def open(workspace: Path, config: Config | None = None) -> "Store":
@@ -60,21 +59,22 @@ class Store:
 
     def bucket(self, index: int) -> Journeys:
         """The journeys of one bucket, as views of the mapped file."""
-        return replace(bucket.read(self.folder, self.manifest.buckets[index]), crowd=self.crowd)
+        return replace(bucket.read(self.folder, self.manifest.buckets[index]), global_counts=self.global_counts)
 
     def find(self, customer: str) -> Journeys:
         """The journey of one customer; of nobody when the customer is unknown."""
-        held = replace(_held(self.folder, self.manifest.buckets[bucket_of(customer, len(self))]), crowd=self.crowd)
-        index = held.find(customer)
-        return held.select(np.zeros(0, np.int64)) if index is None else held.one(index)
+        files = self.manifest.buckets[bucket_of(customer, len(self))]
+        journeys = replace(_cached(self.folder, files), global_counts=self.global_counts)
+        index = journeys.index_of(customer)
+        return journeys.select(np.zeros(0, np.int64)) if index is None else journeys.customer_at(index)
 
-    def with_crowd(
-        self, topics: tuple[CountKey, ...], progress: Callable[[int, int], None] = lambda _done, _of: None
+    def with_global_counts(
+        self, count_keys: tuple[CountKey, ...], progress: Callable[[int, int], None] = lambda _done, _of: None
     ) -> "Store":
-        """The same store, whose journeys know what everybody did, as far as `features.panel.comparisons.topics` asks
-        for it.
-        """
-        return replace(self, crowd=gather(self.folder, self.manifest.buckets, topics, progress)) if topics else self
+        """The same store, whose journeys come with these global counts (`features.panel.comparisons.count_keys`)."""
+        if not count_keys:
+            return self
+        return replace(self, global_counts=load_or_build(self.folder, self.manifest.buckets, count_keys, progress))
 
     @property
     def log_position(self) -> int:
@@ -99,16 +99,6 @@ class Store:
         complete = config.log.complete_until_us
         return min(as_of, self._newest_seen(as_of) if complete is None else complete)
 
-    def state_digest(self) -> str:
-        """A digest of all rows, whatever their arrival and however they are spread over buckets."""
-        digests = {}
-        for journeys in self.buckets():
-            for index, customer in enumerate(journeys.customers):
-                digests[customer] = journey_digest(journeys.one(index))
-        return hashlib.sha256(
-            "\n".join(f"{customer}\t{digests[customer]}" for customer in sorted(digests)).encode()
-        ).hexdigest()
-
     def _newest_seen(self, as_of: int) -> int:
         statistics = self.manifest.statistics
         if statistics.newest is not None and visible(statistics.newest, self.newest_known, as_of):
@@ -117,19 +107,6 @@ class Store:
         return max((int(times.max()) for times in seen if len(times)), default=as_of)
 
 
-def journey_digest(journey: Journeys) -> str:
-    """A digest of one customer's rows and profile by content, not by code or arrival."""
-    parts = hashlib.sha256()
-    plain = [journey.time, journey.known, journey.value, journey.order, journey.occurrence, journey.identity]
-    for column in (*plain, *journey.numbers.values(), journey.profile.known, *journey.profile.numbers.values()):
-        parts.update(b"-" if column is None else np.ascontiguousarray(column).tobytes() + b"|")
-    named = {**journey.categories, "": journey.event}
-    for name, category in sorted(named.items()) + sorted(journey.profile.categories.items()):
-        texts = ["\0" if code < 0 else category.names[code] for code in category.codes]
-        parts.update("\x1f".join([name, *texts]).encode() + b"|")
-    return parts.hexdigest()
-
-
 @lru_cache(maxsize=CACHED_BUCKETS)
-def _held(folder: Path, files: bucket.BucketFiles) -> Journeys:
+def _cached(folder: Path, files: bucket.BucketFiles) -> Journeys:
     return bucket.read(folder, files)

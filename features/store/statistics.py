@@ -47,7 +47,7 @@ class StoreStatistics:
     longest_gap_from: int | None
 
 
-def tally(journeys: Journeys, equal_rows: int) -> BucketStatistics:
+def bucket_statistics(journeys: Journeys, equal_rows: int) -> BucketStatistics:
     """The counts of one bucket, of whose rows `equal_rows` equal another one."""
     counts = np.bincount(journeys.event.codes, minlength=len(journeys.event.names))
     day, some = journeys.time // DAY_US, journeys.rows > 0

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from features.config.sections import Config
 from features.errors import BundleError, ConfigError
 from features.language.feature_set import FeatureSet
-from features.sets.user_module import own_features
+from features.sets.user_module import load_user_features
 from models.bundle import Bundle, equipped, load
 from models.registry.version import Version
 from models.registry.versions import Registry
@@ -35,7 +35,7 @@ def champions(config: Config, tasks: Sequence[str] | None = None) -> tuple[Serve
     for name in missing:
         logger.warning("task '%s' has no champion and is left out; run `journeycast train %s`", name, name)
     loaded = [(_bundle(config, registry, version), version) for version in found.values() if version is not None]
-    own = own_features(config) if any(bundle.features.module for bundle, _ in loaded) else FeatureSet(())
+    own = load_user_features(config) if any(bundle.features.module for bundle, _ in loaded) else FeatureSet(())
     return tuple(Served(equipped(bundle, own), str(version.version)) for bundle, version in loaded)
 
 

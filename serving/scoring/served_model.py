@@ -7,7 +7,7 @@ from typing import Any
 
 from features.language.feature import Feature
 from features.language.feature_set import FeatureSet
-from features.panel.comparisons import topics
+from features.panel.comparisons import count_keys
 from features.store.reader import Store
 from features.timeline import moment
 from models.bundle import Bundle
@@ -59,4 +59,4 @@ class Served:
 
 def attended(store: Store, served: Sequence[Served]) -> Store:
     """The store with what everybody did, where the bundles compare customers with it."""
-    return store.with_crowd(topics(*(one.bundle.features for one in served)))
+    return store.with_global_counts(count_keys(*(one.bundle.features for one in served)))

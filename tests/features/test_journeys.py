@@ -64,7 +64,7 @@ def test_selecting_everybody_changes_nothing(of: World) -> None:
 def test_one_customer_is_a_selection_of_one(of: World) -> None:
     journeys = of.journeys()
     for index in range(len(journeys)):
-        alone = journeys.one(index)
+        alone = journeys.customer_at(index)
         assert rows_of(alone) == rows_of(journeys.select(np.array([index])))
         assert np.shares_memory(alone.time, journeys.time) or not alone.rows
 
@@ -79,8 +79,8 @@ def test_in_hindsight_each_event_was_known_when_it_happened(of: World) -> None:
 
 def test_customers_are_found_by_name() -> None:
     journeys = world(strangers=["zoë", "anna", "🍵", "Ünal"]).journeys()
-    assert [journeys.find(name) for name in journeys.customers] == [0, 1, 2, 3]
-    assert journeys.find("bob") is journeys.find("") is journeys.find("\U0010ffff") is None
+    assert [journeys.index_of(name) for name in journeys.customers] == [0, 1, 2, 3]
+    assert journeys.index_of("bob") is journeys.index_of("") is journeys.index_of("\U0010ffff") is None
 
 
 def test_names_have_codes_and_unknown_names_equal_no_row() -> None:

@@ -19,7 +19,7 @@ from features.kernel import global_counts as kernel_counts
 from features.language.feature import Feature, Stream
 from features.language.feature_set import FeatureSet
 from features.panel import build
-from features.panel.comparisons import topics
+from features.panel.comparisons import count_keys
 from features.store import global_counts
 from features.timeline import DAY_US
 from tests.support.strategies import CUTOFFS, Event, Fact, World, world
@@ -118,8 +118,8 @@ def everybody(of: World, cutoff: int, until: int = timeline.FOREVER) -> float:
     """Of what everybody had of a product that anna touched long ago, the share that was of this product."""
     asked = FeatureSet((Feature("popularity", Stream(), "product"),))
     told = of.adding(Event(CUTOFF - 9 * DAY_US, product="tea")).journeys()
-    counted = together([global_counts.counted(told, topics(asked))], topics(asked))
-    seen = replace(told, crowd=counted).as_of(until)
+    counted = together([global_counts.counted(told, count_keys(asked))], count_keys(asked))
+    seen = replace(told, global_counts=counted).as_of(until)
     return float(build.build(seen, build.Rows(np.array([0]), np.array([cutoff])), asked).values[0, 0])
 
 

@@ -15,6 +15,7 @@ from features.ingest.report import IngestReport
 from features.ingest.run import ingest
 from features.store.reader import Store
 from features.timeline import instant
+from tests.support.digests import state_digest
 
 Row = dict[str, Any]
 NOW = instant("2026-01-01")
@@ -63,4 +64,4 @@ def digest_of(folder: Path, files: Mapping[str, Sequence[Row]], **log: Any) -> s
         write(folder / "log" / name, rows)
     shop = config(folder, **log)
     run(shop)
-    return opened(shop).state_digest()
+    return state_digest(opened(shop))

@@ -26,6 +26,7 @@ from features.panel.build import Rows
 from features.panel.build import build as panel
 from features.system.files import digest
 from features.timeline import DAY_US, iso
+from tests.support.digests import state_digest
 from tests.support.log_files import config, opened, run, write
 from tests.support.oracle import oracle
 from tests.support.strategies import CUTOFFS, EVERY_FEATURE, Event, Fact, World, events, facts
@@ -246,7 +247,7 @@ class Shop(RuleBasedStateMachine):
     def held(self) -> str:
         if not (self.folder / "workspace" / "store" / "manifest.json").exists():
             return NOTHING
-        return opened(self.config()).state_digest()
+        return state_digest(opened(self.config()))
 
     def unique(self) -> list[Row]:
         """The accepted events, each once: by id, then by content."""
@@ -274,7 +275,7 @@ class Shop(RuleBasedStateMachine):
         )
         reference = config(clean, **LOG, **WAYS[self.way])
         run(reference, now=self.clock)
-        return opened(reference).state_digest()
+        return state_digest(opened(reference))
 
 
 def test_order_splits_duplicates_and_deaths_change_nothing(toll: Toll) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 from features.arrays import Floats
 from features.errors import BundleError, ConfigError
 from features.language.feature_set import FeatureSet
-from features.panel.comparisons import topics
+from features.panel.comparisons import count_keys
 from models.bundle import Bundle, equipped
 from models.predictor.predictor import Predictor
 from training.context import TrainingContext
@@ -66,7 +66,7 @@ def readable(setting: TrainingContext, champion: Bundle) -> Bundle | None:
         known = equipped(champion, setting.features)
     except BundleError:
         return None
-    return known if set(topics(known.features)) <= set(topics(setting.features)) else None
+    return known if set(count_keys(known.features)) <= set(count_keys(setting.features)) else None
 
 
 def match(setting: TrainingContext, champion: Bundle, one: Trained) -> Match | None:

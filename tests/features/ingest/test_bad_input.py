@@ -15,6 +15,7 @@ from features.errors import ConfigError, InputError, JourneycastError, LogError
 from features.log import formats, staging, validate
 from features.store import bucket
 from features.timeline import DAY_US
+from tests.support.digests import state_digest
 from tests.support.log_files import NOW, config, event, opened, run, write
 
 GOOD = event(who="good")
@@ -237,14 +238,14 @@ def test_a_file_of_very_many_bad_rows_and_fewer_good_ones_is_given_up(
     shop = config(tmp_path)
     write(tmp_path / "log" / "a.csv", [event(), *[event(at="then")] * 9])
     run(shop)
-    before = opened(shop).state_digest()
+    before = state_digest(opened(shop))
     write(tmp_path / "log" / "b.csv", [event(who="bob"), *[event(at="then")] * 10])
     with pytest.raises(LogError, match=r"b\.csv: expected mostly good rows, found 10 bad beside 1 good .* 10 × at: "):
         run(shop)
-    assert opened(shop).state_digest() == before
+    assert state_digest(opened(shop)) == before
     write(tmp_path / "log" / "b.csv", [*[event(who="bob")] * 11, *[event(at="then")] * 10])
     run(shop)
-    assert opened(shop).state_digest() != before
+    assert state_digest(opened(shop)) != before
 
 
 def test_a_header_that_is_none_is_told(tmp_path: Path) -> None:

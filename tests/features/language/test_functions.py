@@ -83,7 +83,7 @@ def test_other_customers_change_nothing(given: World) -> None:
     together = given.journeys()
     every = values(together).reshape(len(together), len(CUTOFFS), -1)
     for index, customer in enumerate(given.customers):
-        for alone in (given.only(customer), together.select(np.array([index])), together.one(index)):
+        for alone in (given.only(customer), together.select(np.array([index])), together.customer_at(index)):
             assert same_bits(values(alone), every[index])
 
 

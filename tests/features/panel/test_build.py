@@ -65,7 +65,7 @@ def test_other_customers_change_nothing(of: World) -> None:
     together = of.journeys()
     every = values(together).reshape(len(together), len(CUTOFFS), -1)
     for index, customer in enumerate(of.customers):
-        for alone in (of.only(customer), together.select(np.array([index])), together.one(index)):
+        for alone in (of.only(customer), together.select(np.array([index])), together.customer_at(index)):
             assert same_bits(values(alone), every[index])
 
 

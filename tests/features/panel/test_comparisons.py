@@ -20,7 +20,7 @@ from features.language.feature import Feature, Stream
 from features.language.feature_set import FeatureSet
 from features.log.schema import HASHES, hash_of
 from features.panel.build import Rows, build
-from features.panel.comparisons import topics
+from features.panel.comparisons import count_keys
 from features.store.global_counts import FOLDER, counted
 from features.store.reader import Store
 from features.timeline import DAY_US
@@ -30,7 +30,7 @@ from tests.support.random_shop import NOW, crowd
 from tests.support.strategies import COMPARISONS, CUTOFFS, Event, World, events, same_bits, world, worlds
 
 GRID = np.array([*CUTOFFS, CUTOFFS[1] + DAY_US // 2])
-TOPICS = topics(COMPARISONS)
+COUNT_KEYS = count_keys(COMPARISONS)
 FEW = FeatureSet(
     (
         Feature("popularity", Stream(), "product"),
@@ -43,7 +43,7 @@ FEW = FeatureSet(
 def attended(of: World) -> Journeys:
     """The journeys of a world, which know what everybody did."""
     journeys = of.journeys()
-    return replace(journeys, crowd=together([counted(journeys, TOPICS)], TOPICS))
+    return replace(journeys, global_counts=together([counted(journeys, COUNT_KEYS)], COUNT_KEYS))
 
 
 def values(of: World | Journeys, cutoffs: NDArray[np.int64] = GRID, features: FeatureSet = COMPARISONS) -> Floats:
@@ -75,7 +75,7 @@ def test_the_future_of_everybody_changes_nothing(of: World, more: list[Event], c
 def test_what_others_did_on_a_day_that_is_not_over_changes_nothing(of: World, more: list[Event]) -> None:
     noon = CUTOFFS[0] + DAY_US // 2
     today = [row for row in more if not World().adding(row).seen(CUTOFFS[0]).rows]
-    before, after = (attended(now).one(now.customers.index("anna")) for now in (of, of.adding(*today)))
+    before, after = (attended(now).customer_at(now.customers.index("anna")) for now in (of, of.adding(*today)))
     assert same_bits(values(before, np.array([noon])), values(after, np.array([noon])))
 
 
@@ -90,7 +90,7 @@ def test_a_customer_alone_is_compared_with_the_same_crowd(of: World) -> None:
     journeys = attended(of)
     every = values(journeys).reshape(len(journeys), len(GRID), -1)
     for index in range(len(journeys)):
-        for alone in (journeys.one(index), journeys.select(np.array([index]))):
+        for alone in (journeys.customer_at(index), journeys.select(np.array([index]))):
             assert same_bits(values(alone), every[index])
 
 
@@ -116,14 +116,14 @@ def test_as_of_an_instant_everything_is_as_it_was_then_and_nothing_later_is_told
 def test_a_crowd_is_the_sum_of_its_parts(of: World, part_of: list[int]) -> None:
     journeys = of.journeys()
     chosen = [np.flatnonzero(np.array(part_of) == part) for part in range(3)]
-    parts = [counted(journeys.select(some), TOPICS) for some in chosen]
-    whole = together([counted(journeys, TOPICS)], TOPICS)
-    assert_same(together(parts, TOPICS), whole)
+    parts = [counted(journeys.select(some), COUNT_KEYS) for some in chosen]
+    whole = together([counted(journeys, COUNT_KEYS)], COUNT_KEYS)
+    assert_same(together(parts, COUNT_KEYS), whole)
 
 
 def assert_same(one: GlobalCounts, other: GlobalCounts) -> None:
-    assert one.topics == other.topics
-    for name in ("starts", "spans", "totals"):
+    assert one.count_keys == other.count_keys
+    for name in ("starts", "days", "totals"):
         assert np.array_equal(getattr(one, name), getattr(other, name))
 
 
@@ -152,9 +152,9 @@ def test_a_customer_who_came_earlier_than_was_thought_changes_cohorts_with_all_t
 
 
 def test_more_of_one_value_than_can_be_counted_is_refused() -> None:
-    many = GroupCounts(np.array([0, 1]), np.array([crowds.MOST, 1]))
+    many = GroupCounts(np.array([0, 1]), np.array([crowds.MOST_COUNTED, 1]))
     with pytest.raises(StoreError, match=r"expected at most 2,147,483,647 of one value, found 2,147,483,648; compare"):
-        together([many], TOPICS[:1])
+        together([many], COUNT_KEYS[:1])
 
 
 def test_there_are_as_many_groups_as_hashes() -> None:
@@ -168,17 +168,17 @@ def test_what_cancels_out_is_gone() -> None:
 
 def test_journeys_that_do_not_know_everybody_are_told() -> None:
     journeys = world(Event(CUTOFFS[0], product="tea")).journeys()
-    other = replace(journeys, crowd=together([counted(journeys, TOPICS[:1])], TOPICS[:1]))
+    other = replace(journeys, global_counts=together([counted(journeys, COUNT_KEYS[:1])], COUNT_KEYS[:1]))
     for one in (journeys, other, attended(world(Event(CUTOFFS[0]))).hindsight()):
         with pytest.raises(
-            StoreError, match=r"what everybody did, as 'event_product_popularity_ever' asks, found them"
+            StoreError, match=r"with global counts, which the feature 'event_product_popularity_ever' reads"
         ):
             values(one, features=FEW)
 
 
 def test_a_column_that_is_not_in_the_store_is_told() -> None:
     with pytest.raises(ConfigError, match="expected the category column 'weight' in the store, found none; add it to"):
-        counted(world().journeys(), topics(FeatureSet((Feature("popularity", Stream(), "weight"),))))
+        counted(world().journeys(), count_keys(FeatureSet((Feature("popularity", Stream(), "weight"),))))
 
 
 def test_a_cohort_takes_no_filter() -> None:
@@ -188,8 +188,8 @@ def test_a_cohort_takes_no_filter() -> None:
 
 def test_features_that_compare_nothing_need_no_crowd(tmp_path: Path) -> None:
     store = shop_of(tmp_path, 3)
-    assert topics(FeatureSet((Feature("count"),))) == ()
-    assert store.with_crowd(()) is store
+    assert count_keys(FeatureSet((Feature("count"),))) == ()
+    assert store.with_global_counts(()) is store
     assert not (tmp_path / "workspace" / FOLDER).exists()
 
 

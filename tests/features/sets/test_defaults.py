@@ -14,7 +14,7 @@ from features.errors import ConfigError
 from features.global_counts import together
 from features.language.feature_set import FeatureSet
 from features.panel.build import Rows, build
-from features.panel.comparisons import topics
+from features.panel.comparisons import count_keys
 from features.sets.defaults import chosen, derive
 from features.sets.families import FAMILIES
 from features.sets.survey import LogSummary, survey
@@ -149,8 +149,8 @@ def test_every_feature_of_every_family_can_be_built(of: World) -> None:
     journeys = of.journeys()
     offering = config(tasks={"churn": CHURN}, families=FAMILIES, max_columns=5000)
     features = derive(survey([journeys]), offering, [45])
-    asked = topics(features)
-    told = replace(journeys, crowd=together([counted(journeys, asked)], asked)) if asked else journeys
+    asked = count_keys(features)
+    told = replace(journeys, global_counts=together([counted(journeys, asked)], asked)) if asked else journeys
     assert build(told, Rows.grid(len(journeys), np.array(CUTOFFS)), features).values.shape[1] == len(features)
 
 

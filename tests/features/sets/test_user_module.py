@@ -13,7 +13,7 @@ from features.errors import BundleError, ConfigError, FeatureError
 from features.language.feature import Feature, Stream
 from features.language.feature_set import FeatureSet
 from features.panel.build import Rows, build
-from features.sets.user_module import own_features, read
+from features.sets.user_module import load_user_features, read
 from features.spark import jobs
 from features.store.merge import merge
 from features.store.reader import Store
@@ -60,14 +60,14 @@ def shop(folder: Path, source: str | None = SOURCE) -> Config:
 
 
 def test_declared_features_and_functions_become_features(tmp_path: Path) -> None:
-    own = own_features(shop(tmp_path))
+    own = load_user_features(shop(tmp_path))
     assert own.names == ("view_count_14d", "custom_longest_silence", "custom_web_money")
     assert [feature.unit for feature in own.features] == ["occurrences", "days", "money"]
     assert own == of()
 
 
 def test_a_toml_without_a_module_has_no_features_of_its_own(tmp_path: Path) -> None:
-    assert own_features(parse({}, folder=tmp_path)) == FeatureSet(())
+    assert load_user_features(parse({}, folder=tmp_path)) == FeatureSet(())
 
 
 def test_one_byte_of_the_module_is_another_fingerprint() -> None:
@@ -115,7 +115,7 @@ def test_what_is_wrong_with_a_module_is_told(source: str, message: str) -> None:
 
 def test_a_missing_module_is_told(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"module: expected a Python file at .*my\.py, found none \(No such file"):
-        own_features(shop(tmp_path, None))
+        load_user_features(shop(tmp_path, None))
 
 
 def test_a_failure_names_the_line_of_the_module() -> None:

@@ -19,7 +19,7 @@ from features.errors import LogError, StoreError
 from features.global_counts import summed, together
 from features.language.feature_set import FeatureSet
 from features.panel.build import Rows, build
-from features.panel.comparisons import topics
+from features.panel.comparisons import count_keys
 from features.spark import jobs
 from features.spark.jobs import ASKED, ATTRIBUTE, EVENT, PROFILE, Checks
 from features.store import global_counts
@@ -57,13 +57,13 @@ def test_what_chunks_add_up_to_is_what_everybody_did(
     monkeypatch.setattr(jobs, "CHUNK_ROWS", most)
     sent: dict[str, Any] = {"features": COMPARISONS.to_json(), "config": jobs.plain(shop)}
     found = pa.Table.from_batches(jobs.counts(_batches(_partition(shop)), shop.folder, **sent), jobs.COUNTS)
-    asked = topics(COMPARISONS)
+    asked = count_keys(COMPARISONS)
     everybody = together([summed(found.column("key").to_numpy(), found.column("count").to_numpy())], asked)
     global_counts.write(tmp_path / "sent.arrow", everybody)
-    sent |= {"cutoffs": CUTOFFS, "crowd": str(tmp_path / "sent.arrow")}
+    sent |= {"cutoffs": CUTOFFS, "counts_file": str(tmp_path / "sent.arrow")}
     batches = jobs.panels(_batches(_partition(shop)), shop.folder, **sent)
     table = pa.Table.from_batches(batches, jobs.panel_schema(COMPARISONS))
-    journeys = Store.open(shop.workspace_path, shop).with_crowd(asked).bucket(0)
+    journeys = Store.open(shop.workspace_path, shop).with_global_counts(asked).bucket(0)
     expected = build(journeys, Rows.grid(len(journeys), np.array(CUTOFFS)), COMPARISONS)
     assert same_bits(np.stack([column.to_numpy() for column in table.columns[2:]], axis=1), expected.values)
 

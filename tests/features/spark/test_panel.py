@@ -20,7 +20,7 @@ from features.language.feature import Feature, Stream
 from features.language.feature_set import FeatureSet
 from features.log.schema import hash_of
 from features.panel.build import Rows, build
-from features.panel.comparisons import topics
+from features.panel.comparisons import count_keys
 from features.sets.user_module import read
 from features.store.reader import Store
 from tests.conftest import SERVICES_REQUIRED
@@ -78,7 +78,7 @@ def report(shop: Config) -> IngestReport:
 def expected(shop: Config, report: IngestReport) -> Answers:
     """What one machine says."""
     answers: dict[str, Floats] = {}
-    for journeys in Store.open(shop.workspace_path, shop).with_crowd(topics(FEATURES)).buckets():
+    for journeys in Store.open(shop.workspace_path, shop).with_global_counts(count_keys(FEATURES)).buckets():
         values = build(journeys, Rows.grid(len(journeys), np.array(CUTOFFS)), FEATURES).values
         answers.update(zip(journeys.customers, values.reshape(len(journeys), len(CUTOFFS), -1), strict=True))
     return answers

@@ -15,7 +15,7 @@ from features.ingest import build as building
 from features.language.feature import Feature, Stream
 from features.language.feature_set import FeatureSet
 from features.panel.build import Rows, build
-from features.panel.comparisons import topics
+from features.panel.comparisons import count_keys
 from features.store.global_counts import FOLDER, PART, counted, read, write
 from features.store.merge import merge
 from features.store.reader import Store
@@ -34,7 +34,7 @@ FEATURES = FeatureSet(
         Feature("count"),
     ),
 )
-TOPICS = topics(FEATURES)
+COUNT_KEYS = count_keys(FEATURES)
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
 
 
 def of(shop: Config) -> Store:
-    return opened(shop).with_crowd(TOPICS)
+    return opened(shop).with_global_counts(COUNT_KEYS)
 
 
 def names(shop: Config, pattern: str = "*.arrow") -> dict[str, int]:
@@ -62,17 +62,21 @@ def one_more_event(shop: Config) -> None:
     run(shop, now=NOW)
 
 
+def counted_whole(store: Store) -> GlobalCounts:
+    return together([counted(journeys, COUNT_KEYS) for journeys in store.buckets()], COUNT_KEYS)
+
+
 def assert_same(one: GlobalCounts | None, other: GlobalCounts) -> None:
     assert one is not None
-    assert one.topics == other.topics
-    for name in ("starts", "spans", "totals"):
+    assert one.count_keys == other.count_keys
+    for name in ("starts", "days", "totals"):
         assert np.array_equal(getattr(one, name), getattr(other, name))
 
 
 def test_the_crowd_of_a_store_is_that_of_all_its_journeys(shop: Config) -> None:
     store = of(shop)
     assert len(store) > 2
-    assert_same(store.crowd, together([counted(journeys, TOPICS) for journeys in store.buckets()], TOPICS))
+    assert_same(store.global_counts, counted_whole(store))
 
 
 def test_one_customer_gets_the_numbers_of_the_base_to_the_bit(shop: Config) -> None:
@@ -89,7 +93,7 @@ def test_fresh_events_change_what_a_customer_touched_and_never_the_crowd(tmp_pat
     write_log(tmp_path / "log" / "a.csv", rows)
     shop = config(tmp_path, categories=["product"])
     run(shop)
-    store = opened(shop).with_crowd(topics(FeatureSet((Feature("popularity", Stream(), "product"),))))
+    store = opened(shop).with_global_counts(count_keys(FeatureSet((Feature("popularity", Stream(), "product"),))))
     fresh = {"at": "2025-01-02T10:00:00", "what": "purchase", "product": "cake"}
     later, asked = np.array([instant("2025-01-03")]), FeatureSet((Feature("popularity", Stream(), "product"),))
     found = {
@@ -102,10 +106,10 @@ def test_fresh_events_change_what_a_customer_touched_and_never_the_crowd(tmp_pat
 
 
 def test_asked_again_nothing_is_written(shop: Config) -> None:
-    first = of(shop).crowd
+    first = of(shop).global_counts
     written = names(shop)
     assert first is not None
-    assert_same(of(shop).crowd, first)
+    assert_same(of(shop).global_counts, first)
     assert names(shop) == written
 
 
@@ -120,12 +124,12 @@ def test_an_ingest_counts_only_the_buckets_that_it_changed_and_what_is_gone_is_r
     assert len(left) == len(parts)
     assert len(parts.items() & left.items()) == len(parts) - 1
     assert len(names(shop, "whole-*.arrow")) == 1
-    assert_same(after.crowd, together([counted(journeys, TOPICS) for journeys in after.buckets()], TOPICS))
+    assert_same(after.global_counts, counted_whole(after))
 
 
 @pytest.mark.parametrize("what", ["changed", "cut", "gone", "without note", "with a torn note"])
 def test_a_file_that_is_not_whole_is_made_anew(shop: Config, what: str) -> None:
-    right = of(shop).crowd
+    right = of(shop).global_counts
     assert right is not None
     for path in (shop.workspace_path / FOLDER).glob("*.arrow"):
         content = path.read_bytes()
@@ -138,23 +142,23 @@ def test_a_file_that_is_not_whole_is_made_anew(shop: Config, what: str) -> None:
             path.with_suffix(".json").unlink()
         else:
             path.with_suffix(".json").write_text('{"dig')
-    assert_same(of(shop).crowd, right)
+    assert_same(of(shop).global_counts, right)
 
 
 def test_a_crowd_that_was_sent_is_the_crowd(shop: Config, tmp_path: Path) -> None:
-    sent = of(shop).crowd
+    sent = of(shop).global_counts
     assert sent is not None
     write(tmp_path / "sent.arrow", sent)
-    assert_same(read(tmp_path / "sent.arrow", TOPICS), sent)
+    assert_same(read(tmp_path / "sent.arrow", COUNT_KEYS), sent)
     with pytest.raises(StoreError, match=r"expected .*lost\.arrow as it was written, found it missing or changed"):
-        read(tmp_path / "lost.arrow", TOPICS)
+        read(tmp_path / "lost.arrow", COUNT_KEYS)
 
 
 def test_a_reader_of_the_former_store_still_finds_everybody(shop: Config) -> None:
     former = opened(shop)
-    right = former.with_crowd(TOPICS).crowd
+    right = former.with_global_counts(COUNT_KEYS).global_counts
     one_more_event(shop)
     of(shop)
     assert right is not None
-    assert_same(former.with_crowd(TOPICS).crowd, right)
-    assert replace(former, crowd=None) == former
+    assert_same(former.with_global_counts(COUNT_KEYS).global_counts, right)
+    assert replace(former, global_counts=None) == former

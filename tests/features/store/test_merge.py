@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from features.errors import RequestError
 from features.store.merge import merge
-from features.store.reader import journey_digest
+from tests.support.digests import journey_digest
 from tests.support.log_files import NOW, config, event, opened, run, write
 
 SHOP: dict[str, Any] = {

@@ -23,7 +23,7 @@ from features.errors import BundleError, JourneycastError
 from features.language.feature import Feature
 from features.language.feature_set import FeatureSet
 from features.panel.build import Rows, build
-from features.sets.user_module import own_features
+from features.sets.user_module import load_user_features
 from features.store.reader import Store
 from features.timeline import DAY_US, instant, moment
 from models.bundle import Bundle, load, save
@@ -378,7 +378,7 @@ def test_a_module_of_own_features_travels_in_the_model(shop: Config) -> None:
     features = shop.features.model_copy(update={"module": "my.py"})
     config = shop.model_copy(update={"features": features})
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(bundles, "FEATURES", bundles.FEATURES.union(own_features(config)))
+        patch.setattr(bundles, "FEATURES", bundles.FEATURES.union(load_user_features(config)))
         bundle = bundles.churn(**FACTS)
     bundle = replace(bundle, task=bundle.task.model_copy(update={"name": OWN}))
     config = config.model_copy(update={"tasks": {**shop.tasks, OWN: bundle.task}})

@@ -6,7 +6,7 @@ import pytest
 
 from features.config.sections import Config
 from features.errors import BundleError, ConfigError
-from features.sets.user_module import own_features
+from features.sets.user_module import load_user_features
 from features.store.reader import Store
 from models.bundle import save
 from models.registry.versions import Registry
@@ -30,7 +30,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Config:
     config = base(folder, rows()).config
     config = config.model_copy(update={"features": config.features.model_copy(update={"module": "my.py"})})
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(bundles, "FEATURES", bundles.FEATURES.union(own_features(config)))
+        patch.setattr(bundles, "FEATURES", bundles.FEATURES.union(load_user_features(config)))
         bundle = bundles.churn(**FACTS)
     path = save(bundle, config.workspace_path / "bundles")
     registry = Registry.open(config)

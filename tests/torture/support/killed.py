@@ -27,6 +27,7 @@ from features.config.sections import Config
 from features.errors import StoreError
 from features.ingest import build
 from features.system import threads
+from tests.support.digests import state_digest
 from tests.support.log_files import config, opened, run
 
 CALLS = ("fsync", "rename", "replace", "unlink", "mkdir", "rmdir")
@@ -117,7 +118,7 @@ def held(folder: Path) -> str:
         if "run `ingest` first" in str(error):
             return "nothing"
         raise
-    return store.state_digest()
+    return state_digest(store)
 
 
 def traced(folder: Path, *options: str) -> int:

@@ -97,7 +97,7 @@ def test_accepted_checks_are_read_from_the_configuration() -> None:
 def test_a_panel_of_next_to_nothing_is_silent(clean: Case, count: int) -> None:
     few = Examples(*(getattr(clean.rows[:count], name) for name in ("customer", "cutoff", "values", "labels")))
     journeys = next(iter(clean.parts()))
-    own = [journeys.find(str(customer)) for customer in few.customer]
+    own = [journeys.index_of(str(customer)) for customer in few.customer]
     only = journeys.select(np.array(sorted({one for one in own if one is not None}), np.int64))
     split = replace(clean.split, choosing=(), reporting=(), serving=tuple(np.unique(few.cutoff).tolist()))
     split = replace(split, validation=clean.split.test)
