@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, inspect, make_url, text
-from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, InternalError, ProgrammingError, SQLAlchemyError
 
 from features.errors import ConfigError, DatabaseError, JourneycastError
 from features.system.files import no_room
@@ -117,6 +117,11 @@ class Database:
                 connection.commit()
         finally:
             connection.close()  # undoes what was not committed
+
+
+def is_race(error: Exception) -> bool:
+    """Whether others may just be making the table or the row that was there already, or not yet."""
+    return isinstance(error, IntegrityError | ProgrammingError | InternalError)
 
 
 def _url(address: str) -> URL:

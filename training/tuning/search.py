@@ -69,16 +69,33 @@ def search(objective: Objective, start: TreeParameters, *, budget: Budget, seed:
 
 def _until_done(study: optuna.Study, tried: Callable[[optuna.Trial], float], budget: Budget, *, shared: bool) -> None:
     hiccups = 0
-    after = lambda _, trial: budget.told(trial.number, trial.value)  # noqa: E731
+    measured: int | None = None  # the trial whose objective has come to its end, until that is written
+
+    def objective(trial: optuna.Trial) -> float:
+        nonlocal measured
+        try:
+            loss = tried(trial)
+        except optuna.TrialPruned:
+            measured = trial.number
+            raise
+        measured = trial.number
+        return loss
+
+    def written(_: optuna.Study, trial: FrozenTrial) -> None:
+        nonlocal measured
+        measured = None
+        budget.told(trial.number, trial.value)
+
     while True:
         try:
+            measured = None
             give_up_lost(study, retry=shared)
             if _is_done(study, budget):
                 return
-            study.optimize(tried, n_trials=1, callbacks=[after])
+            study.optimize(objective, n_trials=1, callbacks=[written])
             hiccups = 0
         except Exception as error:
-            if is_taken_away(error):
+            if is_taken_away(error, study, measured):
                 continue
             hiccups += 1
             if hiccups > HICCUPS or not is_hiccup(error):

@@ -1,6 +1,10 @@
 """Studies in a database, which outlive the processes that search: who died at a trial is noticed, and none is lost.
 
 A process on the same machine is known to be dead by its number, one elsewhere when its heart has not beaten for long.
+
+Optuna has no public way to give a trial its first heartbeat and its owner in the transaction that makes it. So this file,
+and no other, uses what Optuna keeps private: `optuna.storages._rdb.models` and two methods of `RDBStorage`
+(`_get_prepared_new_trial`, `_set_trial_attr_without_commit`).
 """
 
 import time
@@ -18,6 +22,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from features.errors import JourneycastError
 from features.system.processes import file_lock, identity, is_gone
+from models.databases.sql import is_race
 from models.databases.urls import without_password
 from training.tuning.budget import Place
 from training.tuning.sampler import SeededTPE
@@ -99,14 +104,29 @@ def give_up_lost(study: optuna.Study, *, retry: bool) -> None:
             _again()(study, trial)
 
 
-def is_taken_away(error: Exception) -> bool:
-    """Whether a trial was ended by others, who took this process for dead."""
-    return isinstance(error, UpdateFinishedTrialError) or str(error).startswith("Cannot tell a ")
+def is_taken_away(error: BaseException, study: optuna.Study, measured: int | None) -> bool:
+    """Whether a trial was ended by others, who took this process for dead.
+
+    `measured` is the trial whose objective had come to its end: where the study calls it finished although Optuna could
+    not write its end, somebody else did.
+    """
+    if any(isinstance(cause, UpdateFinishedTrialError) for cause in _chain(error)):
+        return True
+    if measured is None or is_hiccup(error):
+        return False
+    return any(trial.number == measured and trial.state.is_finished() for trial in study.get_trials(deepcopy=False))
 
 
-def is_hiccup(error: Exception) -> bool:
-    """Whether the database failed at one query; Optuna asserts that a trial it could not end cannot be."""
-    return isinstance(error, StorageInternalError) or str(error) == "Should not reach."
+def is_hiccup(error: BaseException) -> bool:
+    """Whether the database failed at one query, whatever error of Optuna's came of it."""
+    return any(isinstance(cause, StorageInternalError) for cause in _chain(error))
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """The error, and those from which it came or in whose handling it was raised."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def storage_of(place: Place) -> Storage:
@@ -116,8 +136,8 @@ def storage_of(place: Place) -> Storage:
         for left in reversed(range(OPENINGS)):
             try:
                 return _connected(place)
-            except Exception as error:  # the database's own errors come through bare
-                if not left or not _is_of_the_moment(error):
+            except Exception as error:  # SQLAlchemy's errors come through bare; a version row not yet there is asserted
+                if not left or not (is_race(error) or isinstance(error, AssertionError)):
                     what = f"the studies at {without_password(place.address)} could not be opened"
                     raise JourneycastError(f"{what}: {_first_line(error)}") from error
                 time.sleep(0.2)
@@ -142,11 +162,6 @@ def _again() -> RetryHeartbeatStaleTrialCallback:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
         return RetryHeartbeatStaleTrialCallback(max_retry=RETRIES)
-
-
-def _is_of_the_moment(error: Exception) -> bool:
-    """Whether others may just be making what was not there or was there already."""
-    return type(error).__name__ in {"IntegrityError", "ProgrammingError", "InternalError", "AssertionError"}
 
 
 def _first_line(error: BaseException) -> str:
