@@ -13,7 +13,7 @@ import numpy as np
 from features.arrays import Ints, Strings
 from features.journeys import Journeys
 from training.audit.case import Case
-from training.dataset.examples import in_share, stable_hash
+from training.dataset.sampling import in_share, stable_hash
 
 MOST_BUCKETS = 6
 ENOUGH_CUSTOMERS = 400  # looked at one by one

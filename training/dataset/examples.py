@@ -1,8 +1,7 @@
 """Panels with their labels, stacked over the buckets of a store.
 
 Only members of the task's population at a cutoff get a row. When there are more rows than the budget, customers are
-left out by a stable hash of their id, so the same customers stay whatever the order of buckets and whoever else is in
-the log.
+left out by a stable hash of their id (`training.dataset.sampling`).
 """
 
 from collections.abc import Callable, Iterable
@@ -19,6 +18,7 @@ from features.panel.build import Rows, build
 from features.timeline import DAY_US
 from models.tasks import population
 from training.dataset.labels import Labels, labels, whole
+from training.dataset.sampling import in_share
 
 STRAY_SHARE = 0.001
 Parts = Callable[[], Iterable[Journeys]]  # every call walks all buckets again, as of the training's instant
@@ -94,28 +94,6 @@ def base_values(parts: Parts, task: TaskConfig, features: FeatureSet, as_of: int
     share = min(1.0, max_rows / max(members, 1))
     blocks = [build(part, _sampled(part, _members(task, part, now), share), features).values for part in parts()]
     return np.concatenate([np.zeros((0, len(features))), *blocks])
-
-
-def in_share(customers: Strings, share: float) -> NDArray[np.bool_]:
-    """Whether each customer is among this share of all possible ids.
-
-    >>> in_share(np.array(["ada", "bob", "🙂"], object), 1.0).tolist()
-    [True, True, True]
-    """
-    return stable_hash(customers) < share * 2.0**64
-
-
-def stable_hash(customers: Strings) -> NDArray[np.uint64]:
-    """FNV-1a over code points with a finishing mix: the same number for an id on every machine, wherever it stands."""
-    if not len(customers):
-        return np.zeros(0, np.uint64)
-    text = customers.astype(np.str_)
-    points = text.view(np.uint32).reshape(len(text), -1).astype(np.uint64)
-    hashed = np.full(len(text), 0xCBF29CE484222325, np.uint64)
-    for column in points.T:
-        hashed = np.where(column > 0, (hashed ^ column) * np.uint64(0x100000001B3), hashed)
-    hashed ^= hashed >> np.uint64(32)
-    return hashed * np.uint64(0x9E3779B97F4A7C15)
 
 
 def _members(task: TaskConfig, journeys: Journeys, cutoffs: Ints) -> Rows:

@@ -15,7 +15,8 @@ from models.ladder.average import moved
 from models.ladder.rung import Rung
 from models.predictor.calibrators import Calibrator
 from training.context import TrainingContext
-from training.dataset.examples import Examples, stable_hash
+from training.dataset.examples import Examples
+from training.dataset.sampling import stable_hash
 from training.dataset.split import Split
 from training.evaluation.evaluate import Tested
 from training.fit.recipe import Question, Recipe

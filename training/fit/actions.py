@@ -15,8 +15,9 @@ from features.arrays import Floats, Ints
 from features.config.tasks import TaskConfig
 from features.panel.build import Rows
 from models.predictor.actions import Actions
-from training.dataset.examples import Parts, stable_hash
+from training.dataset.examples import Parts
 from training.dataset.labels import decisions, labels, whole
+from training.dataset.sampling import stable_hash
 from training.metrics.bootstrap import Figures
 from training.metrics.grade import grade
 

@@ -15,7 +15,7 @@ from scipy.special import expit
 
 from features.arrays import Floats, Ints, Strings
 from models.predictor.calibrators import SUREST, Beta, Calibrator, VennAbers
-from training.dataset.examples import stable_hash
+from training.dataset.sampling import stable_hash
 from training.metrics.metrics import log_losses
 
 FEWEST_ROWS, FEWEST_OF_RARER = 300, 50

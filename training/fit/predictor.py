@@ -13,7 +13,8 @@ from training.dataset.examples import Examples
 from training.fit.baselines import cap_of, constant
 from training.fit.intervals import NOTHING_SEEN, amounts, landed, probability_spread
 from training.fit.level import level, money_level
-from training.fit.recipe import Question, Recipe, make, unpack_recipe
+from training.fit.recipe import Question, Recipe, unpack_recipe
+from training.fit.rungs import make
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ from training.fit.baselines import cap_of, history
 from training.fit.calibration import Later
 from training.fit.level import levelled, levelled_money
 from training.fit.logistic import LEANS
-from training.fit.recipe import HURDLE, Question, Recipe, make
+from training.fit.recipe import HURDLE, Question, Recipe
+from training.fit.rungs import make
 from training.metrics.metrics import best_threshold
 from training.selection.trees import grown, searched
 from training.selection.validation import Period, lacking, lacking_any, periods

@@ -7,7 +7,8 @@ import numpy as np
 from models.ladder.lightgbm import Sample, Stop, TreeParameters
 from training.dataset.examples import Examples
 from training.fit.logistic import Fitted
-from training.fit.recipe import Question, Recipe, beginning, continued, growers, parts
+from training.fit.recipe import Question, Recipe
+from training.fit.rungs import beginning, continued, growers, parts
 from training.tuning.budget import Budget
 from training.tuning.search import SearchResult, search
 from training.tuning.space import FEWEST_IN_LEAF

@@ -9,7 +9,8 @@ from features.timeline import days
 from models.ladder.rung import Rung
 from training.dataset.examples import Examples
 from training.fit.logistic import LEANS, Fitted
-from training.fit.recipe import Question, Recipe, averaged, logistic, make
+from training.fit.recipe import Question, Recipe
+from training.fit.rungs import averaged, logistic, make
 
 FEWEST_ROWS, FEWEST_OF_RARER = 200, 20  # for trees
 LEAST_ROWS, LEAST_OF_RARER = 30, 5  # for anything but the rule

@@ -2,8 +2,8 @@
 
 A process on the same machine is known to be dead by its number, one elsewhere when its heart has not beaten for long.
 
-Optuna has no public way to give a trial its first heartbeat and its owner in the transaction that makes it. So this file,
-and no other, uses what Optuna keeps private: `optuna.storages._rdb.models` and two methods of `RDBStorage`
+Optuna has no public way to give a trial its first heartbeat and its owner in the transaction that makes it. So this
+file, and no other, uses what Optuna keeps private: `optuna.storages._rdb.models` and two methods of `RDBStorage`
 (`_get_prepared_new_trial`, `_set_trial_attr_without_commit`).
 """
 

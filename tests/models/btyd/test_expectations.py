@@ -31,7 +31,8 @@ from serving.scoring.reasons import why
 from training.dataset.examples import Examples
 from training.dataset.labels import Labels
 from training.fit.purchase_process import FEWEST_RETURNED, processes, repeats
-from training.fit.recipe import Question, Recipe, make
+from training.fit.recipe import Question, Recipe
+from training.fit.rungs import make
 
 TASK = TaskConfig.model_validate({"name": "value", "kind": "cltv", "event": "purchase", "horizon_days": 90})
 PURCHASES = Stream(("purchase",))

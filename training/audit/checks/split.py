@@ -10,7 +10,8 @@ from features.timeline import DAY_US, days
 from models.ladder.lightgbm import TreeParameters, TreeTrainer, sample
 from training.audit.case import Case, Finding
 from training.audit.statistics import above, by_chance
-from training.dataset.examples import Examples, stable_hash
+from training.dataset.examples import Examples
+from training.dataset.sampling import stable_hash
 
 MEMORY = TreeParameters(
     num_leaves=31, min_data_in_leaf=5, feature_fraction=0.15, bagging_fraction=1.0, lambda_l2=0.0, learning_rate=0.3

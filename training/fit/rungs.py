@@ -1,0 +1,194 @@
+"""Rungs made by a recipe from rows of a question."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from features.arrays import Floats
+from models.btyd.expectations import Ahead, Expectations
+from models.ladder.average import Average
+from models.ladder.hurdle import Hurdle, Orders
+from models.ladder.lightgbm import Sample, TreeTrainer, sample
+from models.ladder.logistic import log_odds
+from models.ladder.purchase_process import NEVER, PurchaseProcess
+from models.ladder.rules import Scaled
+from models.ladder.rung import Rung
+from models.ladder.trees import Probability
+from models.prediction import TINY
+from training.dataset.examples import Examples
+from training.fit.baselines import cap_of, history, past_of, rule
+from training.fit.level import missing_shift
+from training.fit.logistic import LEANS, Fitted, Lean, fit_logistic
+from training.fit.recipe import HURDLE, Question, Recipe
+
+
+def make(question: Question, recipe: Recipe, rows: Examples, linear: Fitted | None = None) -> Rung:
+    """A rung by the recipe, fitted on these rows; the rule where they hold no money or no process for it.
+
+    `linear` is the first logistic of these rows, whose effects of dates trees take, where there is one already.
+    """
+    made: Rung | None = None
+    if recipe.rung in ("average", "lightgbm") and not question.is_money:
+        linear = linear or logistic(question, rows, LEANS[0])
+    match recipe.rung:
+        case "average":
+            made = averaged(question, [make(question, one, rows, linear) for one in recipe.members])
+        case "logistic":
+            known = linear if recipe.lean == LEANS[0] else None
+            made = (known or logistic(question, rows, recipe.lean)).rung
+        case "lightgbm" if linear is not None:
+            made = _lightgbm(question, recipe, rows, linear)
+        case "hurdle":
+            made = _hurdle(question, recipe, rows)
+        case "poisson":
+            made = _poisson(question, recipe, rows)
+        case "btyd":
+            made = btyd(question, rows)
+    return made or rule(question.task, question.fitted_days, rows, question.features)
+
+
+def averaged(question: Question, rungs: Sequence[Rung]) -> Average | None:
+    """An average of these; None where one of them is but the rule for money, which says nothing of orders."""
+    if any(isinstance(rung, Scaled) for rung in rungs):
+        return None
+    return Average(tuple(rungs), odds=not question.is_money)
+
+
+def logistic(question: Question, rows: Examples, lean: Lean) -> Fitted:
+    """The penalised logistic of these rows, from what their process expects, if they have one and it leans on it."""
+    start = btyd(question, rows) if lean.start else None
+    return fit_logistic(rows, question.features.position, start, lean.penalty)
+
+
+def _lightgbm(question: Question, recipe: Recipe, rows: Examples, linear: Fitted) -> Probability:
+    read = question.expectations(rows) if recipe.expectations else None
+    begin = beginning(question, rows, linear, start=recipe.start)
+    (grower,), (part,) = growers(question), parts(question, rows, read, begin=begin.rows)
+    return Probability(grower.grow(part, recipe.growth, recipe.trees[0]), read, begin.base, begin.start)
+
+
+@dataclass(frozen=True, eq=False)
+class Beginning:
+    """Log-odds that trees start from: of every row, and the same without the effects of dates, which is what serves."""
+
+    rows: Floats
+    base: float
+    start: PurchaseProcess | None
+
+
+def beginning(question: Question, rows: Examples, linear: Fitted, *, start: bool) -> Beginning:
+    """The effects of the cutoffs on top of the base rate, or of the process."""
+    effects = linear.at(rows.cutoff)
+    if start and linear.rung.start is not None:
+        process = linear.rung.start
+        return Beginning(log_odds(process, rows.values, question.features.position) + effects, 0.0, process)
+    rate = (float(rows.outcome.sum()) + 1) / (len(rows) + 2)
+    base = float(np.log(rate / (1 - rate)))
+    return Beginning(base + effects, base, None)
+
+
+def continued(question: Question, begun: Beginning, linear: Fitted, later: Examples) -> Floats:
+    """The same start for later rows, with the shift that the logistic needs there."""
+    shift = missing_shift(later.outcome, question.predict(linear.rung, later).mean)
+    given = np.full(len(later), begun.base + shift)
+    if begun.start is None:
+        return given
+    return np.asarray(given + log_odds(begun.start, later.values, question.features.position))
+
+
+def growers(question: Question) -> tuple[TreeTrainer, ...]:
+    """One for each booster: of the probability and, for money, of the orders after the first and of all."""
+    first = TreeTrainer("binary", question.seed, question.threads)
+    count = replace(first, objective="poisson")
+    return (first, count, count) if question.is_money else (first,)
+
+
+def parts(
+    question: Question,
+    rows: Examples,
+    read: Expectations | None,
+    like: list[Sample] | None = None,
+    begin: Floats | None = None,
+) -> list[Sample]:
+    """The rows of each booster: all for the probability, those with an order for the orders after the first, and all
+    for the orders that a process begins, if there is one.
+
+    `begin` is where the probability's log-odds start.
+    """
+    values, ahead = _wide(question, rows, read)
+    bins: list[Sample | None] = [*like] if like else [None, None, None]
+    if not question.is_money:
+        return [sample(values, rows.outcome, start=begin, like=bins[0])]
+    hurdle = _hurdle_parts(question, rows, values, bins)
+    return hurdle if ahead is None else [*hurdle, _orders_part(rows, values, ahead, bins[-1])]
+
+
+def _wide(question: Question, rows: Examples, read: Expectations | None) -> tuple[Floats, Ahead | None]:
+    """The values that trees read, and what a process expects of the rows, which is among them."""
+    if read is None:
+        return rows.values, None
+    ahead = read.ahead(rows.values, question.features.position)
+    return ahead.beside(rows.values), ahead
+
+
+def _hurdle_parts(
+    question: Question, rows: Examples, values: Floats, like: Sequence[Sample | None] = (None, None)
+) -> list[Sample]:
+    bought = rows.labels.count > 0
+    some = rows[bought]
+    pace = past_of(question.task, question.fitted_days, 1.0).pace(some.values, question.features.position)
+    return [
+        sample(values, bought.astype(np.float64), like=like[0]),
+        sample(values[bought], _countable(some.labels.count - 1), start=np.log(pace), like=like[1]),
+    ]
+
+
+def _orders_part(rows: Examples, values: Floats, ahead: Ahead, like: Sample | None = None) -> Sample:
+    begun = np.log(np.maximum(np.nan_to_num(ahead.orders, nan=NEVER), TINY))
+    return sample(values, rows.labels.count, start=begun, like=like)
+
+
+def _countable(count: Floats) -> Floats:
+    """Where nothing was ever counted, half of one spread over all: no rate of nothing can be learnt."""
+    return count if count.any() else count + 0.5 / max(len(count), 1)
+
+
+def _hurdle(question: Question, recipe: Recipe, rows: Examples) -> Rung | None:
+    past = history(question.task, question.fitted_days, rows)
+    if past is None:
+        return None
+    read = question.expectations(rows) if recipe.expectations else None
+    values, _ = _wide(question, rows, read)
+    grown = zip(growers(question)[:HURDLE], _hurdle_parts(question, rows, values), recipe.trees, strict=True)
+    buys, more = (grower.grow(part, recipe.growth, trees) for grower, part, trees in grown)
+    raw = Hurdle(buys, more, past, expectations=read)
+    return replace(raw, correction=_correction(question, raw, rows))
+
+
+def _poisson(question: Question, recipe: Recipe, rows: Examples) -> Rung | None:
+    read = question.expectations(rows)
+    values, ahead = _wide(question, rows, read)
+    if read is None or ahead is None:
+        return None
+    part, grower = _orders_part(rows, values, ahead), growers(question)[-1]
+    raw = Orders(grower.grow(part, recipe.growth, recipe.trees[0]), read)
+    return replace(raw, correction=_correction(question, raw, rows))
+
+
+def btyd(question: Question, rows: Examples) -> PurchaseProcess | None:
+    """The process of these rows as a rung, if they have one."""
+    read = question.expectations(rows)
+    if read is None:
+        return None
+    never = np.isnan(rows.values[:, question.features.position[read.days]])
+    silent = float((rows.labels.count[never] == 0).sum())
+    raw = PurchaseProcess(read, question.task.outcome, (silent + 1) / (int(never.sum()) + 2))
+    return replace(raw, correction=_correction(question, raw, rows)) if question.is_money else raw
+
+
+def _correction(question: Question, raw: Rung, rows: Examples) -> float:
+    """Money that counts over money expected, within a factor of two of the rate; amounts count up to the cap."""
+    cap, rate = cap_of(rows), question.task.rate
+    said = float(np.minimum(question.predict(raw, rows).mean * rate, cap).sum())
+    return rate * float(np.clip(np.minimum(rows.outcome, cap).sum() / said, 0.5, 2.0)) if said > 0 else rate
