@@ -32,7 +32,7 @@ from features.store.reader import Store
 from features.system import environment
 from features.timeline import instant
 from training.context import TrainingContext
-from training.dataset.examples import Examples, PanelRequest, examples
+from training.dataset.examples import Examples, PanelRequest, build_examples
 from training.dataset.split import Split, split
 from training.metrics import metrics
 from training.run import prepare, train_task
@@ -112,7 +112,7 @@ def _measured(config: Config, trials: tuple[int, ...], *, with_flaml: bool) -> i
     trained = [_trained(config, store, task, count) for count in trials]
     setting, _ = prepare(config, store, as_of=None, trials=0, progress=lambda _: None)
     cut = split(max(task.horizons_days), setting.first, setting.end)
-    rows = examples(setting.parts, _asked(setting, task, cut), cut.cutoffs)
+    rows = build_examples(setting.parts, _asked(setting, task, cut), cut.cutoffs)
     one = _processor(lambda: _plain(rows.at(cut.serving)))
     usual = min(trained, key=lambda of: abs(of.trials - USUAL))
     print(f"\n### {config.name}: {len(rows.at(cut.serving)):,} rows × {rows.values.shape[1]} features\n")

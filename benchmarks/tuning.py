@@ -26,7 +26,7 @@ from training.tuning.budget import Budget, Place
 from training.tuning.cleanup import drop_study
 from training.tuning.sampler import SeededTPE
 from training.tuning.search import search
-from training.tuning.storage import opened
+from training.tuning.storage import open_study
 
 START = TreeParameters(min_data_in_leaf=100)
 COLUMNS = 30
@@ -87,7 +87,7 @@ def _measured(address: str, workers: int, rows: int, trials: int) -> Measured:
         for process in processes:
             process.join()
         seconds = time.perf_counter() - began
-        with opened(place, SeededTPE([], 1, shared=place.shared)) as study:
+        with open_study(place, SeededTPE([], 1, shared=place.shared)) as study:
             finished = [trial for trial in study.trials if trial.state.name in ANSWERED]
             best = study.best_value
     finally:

@@ -33,7 +33,7 @@ from features.store.reader import Store
 from features.timeline import instant, iso
 from models.ladder.lightgbm import TreeParameters, TreeTrainer, sample
 from training.context import TrainingContext
-from training.dataset.examples import Examples, PanelRequest, examples
+from training.dataset.examples import Examples, PanelRequest, build_examples
 from training.dataset.split import Split, split
 from training.metrics.metrics import log_losses
 from training.run import prepare
@@ -96,7 +96,7 @@ def _losses(setting: TrainingContext, task: TaskConfig) -> Iterator[tuple[str, F
 
     every, base = setting.features, derived(DEFAULT)
     asked = PanelRequest(task, cut.fitted_days, every, setting.end, setting.config.train.max_rows)
-    rows = examples(setting.parts, asked, cut.cutoffs)
+    rows = build_examples(setting.parts, asked, cut.cutoffs)
     parts = [rows.at(cutoffs) for cutoffs in (cut.choosing, [cut.validation], cut.reporting, [cut.test])]
     choices = {"the default set": DEFAULT}
     choices |= {f"+ {family}": (*DEFAULT, family) for family in FAMILIES if family not in DEFAULT}

@@ -11,9 +11,9 @@ from features.timeline import DAY_US, days, iso
 from models.predictor.calibrators import Calibrator
 from models.predictor.predictor import Predictor
 from training.audit.audit import accepted, audit, settle
-from training.audit.case import Case
+from training.audit.case import AuditInput
 from training.context import TrainingContext
-from training.dataset.examples import Examples, PanelRequest, base_values, examples
+from training.dataset.examples import Examples, PanelRequest, base_values, build_examples
 from training.dataset.split import SHORTEST_LEAD, Split
 from training.evaluation.diagnose import study
 from training.evaluation.diagnostics import Studied, Subject
@@ -21,7 +21,7 @@ from training.evaluation.evaluate import Tested, Trial, evaluate, informed, seen
 from training.fit.baselines import cap_of, constant
 from training.fit.calibration import calibrator
 from training.fit.intervals import shortest
-from training.fit.predictor import Recipes, Rungs, answered, refitted
+from training.fit.predictor import Recipes, Rungs, fit_predictor, fit_rungs
 from training.fit.purchase_process import Processes, processes
 from training.fit.recipe import Question
 from training.metrics.bootstrap import REPLICATES, replicates_for
@@ -108,7 +108,7 @@ def asked_rows(setting: TrainingContext, task: TaskConfig, split: Split) -> tupl
     )
     asked = PanelRequest(task, split.fitted_days, setting.features, setting.end, config.train.max_rows)
     setting.tell(f"{task.name}, {split.horizon_days} days: panel of {len(split.cutoffs)} cutoffs")
-    return question, examples(setting.parts, asked, split.cutoffs)
+    return question, build_examples(setting.parts, asked, split.cutoffs)
 
 
 def parted(rows: Examples, split: Split) -> dict[str, Examples]:
@@ -137,7 +137,7 @@ def _audited(
     setting: TrainingContext, task: TaskConfig, split: Split, rows: Examples, base: Floats
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """What an audit has to say, and which failed checks were accepted; AuditError where no fit may follow."""
-    case = Case(
+    case = AuditInput(
         task=task,
         parts=setting.parts,
         features=setting.features,
@@ -176,10 +176,10 @@ def evaluated(
         return None
     found = None if choice.later is None else calibrator(choice.later)
     chosen = Rungs(choice.rung, constant(question.task, parts["choosing"]), None if quiet is None else quiet.rung)
-    before = answered(question, chosen, parts["choosing"], first=setting.first, start=split.validation)
-    rungs = refitted(question, recipes_of(choice, quiet), rows)
+    before = fit_predictor(question, chosen, parts["choosing"], first=setting.first, start=split.validation)
+    rungs = fit_rungs(question, recipes_of(choice, quiet), rows)
     trial = Trial(
-        answer=answered(question, rungs, rows, first=setting.first, start=split.test, calibrator=found),
+        answer=fit_predictor(question, rungs, rows, first=setting.first, start=split.test, calibrator=found),
         seen=seen(question, before, parts["validation"]),
         threshold=choice.threshold,
         cap=cap_of(rows),
@@ -198,8 +198,10 @@ def _serving(
 ) -> tuple[Predictor, Mapping[str, float]]:
     """The recipe refitted on every cutoff up to a horizon before the end, over the base as it is now."""
     split, tested = reported.split, reported.tested
-    rungs = refitted(question, recipes_of(reported.choice, reported.quiet), rows)
-    plain = answered(question, rungs, rows, first=setting.first, start=setting.as_of, calibrator=_calibrator(reported))
+    rungs = fit_rungs(question, recipes_of(reported.choice, reported.quiet), rows)
+    plain = fit_predictor(
+        question, rungs, rows, first=setting.first, start=setting.as_of, calibrator=_calibrator(reported)
+    )
     answer = replace(
         informed(question, plain, *(tested.seen if tested else ())),
         horizon_days=split.horizon_days,

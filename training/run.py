@@ -34,7 +34,7 @@ from training.tracking.evidence import evidence
 from training.tracking.timings import Phases
 from training.tracking.track import track, tracked
 from training.tuning.budget import Budget
-from training.tuning.warm_start import grown_before
+from training.tuning.warm_start import champions_parameters
 
 HELD_ROWS = 5_000_000
 
@@ -92,7 +92,7 @@ def train(  # noqa: PLR0913  as many arguments as the verb has options
         raise ConfigError("expected at least one table [tasks.NAME] in the configuration, found none; add a task")
     setting, facts = prepare(config, store, as_of=as_of, trials=trials, minutes=minutes, progress=progress)
     succession = Promotion.open(config, [task.name for task in asked])
-    setting = replace(setting, champions=grown_before(succession, setting.as_of, asked), studied=True)
+    setting = replace(setting, champions=champions_parameters(succession, setting.as_of, asked), studied=True)
     order = Order(promote, who, clock, toml)
     return [_trained(succession, setting, task, facts, order) for task in asked]
 

@@ -12,7 +12,7 @@ from training.horizon import asked_rows, budget_of, parted
 from training.run import prepare
 from training.selection.choose import tune
 from training.tuning.search import SearchResult
-from training.tuning.warm_start import grown_before
+from training.tuning.warm_start import champions_parameters
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,9 @@ def work(
     if task.ranks_actions:
         raise InputError(f"expected a task with a search, found the {task.kind} task '{task.name}'; `train` it instead")
     setting, _ = prepare(config, store, as_of=as_of, trials=trials, minutes=minutes, progress=progress)
-    setting = replace(setting, champions=grown_before(Promotion.open(config, [task.name]), setting.as_of, [task]))
+    setting = replace(
+        setting, champions=champions_parameters(Promotion.open(config, [task.name]), setting.as_of, [task])
+    )
     worked = []
     for days in sorted(task.horizons_days):
         cut = split(days, setting.first, setting.end)

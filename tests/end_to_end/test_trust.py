@@ -10,7 +10,7 @@ import pytest
 from features.config.sections import Config
 from features.config.task_kinds.registry import TASK_KINDS
 from features.timeline import DAY_US, FOREVER, instant
-from models.grades import EDGES, FEWEST_CUSTOMERS, FEWEST_OF_RARER, FLAT, is_stale, valid_us
+from models.grades import EDGES, FEWEST_CUSTOMERS, FLAT, MIN_MINORITY, is_stale, valid_us
 from models.score_record import FLAGS
 from serving import batch
 from serving import score as in_python
@@ -59,7 +59,7 @@ def test_the_page_says_what_the_code_says() -> None:
         assert f"| `{name}` | {kind.baseline} |" in DOCS
     assert FLAT.partition(":")[0] in DOCS
     assert all(f"| {name} | at least {edge:.2f} |" in DOCS for name, edge in EDGES if edge)
-    assert f"fewer than {FEWEST_CUSTOMERS} customers in the test, or fewer than {FEWEST_OF_RARER} of" in DOCS
+    assert f"fewer than {FEWEST_CUSTOMERS} customers in the test, or fewer than {MIN_MINORITY} of" in DOCS
     assert all(f"| `{flag}` |" in DOCS for flag in FLAGS)
 
 

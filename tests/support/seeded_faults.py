@@ -27,10 +27,10 @@ from features.simulate.write import Shop, simulate
 from features.store.reader import Store
 from features.timeline import DAY_US, days
 from models.tasks import population
-from training.audit.case import Case
+from training.audit.case import AuditInput
 from training.dataset import examples, split
 from training.dataset.examples import Examples, PanelRequest
-from training.dataset.labels import Labels, labels
+from training.dataset.labels import Labels, compute_labels
 from training.run import prepare
 
 Frame = pd.DataFrame
@@ -88,7 +88,7 @@ def town(shop: Shop = TOWN) -> Town:
     return Town(events, people, tables).asking(**TASK)
 
 
-def case(config: Config, name: str = "") -> Case:
+def case(config: Config, name: str = "") -> AuditInput:
     """What the audit sees of a task, made as a training makes it."""
     ingest(config, clock=lambda: LATE)
     store = Store.open(config.workspace_path, config)
@@ -96,9 +96,9 @@ def case(config: Config, name: str = "") -> Case:
     task = config.task(name or next(iter(config.tasks)))
     cutoffs = split.split(task.horizons_days[0], setting.first, setting.end)
     asked = PanelRequest(task, cutoffs.fitted_days, setting.features, setting.end, config.train.max_rows)
-    rows = examples.examples(setting.parts, asked, cutoffs.cutoffs)
+    rows = examples.build_examples(setting.parts, asked, cutoffs.cutoffs)
     base = examples.base_values(setting.parts, task, setting.features, setting.as_of, config.train.max_rows)
-    return Case(task, setting.parts, setting.features, rows, cutoffs, base, setting.as_of, setting.end)
+    return AuditInput(task, setting.parts, setting.features, rows, cutoffs, base, setting.as_of, setting.end)
 
 
 @dataclass(frozen=True)
@@ -279,30 +279,32 @@ def keeps_something(clean: Town) -> Town:
 
 def upside_down(patch: pytest.MonkeyPatch) -> None:
     def wrong(*asked: Any) -> Labels:
-        found = labels(*asked)
+        found = compute_labels(*asked)
         return replace(found, outcome=1 - found.outcome)
 
-    patch.setattr(examples, "labels", wrong)
+    patch.setattr(examples, "compute_labels", wrong)
 
 
 def all_the_same(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(
-        examples, "labels", lambda _task, _journeys, rows, _days: Labels(np.ones(len(rows)), np.zeros(len(rows)))
+        examples,
+        "compute_labels",
+        lambda _task, _journeys, rows, _days: Labels(np.ones(len(rows)), np.zeros(len(rows))),
     )
 
 
 def looking_back(patch: pytest.MonkeyPatch) -> None:
     def wrong(task: Any, journeys: Journeys, rows: Rows, horizon_days: int) -> Labels:
-        return labels(task, journeys, rows.shifted(-days(horizon_days)), horizon_days)
+        return compute_labels(task, journeys, rows.shifted(-days(horizon_days)), horizon_days)
 
-    patch.setattr(examples, "labels", wrong)
+    patch.setattr(examples, "compute_labels", wrong)
 
 
 def half_the_horizon(patch: pytest.MonkeyPatch) -> None:
     def wrong(task: Any, journeys: Journeys, rows: Rows, horizon_days: int) -> Labels:
-        return labels(task, journeys, rows, horizon_days // 2)
+        return compute_labels(task, journeys, rows, horizon_days // 2)
 
-    patch.setattr(examples, "labels", wrong)
+    patch.setattr(examples, "compute_labels", wrong)
 
 
 def who_comes_again(patch: pytest.MonkeyPatch) -> None:
@@ -335,7 +337,7 @@ def past_the_end(patch: pytest.MonkeyPatch) -> None:
     """The newest cutoffs reach past the end, and nobody leaves them out."""
     honest = split.split
     patch.setattr(split, "split", lambda horizon, first, end: honest(horizon, first, end + 20 * DAY_US))
-    patch.setattr(examples, "whole", lambda rows, _days, _end: np.ones(len(rows), bool))
+    patch.setattr(examples, "has_whole_window", lambda rows, _days, _end: np.ones(len(rows), bool))
 
 
 def side_by_side(patch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from models.promotion import Promotion
 from tests.support.log_files import Row, event, opened, run, write
 from tests.support.training_shop import bundles, config, crowd
 from training.run import prepare, train, train_task
-from training.tuning.warm_start import grown_before
+from training.tuning.warm_start import champions_parameters
 
 
 @pytest.fixture(scope="module")
@@ -152,7 +152,7 @@ def test_a_later_training_begins_with_how_the_champion_grew_and_the_same_one_doe
     succession = Promotion.open(shop)
     for as_of, wanted in (("2024-10-01", grown), ("2024-08-15", {})):
         setting, _ = prepare(shop, opened(shop), as_of=as_of, trials=3, progress=lambda _: None)
-        assert grown_before(succession, setting.as_of, [shop.task("value")]) == wanted
+        assert champions_parameters(succession, setting.as_of, [shop.task("value")]) == wanted
 
 
 def test_a_search_by_the_clock_is_told(tmp_path: Path) -> None:

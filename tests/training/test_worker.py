@@ -21,7 +21,7 @@ from training.run import prepare, train_task
 from training.tuning.budget import ADDRESS, Place
 from training.tuning.cleanup import drop_study
 from training.tuning.sampler import SeededTPE
-from training.tuning.storage import opened as study_at
+from training.tuning.storage import open_study as study_at
 from training.worker import work
 
 ROOT = Path(__file__).parents[2]

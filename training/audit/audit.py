@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from features.errors import AuditError
-from training.audit.case import Case, Finding
+from training.audit.case import AuditInput, Finding
 from training.audit.checks import (
     drift,
     future,
@@ -15,12 +15,12 @@ from training.audit.checks import (
     split,
     task_definition,
 )
-from training.audit.sample import Glimpse, glimpse
+from training.audit.sample import LogSample, sample_log
 
-Check = Callable[[Case, Glimpse], Iterator[Finding]]
+Check = Callable[[AuditInput, LogSample], Iterator[Finding]]
 
 
-def audit(case: Case) -> tuple[Finding, ...]:
+def audit(case: AuditInput) -> tuple[Finding, ...]:
     """What is wrong or odd, the first of each check; nothing where the question is honest or too little is there."""
     found: dict[tuple[str, bool], Finding] = {}
     for finding in _all(case):
@@ -29,7 +29,7 @@ def audit(case: Case) -> tuple[Finding, ...]:
     return tuple(one for one in found.values() if one.refuses or one.check not in refused)
 
 
-def settle(case: Case, found: Sequence[Finding], accept: Iterable[str] = ()) -> tuple[str, ...]:
+def settle(case: AuditInput, found: Sequence[Finding], accept: Iterable[str] = ()) -> tuple[str, ...]:
     """The notes that an answer carries: warnings, and what was accepted knowingly.
 
     Raises AuditError with every finding that refuses and was not accepted.
@@ -47,7 +47,7 @@ def accepted(found: Sequence[Finding], accept: Iterable[str]) -> tuple[str, ...]
     return tuple(sorted({one.check for one in found if one.refuses} & set(accept)))
 
 
-def _refusal(case: Case, refused: Sequence[Finding]) -> str:
+def _refusal(case: AuditInput, refused: Sequence[Finding]) -> str:
     lines = [f"  {one.check}: {one.sentence}" for one in refused]
     names = ", ".join(f'"{one.check}"' for one in refused)
     return "\n".join(
@@ -59,8 +59,8 @@ def _refusal(case: Case, refused: Sequence[Finding]) -> str:
     )
 
 
-def _all(case: Case) -> Iterator[Finding]:
-    seen = glimpse(case)
+def _all(case: AuditInput) -> Iterator[Finding]:
+    seen = sample_log(case)
     yield from task_definition.turned(case, seen)
     yield from task_definition.absent(case, seen)
     yield from log_gaps.windows(case)

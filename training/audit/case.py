@@ -13,7 +13,7 @@ from training.dataset.split import Split
 
 
 @dataclass(frozen=True, eq=False)
-class Case:
+class AuditInput:
     """One horizon of a task as training is about to fit it.
 
     `parts` walks all journeys as of `as_of`; `rows` are the stacked examples of every cutoff of `split`, `base` the

@@ -12,7 +12,7 @@ import numpy as np
 
 from features.arrays import Ints, Strings
 from features.journeys import Journeys
-from training.audit.case import Case
+from training.audit.case import AuditInput
 from training.dataset.sampling import in_share, stable_hash
 
 MOST_BUCKETS = 6
@@ -22,7 +22,7 @@ MANY_ROWS = 300_000
 
 
 @dataclass(frozen=True, eq=False)
-class Glimpse:
+class LogSample:
     """Whole buckets, many and a few customers of each, and whether the buckets are all there are."""
 
     parts: tuple[Journeys, ...]
@@ -43,7 +43,7 @@ class Glimpse:
         )
 
 
-def glimpse(case: Case) -> Glimpse:
+def sample_log(case: AuditInput) -> LogSample:
     """The first buckets, as many as it takes to see enough customers that the panel holds."""
     share = _panel_share(case)
     parts: list[Journeys] = []
@@ -55,10 +55,10 @@ def glimpse(case: Case) -> Glimpse:
         parts.append(part)
     customers, rows = max(sum(map(len, parts)), 1), max(sum(part.rows for part in parts), 1)
     few = min(share, ENOUGH_CUSTOMERS / customers, FEW_ROWS / rows)
-    return Glimpse(tuple(parts), _sampled(parts, MANY_ROWS / rows), _sampled(parts, few), complete)
+    return LogSample(tuple(parts), _sampled(parts, MANY_ROWS / rows), _sampled(parts, few), complete)
 
 
-def place(case: Case, customers: Strings) -> dict[tuple[str, int], int]:
+def place(case: AuditInput, customers: Strings) -> dict[tuple[str, int], int]:
     """The number of the panel's row for each of these customers and each cutoff."""
     wanted = set(customers.tolist())
     found = [row for row, customer in enumerate(case.rows.customer.tolist()) if customer in wanted]
@@ -66,7 +66,7 @@ def place(case: Case, customers: Strings) -> dict[tuple[str, int], int]:
     return {(str(case.rows.customer[row]), cutoff): row for row, cutoff in zip(found, cutoffs, strict=True)}
 
 
-def _panel_share(case: Case) -> float:
+def _panel_share(case: AuditInput) -> float:
     """The share of ids that the panel takes, told by those in it: all are in it when it has few rows."""
     if len(case.rows) < case.max_rows // 2:
         return 1.0

@@ -9,7 +9,7 @@ from features.config.tasks import TaskConfig
 from features.language.feature import Feature, Stream
 from features.timeline import DAY_US, moment
 from models.tasks import outcome_stream
-from training.audit.case import Case
+from training.audit.case import AuditInput
 from training.metrics import metrics
 
 LOWEST = -1e300  # where a missing value stands
@@ -20,7 +20,7 @@ def own_stream(task: TaskConfig) -> Stream:
     return Stream(tuple(sorted(set(task.active_event)))) if task.churn_event else outcome_stream(task)
 
 
-def own_recency(case: Case) -> Floats | None:
+def own_recency(case: AuditInput) -> Floats | None:
     """Days since the task's own event by the panel, NaN for never; None where the panel has no such column."""
     name = Feature("recency", own_stream(case.task)).name
     column = case.features.position.get(name)

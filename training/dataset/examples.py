@@ -17,7 +17,7 @@ from features.language.feature_set import FeatureSet
 from features.panel.build import Rows, build
 from features.timeline import DAY_US
 from models.tasks import population
-from training.dataset.labels import Labels, labels, whole
+from training.dataset.labels import Labels, compute_labels, has_whole_window
 from training.dataset.sampling import in_share
 
 STRAY_SHARE = 0.001
@@ -68,7 +68,7 @@ class PanelRequest:
     max_rows: int
 
 
-def examples(parts: Parts, asked: PanelRequest, cutoffs: Iterable[int]) -> Examples:
+def build_examples(parts: Parts, asked: PanelRequest, cutoffs: Iterable[int]) -> Examples:
     """Members of the population at these cutoffs whose label window is whole; about `max_rows` of them at most."""
     instants = np.fromiter(cutoffs, np.int64)
     members = sum(len(_members(asked.task, part, instants)) for part in parts())
@@ -107,8 +107,8 @@ def _sampled(journeys: Journeys, rows: Rows, share: float) -> Rows:
 
 def _examples(asked: PanelRequest, journeys: Journeys, cutoffs: Ints, share: float) -> Examples:
     rows = _sampled(journeys, _members(asked.task, journeys, cutoffs), share)
-    rows = rows[whole(rows, asked.horizon_days, asked.end)]
-    came = labels(asked.task, journeys, rows, asked.horizon_days)
+    rows = rows[has_whole_window(rows, asked.horizon_days, asked.end)]
+    came = compute_labels(asked.task, journeys, rows, asked.horizon_days)
     return Examples(journeys.customers[rows.customer], rows.cutoff, build(journeys, rows, asked.features).values, came)
 
 

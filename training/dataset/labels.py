@@ -37,7 +37,7 @@ class Labels:
         return Labels(self.outcome[rows], self.count[rows])
 
 
-def labels(task: TaskConfig, journeys: Journeys, rows: Rows, horizon_days: int) -> Labels:
+def compute_labels(task: TaskConfig, journeys: Journeys, rows: Rows, horizon_days: int) -> Labels:
     """The labels of these rows; the caller leaves out rows whose window is censored."""
     stream = outcome_stream(task)
     count, total = Feature("count", stream, None, horizon_days), worth(task, horizon_days)
@@ -46,7 +46,7 @@ def labels(task: TaskConfig, journeys: Journeys, rows: Rows, horizon_days: int) 
     return Labels(_outcome(task, happened, value), happened)
 
 
-def whole(rows: Rows, horizon_days: int, end: int) -> NDArray[np.bool_]:
+def has_whole_window(rows: Rows, horizon_days: int, end: int) -> NDArray[np.bool_]:
     """Which rows have their whole label window inside what the log can tell, which ends at `end`."""
     return ~np.asarray(censored(rows.cutoff, days(horizon_days), end))
 

@@ -17,8 +17,11 @@ SHORTEST_LEAD = 1 / 3  # of a horizon: the least history that the earliest cutof
 
 @dataclass(frozen=True)
 class Split:
-    """Cutoffs in µs UTC, ascending. `fitted_days` is shorter than `horizon_days` when history is short. Empty tuples:
-    too little history.
+    """Cutoffs in µs UTC, ascending; empty tuples: too little history. `fitted_days` is shorter than `horizon_days` when
+    history is short.
+
+    `choosing` trains the candidates that `validation` compares, `reporting` refits the chosen one for the `test`, and
+    `serving` fits the final model.
     """
 
     horizon_days: int

@@ -5,10 +5,10 @@ import numpy as np
 from features.arrays import Floats
 from training.dataset.examples import Examples
 from training.evaluation.diagnostics import MOST_LEARNT, Learnt, Subject, ranked, thinned
-from training.fit.predictor import Recipes, answered, refitted
+from training.fit.predictor import Recipes, fit_predictor, fit_rungs
 from training.metrics import metrics
 from training.metrics.bootstrap import draws, figures_of
-from training.selection.validation import lacking_any
+from training.selection.validation import shortage_for_any
 
 POINTS = 3  # beside all customers, who made what was tested
 Figure = list[float | None]
@@ -27,7 +27,7 @@ def curve(subject: Subject) -> tuple[tuple[Learnt, ...], Figure]:
     found = []
     for share in shares(len(rows)):
         fewer = rows[rank < share]
-        if not lacking_any(fewer, ""):
+        if not shortage_for_any(fewer, ""):
             found.append(_learnt(share, fewer, lost(_said(subject, fewer, test))))
     found.append(_learnt(1.0, rows, lost(subject.tested.model)))
     return tuple(found), lost(subject.tested.baseline)
@@ -46,8 +46,8 @@ def shares(rows: int) -> tuple[float, ...]:
 def _said(subject: Subject, rows: Examples, test: Examples) -> Floats:
     """What the recipe says of the test, fitted on these rows."""
     setting, question, start = subject.setting, subject.question, subject.split.test
-    rungs = refitted(question, Recipes(subject.recipe), rows)
-    answer = answered(question, rungs, rows, first=setting.first, start=start, calibrator=subject.calibrator)
+    rungs = fit_rungs(question, Recipes(subject.recipe), rows)
+    answer = fit_predictor(question, rungs, rows, first=setting.first, start=start, calibrator=subject.calibrator)
     return answer.expected(test.values, question.features.position, start).mean
 
 

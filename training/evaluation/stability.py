@@ -9,10 +9,10 @@ from features.timeline import days, iso
 from training.dataset.examples import Examples
 from training.dataset.split import Split
 from training.evaluation.diagnostics import MOST_LEARNT, SliceFigures, Subject, ranked, told
-from training.fit.predictor import Recipes, answered, refitted
+from training.fit.predictor import Recipes, fit_predictor, fit_rungs
 from training.fit.purchase_process import processes
 from training.fit.recipe import Question
-from training.selection.validation import lacking_any
+from training.selection.validation import shortage_for_any
 
 MOST_PERIODS = 4
 
@@ -39,13 +39,13 @@ def _period(subject: Subject, cutoff: int) -> SliceFigures | None:
     asked, before = rows.at([cutoff]), rows[rows.cutoff <= cutoff - days(split.fitted_days)]
     if len(before) > MOST_LEARNT:
         before = before[ranked(before) < MOST_LEARNT / len(before)]
-    if lacking_any(before, "") or lacking_any(asked, ""):
+    if shortage_for_any(before, "") or shortage_for_any(asked, ""):
         return None
     question = _as_of(subject, before)
     if subject.question.processes.fitted and question.expectations(before) is None:
         return None
-    rungs = refitted(question, recipes, before)
-    answer = answered(question, rungs, before, first=subject.setting.first, start=cutoff)
+    rungs = fit_rungs(question, recipes, before)
+    answer = fit_predictor(question, rungs, before, first=subject.setting.first, start=cutoff)
     said = answer.expected(asked.values, question.features.position, cutoff).mean
     return told(question, iso(cutoff)[:10], asked, said, question.predict(rungs.baseline, asked).mean)
 

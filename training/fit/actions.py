@@ -16,7 +16,7 @@ from features.config.tasks import TaskConfig
 from features.panel.build import Rows
 from models.predictor.actions import Actions
 from training.dataset.examples import Parts
-from training.dataset.labels import decisions, labels, whole
+from training.dataset.labels import compute_labels, decisions, has_whole_window
 from training.dataset.sampling import stable_hash
 from training.metrics.bootstrap import Figures
 from training.metrics.grade import grade
@@ -109,13 +109,13 @@ def gather(task: TaskConfig, parts: Parts, end: int) -> Logged:
     customers, cutoffs, names, probabilities, rewards = [], [], [], [], []
     for part in parts():
         taken = decisions(task, part)
-        seen = whole(taken.rows, horizon, end)
+        seen = has_whole_window(taken.rows, horizon, end)
         rows = taken.rows[seen]
         customers.append(stable_hash(part.customers)[rows.customer])
         cutoffs.append(rows.cutoff)
         names.append(taken.action[seen])
         probabilities.append(taken.probability[seen])
-        rewards.append(labels(task, part, rows, horizon).outcome)
+        rewards.append(compute_labels(task, part, rows, horizon).outcome)
     return _logged(
         task,
         np.concatenate([np.zeros(0, np.uint64), *customers]),
@@ -200,7 +200,7 @@ def _chosen(logged: Logged) -> tuple[Ints, NDArray[np.bool_], str]:
     """The action chosen for every decision without looking at it, which decisions it is judged on, and how."""
     border = int(np.quantile(logged.cutoff, 1 - LATER_SHARE))
     later = logged.cutoff > border
-    earlier = whole(Rows(logged.action, logged.cutoff), logged.horizon_days, border)
+    earlier = has_whole_window(Rows(logged.action, logged.cutoff), logged.horizon_days, border)
     if min(later.sum(), earlier.sum()) >= FEWEST_LATER:
         return np.full(len(logged), _winner(logged, earlier)), later, "chosen on earlier decisions, measured on later"
     fold = logged.customer % np.uint64(POLICY_FOLDS)

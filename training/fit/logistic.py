@@ -29,7 +29,7 @@ WEIGHT_DIGITS = 12  # of the weights that are kept
 
 
 @dataclass(frozen=True)
-class Lean:
+class LogisticSpec:
     """What a logistic leans on: how strongly to small weights, and whether it starts from a process where there is one.
 
     Of a fiftieth of the customers of real logs a strong penalty made the best of it, of all of them a weak one.
@@ -39,11 +39,11 @@ class Lean:
     start: bool = True
 
 
-LEANS = (Lean(), Lean(400.0), Lean(400.0, start=False))
+LOGISTIC_SPECS = (LogisticSpec(), LogisticSpec(400.0), LogisticSpec(400.0, start=False))
 
 
 @dataclass(frozen=True, eq=False)
-class Fitted:
+class FittedLogistic:
     """The rung, and the effect of each cutoff (µs UTC) on the log-odds of all."""
 
     rung: Logistic
@@ -55,7 +55,7 @@ class Fitted:
         return np.array([self.effects.get(one, 0.0) for one in instants.tolist()])[code]
 
 
-def fit_logistic(rows: Examples, position: Position, start: PurchaseProcess | None, penalty: float) -> Fitted:
+def fit_logistic(rows: Examples, position: Position, start: PurchaseProcess | None, penalty: float) -> FittedLogistic:
     """Fit on these rows (at most about `MOST_FITTED` of them, evenly)."""
     some = rows[:: max(1, -(-len(rows) // MOST_FITTED))]
     names = _columns(some.values, position)
@@ -73,7 +73,7 @@ def fit_logistic(rows: Examples, position: Position, start: PurchaseProcess | No
     weights = _rounded(found[1 : 1 + count])
     rung = Logistic(names, scale, tuple(blanks.tolist()), weights, float(_rounded(found[:1])[0]), start)
     effects = seasons @ found[len(found) - len(instants) :]
-    return Fitted(rung, dict(zip(instants.tolist(), effects.tolist(), strict=True)))
+    return FittedLogistic(rung, dict(zip(instants.tolist(), effects.tolist(), strict=True)))
 
 
 def _columns(values: Floats, position: Position) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from training.fit.baselines import cap_of, constant
 from training.fit.intervals import NOTHING_SEEN, amounts, landed, probability_spread
 from training.fit.level import level, money_level
 from training.fit.recipe import Question, Recipe, unpack_recipe
-from training.fit.rungs import make
+from training.fit.rungs import fit_rung
 
 
 @dataclass(frozen=True)
@@ -44,13 +44,13 @@ class Rungs:
     quiet: Rung | None
 
 
-def refitted(question: Question, recipes: Recipes, rows: Examples) -> Rungs:
+def fit_rungs(question: Question, recipes: Recipes, rows: Examples) -> Rungs:
     """What the recipes make of these rows, and the baseline beside it."""
-    silent = None if recipes.quiet is None else make(question.silence, recipes.quiet, rows.silence)
-    return Rungs(make(question, recipes.rung, rows), _baseline(question, recipes.rung, rows), silent)
+    silent = None if recipes.quiet is None else fit_rung(question.silence, recipes.quiet, rows.silence)
+    return Rungs(fit_rung(question, recipes.rung, rows), _baseline(question, recipes.rung, rows), silent)
 
 
-def answered(
+def fit_predictor(
     question: Question,
     rungs: Rungs,
     rows: Examples,
@@ -104,4 +104,4 @@ def _baseline(question: Question, recipe: Recipe, rows: Examples) -> Rung:
     """The named baseline: the rule, or what is the same for everybody where the rule itself serves."""
     if recipe.rung == "rule":
         return constant(question.task, rows)
-    return make(question, Recipe("rule"), rows)
+    return fit_rung(question, Recipe("rule"), rows)

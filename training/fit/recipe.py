@@ -1,7 +1,7 @@
 """A question as training asks it, and a recipe: how a rung is made from any rows of that question."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from models.ladder.lightgbm import TreeParameters, unpack_tree_parameters
 from models.ladder.rung import Rung
 from models.prediction import Prediction
 from training.dataset.examples import Examples
-from training.fit.logistic import LEANS, Lean
+from training.fit.logistic import LOGISTIC_SPECS, LogisticSpec
 from training.fit.purchase_process import Processes
 from training.metrics.metrics import log_losses
 
@@ -79,7 +79,7 @@ class Recipe:
     trees: tuple[int, ...] = ()
     expectations: bool = False
     start: bool = False
-    lean: Lean = LEANS[0]
+    lean: LogisticSpec = LOGISTIC_SPECS[0]
 
     def describe(self) -> Mapping[str, object]:
         """The choice by name."""
@@ -98,19 +98,29 @@ class Recipe:
             hurdle, orders = self.trees[:HURDLE], self.trees[HURDLE:]
             more = [replace(self, rung="poisson", trees=orders)] if orders else []
             return Recipe("btyd"), replace(self, rung="hurdle", trees=hurdle), *more
-        leans = (LEANS[0], LEANS[-1]) if self.expectations else LEANS[:1]
+        leans = (LOGISTIC_SPECS[0], LOGISTIC_SPECS[-1]) if self.expectations else LOGISTIC_SPECS[:1]
         return *(Recipe("logistic", lean=lean) for lean in leans), replace(self, rung="lightgbm")
 
     def pack(self) -> dict[str, Any]:
         """Plain JSON from which `unpack_recipe` makes the same."""
-        return asdict(self) | {"growth": self.growth.pack(), "trees": list(self.trees)}
+        return {
+            "rung": self.rung,
+            "growth": self.growth.pack(),
+            "trees": list(self.trees),
+            "expectations": self.expectations,
+            "start": self.start,
+            "lean": {"penalty": self.lean.penalty, "start": self.lean.start},
+        }
 
 
 def unpack_recipe(plain: Mapping[str, Any]) -> Recipe:
     """The recipe that `pack` wrote."""
-    parts = {
-        "growth": unpack_tree_parameters(plain["growth"]),
-        "trees": tuple(plain["trees"]),
-        "lean": Lean(**plain["lean"]),
-    }
-    return Recipe(**{**plain, **parts})
+    lean = plain["lean"]
+    return Recipe(
+        rung=plain["rung"],
+        growth=unpack_tree_parameters(plain["growth"]),
+        trees=tuple(plain["trees"]),
+        expectations=plain["expectations"],
+        start=plain["start"],
+        lean=LogisticSpec(penalty=lean["penalty"], start=lean["start"]),
+    )

@@ -19,23 +19,23 @@ from models.prediction import TINY
 from training.dataset.examples import Examples
 from training.fit.baselines import cap_of, history, past_of, rule
 from training.fit.level import missing_shift
-from training.fit.logistic import LEANS, Fitted, Lean, fit_logistic
+from training.fit.logistic import LOGISTIC_SPECS, FittedLogistic, LogisticSpec, fit_logistic
 from training.fit.recipe import HURDLE, Question, Recipe
 
 
-def make(question: Question, recipe: Recipe, rows: Examples, linear: Fitted | None = None) -> Rung:
+def fit_rung(question: Question, recipe: Recipe, rows: Examples, linear: FittedLogistic | None = None) -> Rung:
     """A rung by the recipe, fitted on these rows; the rule where they hold no money or no process for it.
 
     `linear` is the first logistic of these rows, whose effects of dates trees take, where there is one already.
     """
     made: Rung | None = None
     if recipe.rung in ("average", "lightgbm") and not question.is_money:
-        linear = linear or logistic(question, rows, LEANS[0])
+        linear = linear or logistic(question, rows, LOGISTIC_SPECS[0])
     match recipe.rung:
         case "average":
-            made = averaged(question, [make(question, one, rows, linear) for one in recipe.members])
+            made = averaged(question, [fit_rung(question, one, rows, linear) for one in recipe.members])
         case "logistic":
-            known = linear if recipe.lean == LEANS[0] else None
+            known = linear if recipe.lean == LOGISTIC_SPECS[0] else None
             made = (known or logistic(question, rows, recipe.lean)).rung
         case "lightgbm" if linear is not None:
             made = _lightgbm(question, recipe, rows, linear)
@@ -55,21 +55,21 @@ def averaged(question: Question, rungs: Sequence[Rung]) -> Average | None:
     return Average(tuple(rungs), odds=not question.is_money)
 
 
-def logistic(question: Question, rows: Examples, lean: Lean) -> Fitted:
+def logistic(question: Question, rows: Examples, lean: LogisticSpec) -> FittedLogistic:
     """The penalised logistic of these rows, from what their process expects, if they have one and it leans on it."""
     start = btyd(question, rows) if lean.start else None
     return fit_logistic(rows, question.features.position, start, lean.penalty)
 
 
-def _lightgbm(question: Question, recipe: Recipe, rows: Examples, linear: Fitted) -> Probability:
+def _lightgbm(question: Question, recipe: Recipe, rows: Examples, linear: FittedLogistic) -> Probability:
     read = question.expectations(rows) if recipe.expectations else None
-    begin = beginning(question, rows, linear, start=recipe.start)
-    (grower,), (part,) = growers(question), parts(question, rows, read, begin=begin.rows)
+    begin = init_score(question, rows, linear, start=recipe.start)
+    (grower,), (part,) = tree_trainers(question), booster_samples(question, rows, read, begin=begin.rows)
     return Probability(grower.grow(part, recipe.growth, recipe.trees[0]), read, begin.base, begin.start)
 
 
 @dataclass(frozen=True, eq=False)
-class Beginning:
+class InitScore:
     """Log-odds that trees start from: of every row, and the same without the effects of dates, which is what serves."""
 
     rows: Floats
@@ -77,18 +77,18 @@ class Beginning:
     start: PurchaseProcess | None
 
 
-def beginning(question: Question, rows: Examples, linear: Fitted, *, start: bool) -> Beginning:
+def init_score(question: Question, rows: Examples, linear: FittedLogistic, *, start: bool) -> InitScore:
     """The effects of the cutoffs on top of the base rate, or of the process."""
     effects = linear.at(rows.cutoff)
     if start and linear.rung.start is not None:
         process = linear.rung.start
-        return Beginning(log_odds(process, rows.values, question.features.position) + effects, 0.0, process)
+        return InitScore(log_odds(process, rows.values, question.features.position) + effects, 0.0, process)
     rate = (float(rows.outcome.sum()) + 1) / (len(rows) + 2)
     base = float(np.log(rate / (1 - rate)))
-    return Beginning(base + effects, base, None)
+    return InitScore(base + effects, base, None)
 
 
-def continued(question: Question, begun: Beginning, linear: Fitted, later: Examples) -> Floats:
+def continued_init_score(question: Question, begun: InitScore, linear: FittedLogistic, later: Examples) -> Floats:
     """The same start for later rows, with the shift that the logistic needs there."""
     shift = missing_shift(later.outcome, question.predict(linear.rung, later).mean)
     given = np.full(len(later), begun.base + shift)
@@ -97,14 +97,14 @@ def continued(question: Question, begun: Beginning, linear: Fitted, later: Examp
     return np.asarray(given + log_odds(begun.start, later.values, question.features.position))
 
 
-def growers(question: Question) -> tuple[TreeTrainer, ...]:
+def tree_trainers(question: Question) -> tuple[TreeTrainer, ...]:
     """One for each booster: of the probability and, for money, of the orders after the first and of all."""
     first = TreeTrainer("binary", question.seed, question.threads)
     count = replace(first, objective="poisson")
     return (first, count, count) if question.is_money else (first,)
 
 
-def parts(
+def booster_samples(
     question: Question,
     rows: Examples,
     read: Expectations | None,
@@ -160,7 +160,7 @@ def _hurdle(question: Question, recipe: Recipe, rows: Examples) -> Rung | None:
         return None
     read = question.expectations(rows) if recipe.expectations else None
     values, _ = _wide(question, rows, read)
-    grown = zip(growers(question)[:HURDLE], _hurdle_parts(question, rows, values), recipe.trees, strict=True)
+    grown = zip(tree_trainers(question)[:HURDLE], _hurdle_parts(question, rows, values), recipe.trees, strict=True)
     buys, more = (grower.grow(part, recipe.growth, trees) for grower, part, trees in grown)
     raw = Hurdle(buys, more, past, expectations=read)
     return replace(raw, correction=_correction(question, raw, rows))
@@ -171,7 +171,7 @@ def _poisson(question: Question, recipe: Recipe, rows: Examples) -> Rung | None:
     values, ahead = _wide(question, rows, read)
     if read is None or ahead is None:
         return None
-    part, grower = _orders_part(rows, values, ahead), growers(question)[-1]
+    part, grower = _orders_part(rows, values, ahead), tree_trainers(question)[-1]
     raw = Orders(grower.grow(part, recipe.growth, recipe.trees[0]), read)
     return replace(raw, correction=_correction(question, raw, rows))
 

@@ -19,7 +19,7 @@ from training.metrics.paired import Error, Interval, Sums, bias, calibration_err
 WORSE_BY = 0.01  # of the champion's loss: more is refused even where it may be chance
 LEVEL = 0.001  # of the champion's loss: less is no difference to a person
 SAME = 1e-9  # relative difference of losses that is none
-FEWEST_ROWS, FEWEST_OF_RARER = 100, 10  # of a segment, under which it is not judged
+FEWEST_ROWS, MIN_MINORITY = 100, 10  # of a segment, under which it is not judged
 HARM, SURE_OF_HARM = 0.05, 0.99  # of the champion's loss in a segment; level of that interval
 LEAST_ECE = 0.02  # of the rarer outcome's rate: a smaller difference of calibration errors harms nobody
 LEAST_OFF = 0.01  # the same of the bias of money, and of coverage
@@ -115,11 +115,9 @@ def _grade(found: Match, low: float, said: Scored) -> str:
 
 def unharmed(found: Match, parts: list[Segment]) -> Condition:
     """In no segment surely worse, and there by more than one in twenty."""
-    large = [
-        (name, mask) for name, mask in parts if mask.sum() >= FEWEST_ROWS and _rarer(found, mask) >= FEWEST_OF_RARER
-    ]
+    large = [(name, mask) for name, mask in parts if mask.sum() >= FEWEST_ROWS and _rarer(found, mask) >= MIN_MINORITY]
     if not large:
-        told = f"no segment has {FEWEST_ROWS} rows and {FEWEST_OF_RARER} of the rarer outcome"
+        told = f"no segment has {FEWEST_ROWS} rows and {MIN_MINORITY} of the rarer outcome"
         return Condition("segments", True, told, _figures(found, {"value": None, "segments": {}}))
     measured = {name: _in_segment(found, mask) for name, mask in large}
     name, off = min(measured.items(), key=lambda one: (not _harms(one[1]), -one[1].value))

@@ -20,7 +20,7 @@ from features.panel.comparisons import count_keys
 from models.bundle import Bundle, equipped
 from models.predictor.predictor import Predictor
 from training.context import TrainingContext
-from training.dataset.examples import Examples, PanelRequest, examples
+from training.dataset.examples import Examples, PanelRequest, build_examples
 from training.evaluation.evaluate import Tested
 from training.fit.baselines import needed
 from training.fit.predictor import unpack_recipes
@@ -117,7 +117,7 @@ def _rows(setting: TrainingContext, features: FeatureSet, one: Trained, cutoffs:
     asked = PanelRequest(
         one.question.task, one.split.fitted_days, features, setting.end, setting.config.train.max_rows
     )  # fewer cutoffs give at least the same customers
-    return examples(setting.parts, asked, cutoffs)
+    return build_examples(setting.parts, asked, cutoffs)
 
 
 def _matched(one: Trained, tested: Tested, rows: Examples, champion: Scored, method: str) -> Match | None:

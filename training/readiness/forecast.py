@@ -20,7 +20,7 @@ from features.timeline import DAY_US, days
 from models.grades import activity, is_thin
 from models.tasks import population
 from training.dataset.examples import Parts
-from training.dataset.labels import labels
+from training.dataset.labels import compute_labels
 from training.dataset.split import Split, split
 
 GRID = 24  # spans between the instants at which members are counted
@@ -160,7 +160,7 @@ COUNTS = ("members", "happened", "orders", "money")
 def _counted(task: TaskConfig, part: Journeys, rows: Rows, division: Split, instants: Ints) -> Floats:
     """`COUNTS` at every instant, the last three where labels are wanted."""
     asked = rows[np.isin(rows.cutoff, division.cutoffs)]
-    came = labels(task, part, asked, division.fitted_days)
+    came = compute_labels(task, part, asked, division.fitted_days)
     place, members = np.searchsorted(instants, asked.cutoff), np.searchsorted(instants, rows.cutoff)
     sums = [np.bincount(place, weights, len(instants)) for weights in (came.count > 0, came.count, came.outcome)]
     return np.stack([np.bincount(members, minlength=len(instants)), *sums])

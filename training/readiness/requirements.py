@@ -9,21 +9,23 @@ import numpy as np
 from features.arrays import Ints
 from features.config.tasks import TaskConfig
 from features.timeline import DAY_US, days, in_window, iso
-from models.grades import FEWEST_CUSTOMERS, FEWEST_OF_RARER
+from models.grades import FEWEST_CUSTOMERS, MIN_MINORITY
 from training.dataset.split import SHORTEST_LEAD
 from training.fit.actions import FEW, Logged
 from training.readiness.forecast import Counted, TaskCounts, Then, pace_days
-from training.selection.validation import FEWEST_OF_RARER as FEWEST_OF_RARER_FOR_TREES
-from training.selection.validation import FEWEST_ROWS, LEAST_OF_RARER, LEAST_ROWS
+from training.selection.validation import LEARN_MIN_MINORITY, LEARN_MIN_ROWS, TREES_MIN_MINORITY, TREES_MIN_ROWS
 
 READY, NEVER = "there", "not at this pace"
 FULL, LEARNT, TREES, TEST = "the full horizon", "a learnt model", "trees", "a test"
 GRADED, BEST = "a grade above D", "grades A and B"
 DECIDED, AGAINST, OWN = "a gain", "a gain over '{}'", "each action's own error"
 Need = tuple[int, int]  # rows, and of the rarer outcome
-FOR_TREES: tuple[str, Need] = (TREES, (FEWEST_ROWS, FEWEST_OF_RARER_FOR_TREES))
-RUNGS: tuple[tuple[str, Need], ...] = ((LEARNT, (LEAST_ROWS, LEAST_OF_RARER)), FOR_TREES)  # the least demanding first
-TO_GRADE: Need = (FEWEST_CUSTOMERS, FEWEST_OF_RARER)
+FOR_TREES: tuple[str, Need] = (TREES, (TREES_MIN_ROWS, TREES_MIN_MINORITY))
+RUNGS: tuple[tuple[str, Need], ...] = (
+    (LEARNT, (LEARN_MIN_ROWS, LEARN_MIN_MINORITY)),
+    FOR_TREES,
+)  # the least demanding first
+TO_GRADE: Need = (FEWEST_CUSTOMERS, MIN_MINORITY)
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ def steps_of_actions(task: TaskConfig, logged: Logged, end: int) -> tuple[Step, 
 
     none, (_, first) = np.zeros(0, np.int64), np.unique(logged.customer, return_index=True)
     customers, rewarded = logged.cutoff[first], logged.cutoff[logged.rewarded]  # sorted by customer, then by cutoff
-    graded = [(customers, FEWEST_CUSTOMERS), (rewarded, FEWEST_OF_RARER), (of.get(nothing, none), 1)]
+    graded = [(customers, FEWEST_CUSTOMERS), (rewarded, MIN_MINORITY), (of.get(nothing, none), 1)]
     own = [(came, FEW) for came in of.values()] or [(none, FEW)]
     each = f"{counts[fewest]:,} of '{fewest}'" if counts else "no decision"
     return (
@@ -94,7 +96,7 @@ def steps_of_actions(task: TaskConfig, logged: Logged, end: int) -> tuple[Step, 
         Step(
             GRADED,
             f"{len(customers):,} customers, {len(rewarded):,} rewarded",
-            f"{FEWEST_CUSTOMERS} customers, {FEWEST_OF_RARER} rewarded",
+            f"{FEWEST_CUSTOMERS} customers, {MIN_MINORITY} rewarded",
             when(graded),
         ),
     )

@@ -16,12 +16,12 @@ from training.dataset.examples import Examples
 from training.fit.baselines import cap_of, history
 from training.fit.calibration import Later
 from training.fit.level import levelled, levelled_money
-from training.fit.logistic import LEANS
+from training.fit.logistic import LOGISTIC_SPECS
 from training.fit.recipe import HURDLE, Question, Recipe
-from training.fit.rungs import make
+from training.fit.rungs import fit_rung
 from training.metrics.metrics import best_threshold
-from training.selection.trees import grown, searched
-from training.selection.validation import Period, lacking, lacking_any, periods
+from training.selection.trees import search_trees, tree_recipes
+from training.selection.validation import Period, periods, shortage, shortage_for_any
 from training.tuning.budget import Budget
 from training.tuning.search import SearchResult, Table
 
@@ -87,14 +87,14 @@ def choose(question: Question, earlier: Examples, later: Examples, budget: Budge
     if missing:
         alone = (Candidate("rule", Recipe("rule").describe(), chosen=True),)
         told = f"{missing}, so the rule serves"
-        return Choice(Recipe("rule"), make(question, Recipe("rule"), earlier), told, judged=alone)
+        return Choice(Recipe("rule"), fit_rung(question, Recipe("rule"), earlier), told, judged=alone)
     held = periods(question, earlier, later)
     recipes = _simple(question, earlier)
     tried, growth = None, None
     if budget is not None and _are_enough_for_trees(earlier, later):
         linear = held[0].effects(question)
-        tried = searched(question, earlier, later, linear, budget)
-        trees = grown(question, earlier, later, linear, tried.growth)
+        tried = search_trees(question, earlier, later, linear, budget)
+        trees = tree_recipes(question, earlier, later, linear, tried.growth)
         growth = trees[0].growth
         recipes = _with_trees(question, recipes, trees)
     judged = _judged(question, recipes, held)
@@ -115,13 +115,13 @@ def tune(question: Question, earlier: Examples, later: Examples, budget: Budget)
     """What `choose` would search, and nothing of what it does with it; None where it would search nothing."""
     if _missing(question, earlier, later) or not _are_enough_for_trees(earlier, later):
         return None
-    return searched(question, earlier, later, Period(earlier, later).effects(question), budget)
+    return search_trees(question, earlier, later, Period(earlier, later).effects(question), budget)
 
 
 def as_chosen(question: Question, recipe: Recipe, earlier: Examples, later: Examples) -> Choice:
     """The choice as it would be if the ladder held this recipe alone."""
     if _missing(question, earlier, later):
-        return Choice(recipe, make(question, recipe, earlier), "")
+        return Choice(recipe, fit_rung(question, recipe, earlier), "")
     held = periods(question, earlier, later)
     judged = _judged(question, [recipe], held)
     made = Choice(recipe, held[0].made[recipe], "")
@@ -144,24 +144,24 @@ def _fully(recipe: Recipe) -> str:
             "average of process and hurdle" if len(recipe.trees) == HURDLE else "average of process, hurdle and orders"
         )
     if recipe.rung != "logistic":
-        return called(recipe)
+        return recipe_name(recipe)
     start = "from a process on" if recipe.lean.start else "on its own"
     return f"logistic {start}, penalty {recipe.lean.penalty:g}"
 
 
 def _missing(question: Question, earlier: Examples, later: Examples) -> str:
     """What there is too little of for anything but the rule; empty when there is enough."""
-    missing = lacking_any(earlier, "to learn from") or lacking_any(later, "to choose by")
+    missing = shortage_for_any(earlier, "to learn from") or shortage_for_any(later, "to choose by")
     if not missing and question.is_money and history(question.task, question.fitted_days, earlier) is None:
         return "no money came in"
     return missing
 
 
 def _are_enough_for_trees(earlier: Examples, later: Examples) -> bool:
-    return not (lacking(earlier, "") or lacking(later, ""))
+    return not (shortage(earlier, "") or shortage(later, ""))
 
 
-def called(recipe: Recipe) -> str:
+def recipe_name(recipe: Recipe) -> str:
     """A recipe in words."""
     use = "from a process on" if recipe.start else "with what a purchase process expects" if recipe.expectations else ""
     return f"{recipe.rung} {use}".strip()
@@ -173,7 +173,7 @@ def _simple(question: Question, rows: Examples) -> list[Recipe]:
     below = [Recipe("rule"), Recipe("btyd")] if process else [Recipe("rule")]
     if question.is_money:
         return below
-    return [*below, *(Recipe("logistic", lean=lean) for lean in LEANS if process or lean.start)]
+    return [*below, *(Recipe("logistic", lean=lean) for lean in LOGISTIC_SPECS if process or lean.start)]
 
 
 def _with_trees(question: Question, simple: list[Recipe], trees: list[Recipe]) -> list[Recipe]:
@@ -229,7 +229,7 @@ def _first_of_the_best(judged: _Judged, *, rule_last: bool) -> int:
 
 
 def _reason(question: Question, judged: _Judged, place: int, earlier: Examples) -> str:
-    missing = lacking(earlier, "to learn from")
+    missing = shortage(earlier, "to learn from")
     if place:
         return _told(question, judged.recipes[place], judged.saved(place), missing)
     if len(judged.recipes) == 1:
@@ -246,11 +246,11 @@ def _told(
     rest = "".join(f"; {one}" for one in (question.processes.missing, missing) if one)
     if question.is_money:
         by = "{:.1%} ± {:.1%} of the rule's squared errors".format(*saved)
-        return f"{called(recipe)} saves {by} on later rows{'' if beats else ', so the rule serves'}{rest}"
+        return f"{recipe_name(recipe)} saves {by} on later rows{'' if beats else ', so the rule serves'}{rest}"
     by = "{:.4g} ± {:.2g}".format(*saved)
     if beats:
-        return f"{called(recipe)} beats the rule by {by} on later rows{rest}"
-    return f"{called(recipe)} does not beat the rule beyond noise on later rows ({by}){rest}"
+        return f"{recipe_name(recipe)} beats the rule by {by} on later rows{rest}"
+    return f"{recipe_name(recipe)} does not beat the rule beyond noise on later rows ({by}){rest}"
 
 
 def _mean_and_error(differences: Floats) -> tuple[float, float]:

@@ -6,9 +6,9 @@ import numpy as np
 
 from models.ladder.lightgbm import Sample, Stop, TreeParameters
 from training.dataset.examples import Examples
-from training.fit.logistic import Fitted
+from training.fit.logistic import FittedLogistic
 from training.fit.recipe import Question, Recipe
-from training.fit.rungs import beginning, continued, growers, parts
+from training.fit.rungs import booster_samples, continued_init_score, init_score, tree_trainers
 from training.tuning.budget import Budget
 from training.tuning.search import SearchResult, search
 from training.tuning.space import FEWEST_IN_LEAF
@@ -16,24 +16,24 @@ from training.tuning.space import FEWEST_IN_LEAF
 FINE_RATE = 0.06  # what serves learns at half the rate of the search: better, and slower
 
 
-def searched(
-    question: Question, earlier: Examples, later: Examples, linear: Fitted | None, budget: Budget
+def search_trees(
+    question: Question, earlier: Examples, later: Examples, linear: FittedLogistic | None, budget: Budget
 ) -> SearchResult:
     """What was tried, and the best growth of the first booster; a hurdle's second grows as the first.
 
     `linear` is the logistic of the earlier rows; there is none for money.
     """
     rows, after = _samples(question, earlier, later, linear, _first(question, earlier))
-    booster = growers(question)[0]
+    booster = tree_trainers(question)[0]
 
     def tried(growth: TreeParameters, stop: Stop) -> tuple[int, float]:
         return booster.count_trees(rows[0], after[0], growth, stop)
 
-    return search(tried, start_of(len(earlier)), budget=budget, seed=question.seed)
+    return search(tried, start_parameters(len(earlier)), budget=budget, seed=question.seed)
 
 
-def grown(
-    question: Question, earlier: Examples, later: Examples, linear: Fitted | None, growth: TreeParameters
+def tree_recipes(
+    question: Question, earlier: Examples, later: Examples, linear: FittedLogistic | None, growth: TreeParameters
 ) -> list[Recipe]:
     """Recipes of trees that differ in how they use a process, all of the growth that a search found."""
     finer = replace(_first(question, earlier), growth=replace(growth, learning_rate=FINE_RATE))
@@ -49,28 +49,32 @@ def _first(question: Question, earlier: Examples) -> Recipe:
     return Recipe(question.trees, expectations=question.expectations(earlier) is not None)
 
 
-def _counted(question: Question, earlier: Examples, later: Examples, linear: Fitted | None, recipe: Recipe) -> Recipe:
+def _counted(
+    question: Question, earlier: Examples, later: Examples, linear: FittedLogistic | None, recipe: Recipe
+) -> Recipe:
     """The recipe with as many trees of its growth as serve the later rows best."""
     rows, after = _samples(question, earlier, later, linear, recipe)
-    pairs = zip(growers(question), rows, after, strict=False)  # orders of all only where a process begins them
+    pairs = zip(tree_trainers(question), rows, after, strict=False)  # orders of all only where a process begins them
     return replace(
         recipe, trees=tuple(grower.count_trees(one, other, recipe.growth)[0] for grower, one, other in pairs)
     )
 
 
 def _samples(
-    question: Question, earlier: Examples, later: Examples, linear: Fitted | None, recipe: Recipe
+    question: Question, earlier: Examples, later: Examples, linear: FittedLogistic | None, recipe: Recipe
 ) -> tuple[list[Sample], list[Sample]]:
     """Earlier and later rows of each booster, on the bins of the earlier."""
     read = question.expectations(earlier) if recipe.expectations else None
     if linear is None:
-        rows = parts(question, earlier, read)
-        return rows, parts(question, later, read, like=rows)
-    begun = beginning(question, earlier, linear, start=recipe.start)
-    rows = parts(question, earlier, read, begin=begun.rows)
-    return rows, parts(question, later, read, like=rows, begin=continued(question, begun, linear, later))
+        rows = booster_samples(question, earlier, read)
+        return rows, booster_samples(question, later, read, like=rows)
+    begun = init_score(question, earlier, linear, start=recipe.start)
+    rows = booster_samples(question, earlier, read, begin=begun.rows)
+    return rows, booster_samples(
+        question, later, read, like=rows, begin=continued_init_score(question, begun, linear, later)
+    )
 
 
-def start_of(rows: int) -> TreeParameters:
+def start_parameters(rows: int) -> TreeParameters:
     """A growth that is good as it stands: small trees, leaves of at least a 300th of the rows."""
     return TreeParameters(min_data_in_leaf=int(np.clip(rows // 300, FEWEST_IN_LEAF, 100)))

@@ -8,12 +8,12 @@ import numpy as np
 from features.timeline import days
 from models.ladder.rung import Rung
 from training.dataset.examples import Examples
-from training.fit.logistic import LEANS, Fitted
+from training.fit.logistic import LOGISTIC_SPECS, FittedLogistic
 from training.fit.recipe import Question, Recipe
-from training.fit.rungs import averaged, logistic, make
+from training.fit.rungs import averaged, fit_rung, logistic
 
-FEWEST_ROWS, FEWEST_OF_RARER = 200, 20  # for trees
-LEAST_ROWS, LEAST_OF_RARER = 30, 5  # for anything but the rule
+TREES_MIN_ROWS, TREES_MIN_MINORITY = 200, 20  # for trees
+LEARN_MIN_ROWS, LEARN_MIN_MINORITY = 30, 5  # for anything but the rule
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,16 +23,16 @@ class Period:
     earlier: Examples
     later: Examples
     made: dict[Recipe, Rung] = field(default_factory=dict)
-    linear: list[Fitted] = field(default_factory=list)  # the logistic whose effects of dates all trees take
+    linear: list[FittedLogistic] = field(default_factory=list)  # the logistic whose effects of dates all trees take
 
     def rungs(self, question: Question, recipes: Sequence[Recipe]) -> list[Rung]:
         """The rungs of these recipes; an average is one of those made already."""
         return [self._rung(question, recipe) for recipe in recipes]
 
-    def effects(self, question: Question) -> Fitted | None:
+    def effects(self, question: Question) -> FittedLogistic | None:
         """The logistic from which trees take the effects of dates; none for money."""
         if not self.linear and not question.is_money:
-            self.linear.append(logistic(question, self.earlier, LEANS[0]))
+            self.linear.append(logistic(question, self.earlier, LOGISTIC_SPECS[0]))
         return self.linear[0] if self.linear else None
 
     def _rung(self, question: Question, recipe: Recipe) -> Rung:
@@ -44,14 +44,14 @@ class Period:
         match recipe.rung:
             case "average":
                 average = averaged(question, self.rungs(question, recipe.members))
-                return average or make(question, Recipe("rule"), self.earlier)
+                return average or fit_rung(question, Recipe("rule"), self.earlier)
             case "lightgbm":
-                return make(question, recipe, self.earlier, self.effects(question))
-            case "logistic" if recipe.lean == LEANS[0]:
+                return fit_rung(question, recipe, self.earlier, self.effects(question))
+            case "logistic" if recipe.lean == LOGISTIC_SPECS[0]:
                 fitted = self.effects(question)
-                return fitted.rung if fitted else make(question, recipe, self.earlier)
+                return fitted.rung if fitted else fit_rung(question, recipe, self.earlier)
             case _:
-                return make(question, recipe, self.earlier)
+                return fit_rung(question, recipe, self.earlier)
 
 
 def periods(question: Question, earlier: Examples, later: Examples) -> list[Period]:
@@ -66,19 +66,19 @@ def periods(question: Question, earlier: Examples, later: Examples) -> list[Peri
     if not len(followed):
         return held
     first = Period(earlier.at(cutoffs[: followed[-1] + 1]), earlier.at([cutoffs[followed[-1]] + horizon]))
-    enough = not (lacking(first.earlier, "") or lacking(first.later, ""))
+    enough = not (shortage(first.earlier, "") or shortage(first.later, ""))
     same = question.expectations(first.earlier) is not None or not question.processes.fitted
     return [*held, first] if enough and same else held
 
 
-def lacking(rows: Examples, purpose: str) -> str:
+def shortage(rows: Examples, purpose: str) -> str:
     """What these rows lack for trees, as a sentence; empty when they are enough."""
-    return _lacking(rows, "trees need", purpose, FEWEST_ROWS, FEWEST_OF_RARER)
+    return _lacking(rows, "trees need", purpose, TREES_MIN_ROWS, TREES_MIN_MINORITY)
 
 
-def lacking_any(rows: Examples, purpose: str) -> str:
+def shortage_for_any(rows: Examples, purpose: str) -> str:
     """What these rows lack for anything but the rule."""
-    return _lacking(rows, "more than a rule needs", purpose, LEAST_ROWS, LEAST_OF_RARER)
+    return _lacking(rows, "more than a rule needs", purpose, LEARN_MIN_ROWS, LEARN_MIN_MINORITY)
 
 
 def _lacking(rows: Examples, who: str, purpose: str, fewest: int, fewest_of_rarer: int) -> str:

@@ -11,7 +11,7 @@ from models.ladder.lightgbm import TreeParameters
 from models.registry.client import ADDRESS as TRACKING
 
 ADDRESS = "JOURNEYCAST_STUDY_URI"  # of another database than the workspace's own
-Told = Callable[[int, float | None], None]  # (number of a trial that this process finished, its loss unless given up)
+OnTrial = Callable[[int, float | None], None]  # (number of a trial finished here, its loss or None)
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Budget:
     minutes: float | None = None
     champion: TreeParameters | None = None
     place: Place | None = None
-    told: Told = lambda _number, _loss: None
+    told: OnTrial = lambda _number, _loss: None
 
 
 def study_address(config: Config) -> str:

@@ -17,8 +17,8 @@ from optuna.trial import FixedTrial, FrozenTrial, TrialState
 from models.ladder.lightgbm import Stop, TreeParameters
 from training.tuning.budget import Budget
 from training.tuning.sampler import SeededTPE
-from training.tuning.space import suggested, within
-from training.tuning.storage import give_up_lost, is_hiccup, is_taken_away, opened
+from training.tuning.space import clipped, suggest
+from training.tuning.storage import give_up_lost, is_hiccup, is_taken_away, open_study
 
 Objective = Callable[[TreeParameters, Stop], tuple[int, float]]  # -> (number of trees, loss)
 Table = tuple[dict[str, object], ...]
@@ -49,20 +49,20 @@ def search(objective: Objective, start: TreeParameters, *, budget: Budget, seed:
     """Try `start`, then the champion's growth, then others near the best (TPE); without trials `start` is taken."""
     began = {"start": start} | ({"champion": budget.champion} if budget.champion else {})
     shared = budget.place is not None and budget.place.shared
-    turns = SeededTPE([within(growth, start) for growth in began.values()], seed, shared=shared)
+    turns = SeededTPE([clipped(growth, start) for growth in began.values()], seed, shared=shared)
 
     def tried(study: optuna.Study, trial: optuna.Trial) -> float:
         if turns.turn < len(began) and "began" not in trial.user_attrs:
             trial.set_user_attr("began", list(began)[turns.turn])
         watch = _Watch(study)
-        trees, loss = objective(suggested(trial, start), watch.stop)
+        trees, loss = objective(suggest(trial, start), watch.stop)
         if watch.stopped:
             trial.report(*watch.last)
             raise optuna.TrialPruned
         trial.set_user_attr("grown", {"trees": trees, "curve": watch.curve})
         return loss
 
-    with opened(budget.place, turns) as study:
+    with open_study(budget.place, turns) as study:
         _until_done(study, partial(tried, study), budget, shared=shared)
         return _found(study, start)
 
@@ -151,7 +151,7 @@ def _found(study: optuna.Study, start: TreeParameters) -> SearchResult:
     trials = study.get_trials(deepcopy=False)
     complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     best = min(complete, key=lambda trial: (trial.value, trial.number))
-    growth = suggested(FixedTrial(best.params), start)
+    growth = suggest(FixedTrial(best.params), start)
     table = tuple(_row(trial) for trial in trials if trial.state.is_finished())
     trees, loss = best.user_attrs["grown"]["trees"], float(best.value or 0.0)
     return SearchResult(growth, trees, loss, table, _importances(study, len(complete)))

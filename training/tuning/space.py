@@ -17,7 +17,7 @@ RANGES: Mapping[str, tuple[float, float]] = {
 }
 
 
-def suggested(trial: BaseTrial, start: TreeParameters) -> TreeParameters:
+def suggest(trial: BaseTrial, start: TreeParameters) -> TreeParameters:
     """The growth that a trial tries; it learns at the rate of the start."""
     return TreeParameters(
         num_leaves=trial.suggest_int("num_leaves", *LEAVES, log=True),
@@ -29,7 +29,7 @@ def suggested(trial: BaseTrial, start: TreeParameters) -> TreeParameters:
     )
 
 
-def within(growth: TreeParameters, start: TreeParameters) -> dict[str, float]:
+def clipped(growth: TreeParameters, start: TreeParameters) -> dict[str, float]:
     """The hyper-parameters of a growth, inside of what is searched from this start."""
     ranges = {**RANGES, "min_data_in_leaf": _leaf_sizes(start)}
     found = growth.describe()

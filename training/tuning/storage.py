@@ -61,7 +61,7 @@ class Storage(RDBStorage):
 
 
 @contextmanager
-def opened(place: Place | None, sampler: SeededTPE) -> Iterator[optuna.Study]:
+def open_study(place: Place | None, sampler: SeededTPE) -> Iterator[optuna.Study]:
     """The study of that place, made when there is none yet; one in memory without a place."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     if place is None:

@@ -11,7 +11,7 @@ from models.promotion import Promotion
 Grown = dict[tuple[str, int], TreeParameters]
 
 
-def grown_before(succession: Promotion, as_of: int, tasks: Sequence[TaskConfig]) -> Grown:
+def champions_parameters(succession: Promotion, as_of: int, tasks: Sequence[TaskConfig]) -> Grown:
     """The growth of the champions' trees, by task and horizon; of the newest champion trained before `as_of` (µs UTC).
 
     Later ones are passed over, so that the same training again, whose own bundle may serve by then, begins as it did.

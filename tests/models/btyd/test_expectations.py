@@ -32,7 +32,7 @@ from training.dataset.examples import Examples
 from training.dataset.labels import Labels
 from training.fit.purchase_process import FEWEST_RETURNED, processes, repeats
 from training.fit.recipe import Question, Recipe
-from training.fit.rungs import make
+from training.fit.rungs import fit_rung
 
 TASK = TaskConfig.model_validate({"name": "value", "kind": "cltv", "event": "purchase", "horizon_days": 90})
 PURCHASES = Stream(("purchase",))
@@ -197,4 +197,4 @@ def test_a_recipe_without_its_process_gives_the_rule() -> None:
     labels = Labels(np.ones(40), np.ones(40))
     given_rows = Examples(np.array([f"c{i}" for i in range(40)], object), np.zeros(40, np.int64), values, labels)
     question = Question(TASK, 90, wanted, 7, 1)
-    assert make(question, Recipe("btyd"), given_rows).name == "rule"
+    assert fit_rung(question, Recipe("btyd"), given_rows).name == "rule"

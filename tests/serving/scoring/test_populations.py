@@ -61,7 +61,7 @@ def trained_on(of: World, task: TaskConfig, cutoff: int, now: int) -> list[str]:
     if task.kind == "next_action":  # its rows are decisions; the base is asked by the same function
         return sorted(journeys.customers[population(task, journeys, Rows.grid(len(journeys), np.array([cutoff])))])
     asked = examples.PanelRequest(task, 30, FEATURES, FOREVER, 10**6)
-    return sorted(examples.examples(lambda: [journeys], asked, [cutoff]).customer)
+    return sorted(examples.build_examples(lambda: [journeys], asked, [cutoff]).customer)
 
 
 @pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)

@@ -24,7 +24,7 @@ from training.tuning.budget import Budget, Place
 from training.tuning.cleanup import drop_study
 from training.tuning.sampler import SeededTPE
 from training.tuning.search import search
-from training.tuning.storage import opened
+from training.tuning.storage import open_study
 
 START = TreeParameters(min_data_in_leaf=40)
 LONG = 0.4  # seconds of a trial, at most
@@ -133,7 +133,7 @@ def left(place: Place, plan: Plan) -> dict[str, Any]:
     """What the study holds for who asks again when the grace of the dead is over."""
     time.sleep(plan.grace_seconds + 1)
     found = search(evaluated(Path(plan.folder)), START, budget=Budget(plan.trials, place=place), seed=1)
-    with opened(place, SeededTPE([], 1, shared=True)) as study:
+    with open_study(place, SeededTPE([], 1, shared=True)) as study:
         trials = [
             {
                 "number": one.number,

@@ -18,15 +18,15 @@ from tests.support.seeded_faults import FAULTS, TASK, Fault, case, town
 from tests.support.strategies import CUTOFFS, World, worlds
 from training.audit import recompute
 from training.audit.audit import audit, settle
-from training.audit.case import Case, Finding
+from training.audit.case import AuditInput, Finding
 from training.audit.checks import task_definition
-from training.audit.sample import glimpse
+from training.audit.sample import sample_log
 from training.dataset.examples import Examples
-from training.dataset.labels import labels
+from training.dataset.labels import compute_labels
 
 
 @pytest.fixture(scope="module")
-def clean(tmp_path_factory: pytest.TempPathFactory) -> Case:
+def clean(tmp_path_factory: pytest.TempPathFactory) -> AuditInput:
     return case(town().config(tmp_path_factory.mktemp("clean")))
 
 
@@ -43,23 +43,23 @@ def test_every_check_has_its_fault() -> None:
     assert {fault.check for fault in FAULTS} == set(CHECKS)
 
 
-def test_without_its_fault_the_shop_raises_nothing_and_twice_the_same(clean: Case) -> None:
+def test_without_its_fault_the_shop_raises_nothing_and_twice_the_same(clean: AuditInput) -> None:
     assert audit(clean) == audit(clean) == ()
 
 
-def test_a_horizon_within_which_nobody_comes_is_refused(clean: Case) -> None:
+def test_a_horizon_within_which_nobody_comes_is_refused(clean: AuditInput) -> None:
     rows = clean.rows
     lost = replace(rows, labels=replace(rows.labels, outcome=np.ones(len(rows)), count=np.zeros(len(rows))))
-    (found,) = task_definition.constant(replace(clean, rows=lost), glimpse(clean))
+    (found,) = task_definition.constant(replace(clean, rows=lost), sample_log(clean))
     assert found.refuses
     assert "nobody in" in found.sentence
     assert "choose `horizon_days` near that" in found.sentence
 
 
-def test_a_label_that_nobody_lacks_is_worth_a_note(clean: Case) -> None:
+def test_a_label_that_nobody_lacks_is_worth_a_note(clean: AuditInput) -> None:
     rows = clean.rows
     kept = replace(rows, labels=replace(rows.labels, outcome=np.zeros(len(rows)), count=np.ones(len(rows))))
-    (found,) = task_definition.constant(replace(clean, rows=kept), glimpse(clean))
+    (found,) = task_definition.constant(replace(clean, rows=kept), sample_log(clean))
     assert not found.refuses
     assert "nothing to learn yet" in found.sentence
 
@@ -67,7 +67,7 @@ def test_a_label_that_nobody_lacks_is_worth_a_note(clean: Case) -> None:
 FOUND = (Finding("too_good", "One."), Finding("survivors", "Two."), Finding("unlike_base", "Three.", refuses=False))
 
 
-def test_what_was_not_accepted_is_refused_by_name(clean: Case) -> None:
+def test_what_was_not_accepted_is_refused_by_name(clean: AuditInput) -> None:
     with pytest.raises(AuditError, match=r'(?s)task \'asked\'.*survivors: Two\..*accept = \["survivors"\]') as caught:
         settle(clean, FOUND, accept=["too_good"])
     assert "One." not in str(caught.value)
@@ -75,7 +75,7 @@ def test_what_was_not_accepted_is_refused_by_name(clean: Case) -> None:
     assert caught.value.exit_code == 2
 
 
-def test_what_was_accepted_or_only_warns_becomes_a_note(clean: Case) -> None:
+def test_what_was_accepted_or_only_warns_becomes_a_note(clean: AuditInput) -> None:
     notes = settle(clean, FOUND, accept=["too_good", "survivors"])
     assert notes == (
         "audit, too_good (accepted): One.",
@@ -94,7 +94,7 @@ def test_accepted_checks_are_read_from_the_configuration() -> None:
 
 
 @pytest.mark.parametrize("count", [0, 1, 5])
-def test_a_panel_of_next_to_nothing_is_silent(clean: Case, count: int) -> None:
+def test_a_panel_of_next_to_nothing_is_silent(clean: AuditInput, count: int) -> None:
     few = Examples(*(getattr(clean.rows[:count], name) for name in ("customer", "cutoff", "values", "labels")))
     journeys = next(iter(clean.parts()))
     own = [journeys.index_of(str(customer)) for customer in few.customer]
@@ -122,5 +122,5 @@ def test_labels_and_population_by_hand_are_those_of_the_panel(keys: dict[str, ob
     journeys, cutoffs = of.journeys(), np.array(CUTOFFS, np.int64)
     grid = Rows.grid(len(journeys), cutoffs)
     by_hand = recompute.labels(asked, journeys, cutoffs, 30).ravel()
-    assert by_hand == pytest.approx(labels(asked, journeys, grid, 30).outcome, abs=1e-9)
+    assert by_hand == pytest.approx(compute_labels(asked, journeys, grid, 30).outcome, abs=1e-9)
     assert recompute.members(asked, journeys, cutoffs).ravel().tolist() == population(asked, journeys, grid).tolist()

@@ -9,7 +9,7 @@ from features.config.tasks import TaskConfig
 from features.panel.build import Rows
 from features.timeline import DAY_US
 from tests.support.strategies import START, Event, World, world
-from training.dataset.labels import Labels, decisions, labels, whole
+from training.dataset.labels import Labels, compute_labels, decisions, has_whole_window
 
 CUTOFF = START + 100 * DAY_US
 HORIZON = 30
@@ -23,7 +23,7 @@ def task(kind: str, **keys: object) -> TaskConfig:
 def came(question: TaskConfig, shop: World, as_of: int = END) -> Labels:
     """The labels of all customers at the cutoff, as training at `as_of` sees them."""
     journeys = shop.journeys().as_of(as_of)
-    return labels(question, journeys, Rows.grid(len(journeys), np.array([CUTOFF])), HORIZON)
+    return compute_labels(question, journeys, Rows.grid(len(journeys), np.array([CUTOFF])), HORIZON)
 
 
 def outcome(question: TaskConfig, *events: Event, as_of: int = END) -> float:
@@ -97,7 +97,7 @@ def test_several_events_add_up() -> None:
 
 def test_a_window_that_runs_past_the_end_is_censored() -> None:
     rows = Rows(np.zeros(3, np.int64), np.array([CUTOFF - 1, CUTOFF, CUTOFF + 1]))
-    assert whole(rows, HORIZON, END).tolist() == [True, True, False]
+    assert has_whole_window(rows, HORIZON, END).tolist() == [True, True, False]
 
 
 ACTION = {"event": "mail", "action": "channel", "nothing": "shop", "reward": "purchase", "probability": "quantity"}
@@ -114,7 +114,7 @@ def test_a_decision_looks_from_one_microsecond_before_and_its_reward_window_open
     assert taken.rows.cutoff.tolist() == [CUTOFF - 1]
     assert taken.action.tolist() == ["web"]
     assert taken.probability.tolist() == [0.25]
-    assert labels(offer, journeys, taken.rows, HORIZON).outcome.tolist() == [6]
+    assert compute_labels(offer, journeys, taken.rows, HORIZON).outcome.tolist() == [6]
 
 
 def test_a_decision_may_name_no_action() -> None:
@@ -125,7 +125,7 @@ def test_a_decision_may_name_no_action() -> None:
 def test_a_reward_may_be_counted() -> None:
     offer = task("next_action", **ACTION, reward_unit="count")
     journeys = world(Event(CUTOFF, "mail", channel="web"), Event(CUTOFF + 5, value=9.0)).journeys()
-    assert labels(offer, journeys, decisions(offer, journeys).rows, HORIZON).outcome.tolist() == [1]
+    assert compute_labels(offer, journeys, decisions(offer, journeys).rows, HORIZON).outcome.tolist() == [1]
 
 
 @given(st.lists(st.integers(START, CUTOFF), max_size=6), st.sampled_from(["churn", "propensity", "cltv"]))

@@ -17,7 +17,7 @@ from features.panel.build import Rows
 from features.timeline import DAY_US
 from models.tasks import population
 from tests.support.strategies import START, Event, world
-from training.dataset.labels import decisions, labels, whole
+from training.dataset.labels import compute_labels, decisions, has_whole_window
 
 C = START + 100 * DAY_US
 E = C + 30 * DAY_US
@@ -48,7 +48,7 @@ def judged(of: TaskConfig, events: Sequence[Event]) -> tuple[bool, float | None]
     journeys = world(*events, strangers=["anna"]).journeys().as_of(NOW)
     rows = Rows.grid(1, np.array([C]))
     member = bool(population(of, journeys, rows)[0])
-    return member, float(labels(of, journeys, rows, 30).outcome[0]) if member else None
+    return member, float(compute_labels(of, journeys, rows, 30).outcome[0]) if member else None
 
 
 CHURN = task(kind="churn", event="purchase")
@@ -243,6 +243,6 @@ MAIL = did(M, "mail", channel="web")
 def test_what_a_decision_was_rewarded_with(events: list[Event], rewards: list[tuple[str | None, float]]) -> None:
     journeys = world(*events, strangers=["anna"]).journeys().as_of(NOW)
     taken = decisions(OFFER, journeys)
-    seen = whole(taken.rows, 30, NOW)
-    came = labels(OFFER, journeys, taken.rows[seen], 30).outcome.tolist()
+    seen = has_whole_window(taken.rows, 30, NOW)
+    came = compute_labels(OFFER, journeys, taken.rows[seen], 30).outcome.tolist()
     assert list(zip(taken.action[seen].tolist(), came, strict=True)) == rewards

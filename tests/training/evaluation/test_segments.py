@@ -8,7 +8,7 @@ from features.timeline import DAY_US, instant, iso
 from tests.support.log_files import Row, event, opened, run, write
 from tests.support.training_shop import config
 from training.context import TrainingContext
-from training.dataset.examples import Examples, PanelRequest, examples
+from training.dataset.examples import Examples, PanelRequest, build_examples
 from training.evaluation.segments import segments
 from training.run import prepare
 
@@ -28,7 +28,7 @@ def shop(folder: Path) -> tuple[TrainingContext, Examples]:
     run(configuration)
     setting, _ = prepare(configuration, opened(configuration), as_of=None, trials=0, progress=lambda _: None)
     asked = PanelRequest(configuration.task("churn"), 30, setting.features, setting.end, 1000)
-    return setting, examples(setting.parts, asked, [CUTOFF])
+    return setting, build_examples(setting.parts, asked, [CUTOFF])
 
 
 def test_segments_read_the_world_at_the_cutoff(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from features.timeline import DAY_US
 from tests.models.btyd.test_expectations import POSITION, PROBABLE, customers
 from training.dataset.examples import Examples
 from training.dataset.labels import Labels
-from training.fit.logistic import FEWEST_CUTOFFS, Fitted, fit_logistic
+from training.fit.logistic import FEWEST_CUTOFFS, FittedLogistic, fit_logistic
 
 MONTHS = np.arange(24) * 30
 FIVE = {name: place for place, name in enumerate("abcde")}
@@ -34,7 +34,7 @@ def crowd(rows: int, seed: int, cutoff: Ints | None = None, by: Floats | float =
     return came(values, (rng.random(rows) < expit(log_odds)).astype(np.float64), cutoff)
 
 
-def plain(rows: Examples, penalty: float = 10.0) -> Fitted:
+def plain(rows: Examples, penalty: float = 10.0) -> FittedLogistic:
     return fit_logistic(rows, FIVE, None, penalty)
 
 

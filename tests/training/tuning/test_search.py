@@ -21,7 +21,7 @@ from training.tuning.budget import ADDRESS, Budget, Place, study_address
 from training.tuning.cleanup import drop_study
 from training.tuning.sampler import SeededTPE
 from training.tuning.search import ENOUGH, Objective, SearchResult, search
-from training.tuning.storage import opened
+from training.tuning.storage import open_study
 
 START, CHAMPION = (
     TreeParameters(min_data_in_leaf=40),
@@ -148,7 +148,7 @@ def test_a_trial_of_a_process_elsewhere_is_left_to_it_until_its_heart_stops(
 
 def running(where: Place) -> dict[str, float]:
     """The hyper-parameters of the trial that runs, if any."""
-    with opened(where, SeededTPE([], 1, shared=False)) as study:
+    with open_study(where, SeededTPE([], 1, shared=False)) as study:
         trials = study.get_trials(states=(TrialState.RUNNING,))
     return {name: value for one in trials for name, value in one.params.items()}
 
@@ -157,7 +157,7 @@ def test_a_trial_that_others_took_for_dead_is_not_counted_and_the_search_goes_on
     where = place(tmp_path)
 
     def robbed(growth: TreeParameters, stop: Stop) -> tuple[int, float]:
-        with opened(where, SeededTPE([], 1, shared=False)) as study:
+        with open_study(where, SeededTPE([], 1, shared=False)) as study:
             if len(study.trials) == 2:
                 study.tell(1, state=TrialState.FAIL)
         return bowl(growth, stop)

@@ -13,8 +13,8 @@ from features.language.feature import AnyFeature, Feature
 from features.language.kinds import PROFILE
 from features.timeline import days
 from training.audit import recompute
-from training.audit.case import Case, Finding, spread_evenly
-from training.audit.sample import Glimpse
+from training.audit.case import AuditInput, Finding, spread_evenly
+from training.audit.sample import LogSample
 from training.audit.statistics import above, by_chance, percent
 
 MOST_AT_INSTANT = 300  # of each instant
@@ -26,7 +26,7 @@ GROSS, LARGE = 0.8, 0.6  # twice the distance of an AUROC from one half: 1 where
 USUAL_MOVE = 0.5  # of it is what a column may have moved before
 
 
-def members_now(case: Case, seen: Glimpse) -> Iterator[Finding]:
+def members_now(case: AuditInput, seen: LogSample) -> Iterator[Finding]:
     """How many customers will be scored, counted once more from the raw rows."""
     if (
         not seen.complete
@@ -44,7 +44,7 @@ def members_now(case: Case, seen: Glimpse) -> Iterator[Finding]:
         yield Finding("unlike_base", sentence, figures={"scored": float(len(case.base)), "asked": float(asked)})
 
 
-def moved(case: Case) -> Iterator[Finding]:
+def moved(case: AuditInput) -> Iterator[Finding]:
     """Columns that are nothing like what they were at the newest cutoff, and never moved so before."""
     cutoffs = [cutoff for cutoff in np.unique(case.rows.cutoff).tolist() if _at(case, cutoff).size >= FEWEST_AT_INSTANT]
     if len(cutoffs) < 2 or len(case.base) < FEWEST_AT_INSTANT:
@@ -62,7 +62,7 @@ def moved(case: Case) -> Iterator[Finding]:
         yield _told(case, {place: found[place] for place in odd})
 
 
-def _told(case: Case, odd: dict[int, float]) -> Finding:
+def _told(case: AuditInput, odd: dict[int, float]) -> Finding:
     names = case.features.names
     worst = max(odd, key=lambda place: abs(odd[place]))
     gross = abs(odd[worst]) >= GROSS
@@ -76,7 +76,7 @@ def _told(case: Case, odd: dict[int, float]) -> Finding:
     return Finding("unlike_base", sentence, refuses=gross, figures={names[place]: move for place, move in odd.items()})
 
 
-def _steady(case: Case, feature: AnyFeature, newest: int) -> bool:
+def _steady(case: AuditInput, feature: AnyFeature, newest: int) -> bool:
     """Whether a column does not grow with the log: it reads the profile, or a window that has long been full."""
     if not isinstance(feature, Feature):
         return False
@@ -89,7 +89,7 @@ def _varied(then: Floats) -> bool:
     return bool(counts.max() <= ALIKE * len(then))
 
 
-def _at(case: Case, cutoff: int) -> Ints:
+def _at(case: AuditInput, cutoff: int) -> Ints:
     rows = np.flatnonzero(case.rows.cutoff == cutoff)
     return rows[spread_evenly(len(rows), MOST_AT_INSTANT)]
 
@@ -102,7 +102,7 @@ def _distance(now: Floats, then: Floats) -> float:
     return float(np.sign(move) * max(abs(move) - noise, 0.0))
 
 
-def _before(case: Case, place: int, lag: int, cutoffs: list[int]) -> float:
+def _before(case: AuditInput, place: int, lag: int, cutoffs: list[int]) -> float:
     """The largest move of a column between cutoffs about as far apart."""
     moves = [0.0]
     for later in cutoffs[:MOST_BEFORE]:

@@ -9,14 +9,14 @@ from features.arrays import Bools, Floats, Ints
 from features.journeys import Category, Journeys
 from features.panel.build import Rows, build
 from features.timeline import DAY_US
-from training.audit.case import Case, Finding
-from training.audit.sample import Glimpse, place
+from training.audit.case import AuditInput, Finding
+from training.audit.sample import LogSample, place
 
 MOST_RECOMPUTED = 150  # whose columns are computed again
 NOISE_ROWS = 3  # for each customer
 
 
-def known_after(case: Case, seen: Glimpse) -> Iterator[Finding]:
+def known_after(case: AuditInput, seen: LogSample) -> Iterator[Finding]:
     """The panel's columns once more, from a log that ends at the cutoff, and then with noise put after the cutoff."""
     customers, cutoff = _few(seen), _middle(case)
     if customers is None or cutoff is None:
@@ -34,7 +34,7 @@ def known_after(case: Case, seen: Glimpse) -> Iterator[Finding]:
     yield from canary(case, then, where, alone)
 
 
-def _changed(case: Case, in_panel: Floats, alone: Floats) -> Iterator[Finding]:
+def _changed(case: AuditInput, in_panel: Floats, alone: Floats) -> Iterator[Finding]:
     wrong = _unlike(in_panel, alone)
     if wrong.any():
         sentence = (
@@ -44,7 +44,7 @@ def _changed(case: Case, in_panel: Floats, alone: Floats) -> Iterator[Finding]:
         yield Finding("known_after_cutoff", sentence, figures={"features": float(wrong.sum())})
 
 
-def canary(case: Case, then: Journeys, where: Rows, without: Floats) -> Iterator[Finding]:
+def canary(case: AuditInput, then: Journeys, where: Rows, without: Floats) -> Iterator[Finding]:
     """Noise after the cutoff, in the very columns that the log has, must change no column of the panel."""
     noisy = build(with_noise(then, int(where.cutoff[0]), case.seed), where, case.features).values
     wrong = _unlike(without, noisy)
@@ -100,13 +100,13 @@ def _unlike(one: Floats, other: Floats) -> Bools:
     return np.asarray(~same.all(axis=0))
 
 
-def _features(case: Case, wrong: Bools) -> str:
+def _features(case: AuditInput, wrong: Bools) -> str:
     names = [name for name, odd in zip(case.features.names, wrong, strict=True) if odd]
     more = f" (and {len(names) - 1} more)" if len(names) > 1 else ""
     return f"the feature '{names[0]}'{more}"
 
 
-def _few(seen: Glimpse) -> Journeys | None:
+def _few(seen: LogSample) -> Journeys | None:
     """Some customers of the first bucket that has any."""
     for few in seen.few:
         if len(few):
@@ -114,7 +114,7 @@ def _few(seen: Glimpse) -> Journeys | None:
     return None
 
 
-def _middle(case: Case) -> int | None:
+def _middle(case: AuditInput) -> int | None:
     """A cutoff with the log on both sides of it."""
     cutoffs = np.unique(case.rows.cutoff)
     return int(cutoffs[len(cutoffs) // 2]) if len(cutoffs) else None

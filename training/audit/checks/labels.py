@@ -7,9 +7,9 @@ import numpy as np
 from features.arrays import Bools, Floats, Ints
 from features.timeline import days
 from training.audit import recompute
-from training.audit.case import Case, Finding
+from training.audit.case import AuditInput, Finding
 from training.audit.recompute import FEWEST_WRONG, WRONG_SHARE
-from training.audit.sample import Glimpse, place
+from training.audit.sample import LogSample, place
 from training.audit.statistics import above, by_chance, own_recency, percent
 
 OPPOSITE = 0.95
@@ -17,7 +17,7 @@ MOST_LABEL_ROWS = 4_000
 LEAST_IN_ORDER = 0.35  # AUROC of silence for the loss
 
 
-def recomputed(case: Case, seen: Glimpse) -> Iterator[Finding]:
+def recomputed(case: AuditInput, seen: LogSample) -> Iterator[Finding]:
     """The labels of a few customers, once more from their raw rows."""
     cutoffs = np.unique(case.rows.cutoff)
     at = place(case, seen.customers)
@@ -41,7 +41,7 @@ def recomputed(case: Case, seen: Glimpse) -> Iterator[Finding]:
 
 
 def _compared(
-    case: Case, seen: Glimpse, cutoffs: Ints, at: dict[tuple[str, int], int]
+    case: AuditInput, seen: LogSample, cutoffs: Ints, at: dict[tuple[str, int], int]
 ) -> tuple[Ints, Floats, Floats, Floats]:
     """Rows of the panel, their labels by hand, and what would be labels of the window before or of both windows."""
     horizon = days(case.horizon_days)
@@ -60,7 +60,7 @@ def _differ(one: Floats, other: Floats) -> Bools:
     return ~np.isclose(one, other, rtol=1e-9, atol=1e-6)
 
 
-def by_recency(case: Case) -> Iterator[Finding]:
+def by_recency(case: AuditInput) -> Iterator[Finding]:
     """Who came yesterday is lost less often than who has long been silent; the reverse is rare, and worth a word."""
     silence = own_recency(case)
     some = case.some(MOST_LABEL_ROWS)

@@ -7,8 +7,8 @@ import numpy as np
 from features.arrays import Floats, Ints
 from features.language.feature import AnyFeature, Feature
 from features.language.kinds import PROFILE
-from training.audit.case import Case, Finding, spread_evenly
-from training.audit.sample import Glimpse
+from training.audit.case import AuditInput, Finding, spread_evenly
+from training.audit.sample import LogSample
 from training.audit.statistics import above, by_chance, own_recency, own_stream, percent
 
 MOST_COLUMN_ROWS = 3_000
@@ -22,7 +22,7 @@ NEWEST_CUTOFFS = 2  # cutoffs
 STRATA = 10
 
 
-def too_good(case: Case) -> Iterator[Finding]:
+def too_good(case: AuditInput) -> Iterator[Finding]:
     """One column that alone tells the label: the label in disguise, unless it is the task's own event that tells it."""
     some = case.some(MOST_COLUMN_ROWS)
     label, values = case.happened[some], case.rows.values[some]
@@ -67,13 +67,13 @@ def _both(label: Floats) -> Ints:
     return np.concatenate([side[spread_evenly(len(side), SCREENED_ROWS)] for side in sides])
 
 
-def _own(case: Case, feature: AnyFeature) -> bool:
+def _own(case: AuditInput, feature: AnyFeature) -> bool:
     """Whether a column reads only the task's own events."""
     events = {*own_stream(case.task).events, *case.task.active_event}
     return isinstance(feature, Feature) and bool(feature.stream.events) and set(feature.stream.events) <= events
 
 
-def of_today(case: Case, seen: Glimpse) -> Iterator[Finding]:
+def of_today(case: AuditInput, seen: LogSample) -> Iterator[Finding]:
     """Attributes without a history that tell what came, among customers who came as lately.
 
     What was written down today tells most of the newest cutoffs and less and less of older ones; what a customer simply
@@ -107,7 +107,7 @@ def of_today(case: Case, seen: Glimpse) -> Iterator[Finding]:
     yield Finding("known_after_cutoff", sentence, refuses=refuses, figures=figures)
 
 
-def _told_beside_recency(case: Case, rows: Ints, places: list[int]) -> dict[int, float]:
+def _told_beside_recency(case: AuditInput, rows: Ints, places: list[int]) -> dict[int, float]:
     """AUROC of each of these columns among customers who came as lately."""
     recency = own_recency(case)
     stratum = np.zeros(len(rows), np.int64) if recency is None else _strata(recency[rows])
@@ -118,7 +118,7 @@ def _attribute(feature: AnyFeature) -> bool:
     return isinstance(feature, Feature) and feature.kind in PROFILE
 
 
-def _without_history(seen: Glimpse) -> bool:
+def _without_history(seen: LogSample) -> bool:
     """Whether (nearly) every customer has one row in the profile at most."""
     rows = np.concatenate([np.diff(part.profile.starts) for part in seen.parts])
     return bool((rows > 1).sum() <= 0.02 * max((rows > 0).sum(), 1))
@@ -145,7 +145,7 @@ def _within_strata(label: Floats, column: Floats, stratum: Ints) -> float:
     return right / pairs if pairs else 0.5
 
 
-def _enough(case: Case, some: Ints, label: Floats) -> bool:
+def _enough(case: AuditInput, some: Ints, label: Floats) -> bool:
     rarer = 1.0 if label.sum() * 2 <= len(label) else 0.0
     rows = some[label == rarer]
     return len(rows) >= FEWEST and len(set(case.rows.customer[rows].tolist())) >= FEWEST

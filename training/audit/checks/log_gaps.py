@@ -8,8 +8,8 @@ import numpy as np
 from features.arrays import Ints
 from features.timeline import DAY_US, censored, days
 from training.audit import recompute
-from training.audit.case import Case, Finding
-from training.audit.sample import Glimpse
+from training.audit.case import AuditInput, Finding
+from training.audit.sample import LogSample
 from training.audit.statistics import day, named
 
 NEXT_TO_NOTHING = 0.02  # of what is usual on a day
@@ -36,7 +36,7 @@ class Silence:
         return self.stop - self.first
 
 
-def windows(case: Case) -> Iterator[Finding]:
+def windows(case: AuditInput) -> Iterator[Finding]:
     """Rows whose label window runs past what the log can tell."""
     end = min(case.end, case.as_of)
     late = censored(case.rows.cutoff, days(case.horizon_days), end)
@@ -48,7 +48,7 @@ def windows(case: Case) -> Iterator[Finding]:
         yield Finding("censored_as_lost", sentence, figures={"rows": float(late.sum())})
 
 
-def silences(case: Case, seen: Glimpse) -> Iterator[Finding]:
+def silences(case: AuditInput, seen: LogSample) -> Iterator[Finding]:
     """A log that stopped before its end, or has a hole: in all events, or only in those that the task waits for."""
     own = tuple(sorted({*case.task.event, *case.task.churn_event}))
     for events, told in (((), "no event"), (own, f"no {named(own)}")):
@@ -69,7 +69,7 @@ def silences(case: Case, seen: Glimpse) -> Iterator[Finding]:
         yield from _holes(case, [one for one in found if one is not tail and _odd(one, found)], told)
 
 
-def _holes(case: Case, holes: list[Silence], told: str) -> Iterator[Finding]:
+def _holes(case: AuditInput, holes: list[Silence], told: str) -> Iterator[Finding]:
     for hole in holes:
         covers = _share_covered(case, hole)
         if covers >= MOST_OF_HORIZON:
@@ -81,7 +81,7 @@ def _holes(case: Case, holes: list[Silence], told: str) -> Iterator[Finding]:
             yield Finding("censored_as_lost", sentence, figures={"days": float(hole.days), "expected": hole.expected})
 
 
-def _share_covered(case: Case, hole: Silence) -> float:
+def _share_covered(case: AuditInput, hole: Silence) -> float:
     """The largest share of a label's window that the hole fills."""
     start, stop = (case.split.first + number * DAY_US for number in (hole.first, hole.stop))
     horizon = days(case.horizon_days)
@@ -95,7 +95,7 @@ def _odd(silence: Silence, found: list[Silence]) -> bool:
     return silence.days >= LEAST_DAYS and silence.expected >= EXPECTED and silence.days > LONGER * others + 1
 
 
-def _by_day(case: Case, seen: Glimpse, events: tuple[str, ...]) -> Ints:
+def _by_day(case: AuditInput, seen: LogSample, events: tuple[str, ...]) -> Ints:
     """Events on each whole day from the first of the history to the end."""
     length = max(int((case.end - case.split.first) // DAY_US), 0)
     counts = np.zeros(length, np.int64)

@@ -15,8 +15,8 @@ from features.init.vocabulary import CONTACT, REFUND, speaks_of
 from features.journeys import Journeys
 from features.timeline import DAY_US
 from training.audit import recompute
-from training.audit.case import Case, Finding
-from training.audit.sample import Glimpse, last_before
+from training.audit.case import AuditInput, Finding
+from training.audit.sample import LogSample, last_before
 from training.audit.statistics import own_stream, percent
 
 WINBACK = frozenset(("win", "back", "winback", "reactivation", "reactivate", "comeback", "miss", "lapsed", "churned"))
@@ -45,7 +45,7 @@ class _Stream:
         return speaks_of(self.event, words) or speaks_of(self.column, words) or speaks_of(self.level, WINBACK)
 
 
-def caused_by_firm(case: Case, seen: Glimpse) -> Iterator[Finding]:
+def caused_by_firm(case: AuditInput, seen: LogSample) -> Iterator[Finding]:
     """Events that come only to those whose silence has already lasted the horizon."""
     if case.task.churn_event:
         return
@@ -66,7 +66,7 @@ def caused_by_firm(case: Case, seen: Glimpse) -> Iterator[Finding]:
         yield _told(case, stream, waits, shorter)
 
 
-def _told(case: Case, stream: _Stream, waits: float, shorter: float) -> Finding:
+def _told(case: AuditInput, stream: _Stream, waits: float, shorter: float) -> Finding:
     sentence = (
         f"the event {stream.told} comes only when a customer has been silent for {waits:.0f} days and more, as does a "
         f"mail to win back those judged lost, while {percent(shorter)} of customers' time goes by in shorter silences. "
@@ -76,7 +76,7 @@ def _told(case: Case, stream: _Stream, waits: float, shorter: float) -> Finding:
     return Finding("caused_by_firm", sentence, refuses=refuses, figures={"waits_days": waits, "shorter": shorter})
 
 
-def _streams(case: Case, seen: Glimpse, own: tuple[str, ...]) -> list[_Stream]:
+def _streams(case: AuditInput, seen: LogSample, own: tuple[str, ...]) -> list[_Stream]:
     """Every event that is neither the task's own nor a refund, and the values of its columns where these are few."""
     known = {*own, *case.task.active_event, *case.task.event}
     events = sorted(event for event in seen.events - known if not speaks_of(event, REFUND))
@@ -89,7 +89,7 @@ def _streams(case: Case, seen: Glimpse, own: tuple[str, ...]) -> list[_Stream]:
     return found
 
 
-def _silences(seen: Glimpse, own: tuple[str, ...], stream: _Stream) -> tuple[Floats, int]:
+def _silences(seen: LogSample, own: tuple[str, ...], stream: _Stream) -> tuple[Floats, int]:
     """Days since the task's own event at every event of the stream, and how many customers had one."""
     found, customers = [np.zeros(0)], 0
     where = {stream.column: stream.level} if stream.column else {}
@@ -102,7 +102,7 @@ def _silences(seen: Glimpse, own: tuple[str, ...], stream: _Stream) -> tuple[Flo
     return np.concatenate(found), customers
 
 
-def _silences_of_all(case: Case, seen: Glimpse, own: tuple[str, ...]) -> Floats:
+def _silences_of_all(case: AuditInput, seen: LogSample, own: tuple[str, ...]) -> Floats:
     """Days since the task's own event for every customer who has had one, at instants spread over the history."""
     instants = np.linspace(case.split.first, case.end, INSTANTS + 1)[1:].astype(np.int64)
     found = [np.zeros(0)]

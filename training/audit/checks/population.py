@@ -8,9 +8,9 @@ from features.arrays import Bools, Ints
 from features.journeys import Journeys
 from features.timeline import DAY_US, between, days
 from training.audit import recompute
-from training.audit.case import Case, Finding
+from training.audit.case import AuditInput, Finding
 from training.audit.recompute import FEWEST_WRONG, WRONG_SHARE
-from training.audit.sample import Glimpse, place
+from training.audit.sample import LogSample, place
 from training.audit.statistics import own_stream, percent
 
 SURVIVORS = 0.95  # of those left out are gone, against less than half of that among the others
@@ -21,7 +21,7 @@ SURVIVOR_ERRORS, MORE = 2.5, 1.5  # against the largest share of eight instants,
 PHASES, FEWEST_PHASES = 8, 4  # instants over one more edge: a season or a batch shows at some of them
 
 
-def membership(case: Case, seen: Glimpse) -> Iterator[Finding]:
+def membership(case: AuditInput, seen: LogSample) -> Iterator[Finding]:
     """Who is in the population at every cutoff, once more from the raw rows of a few customers."""
     cutoffs = np.unique(case.rows.cutoff)
     if not len(cutoffs) or not len(seen.customers):
@@ -49,7 +49,7 @@ def membership(case: Case, seen: Glimpse) -> Iterator[Finding]:
     yield Finding("wrong_population", sentence, figures=figures)
 
 
-def _held(case: Case, seen: Glimpse, cutoffs: Ints) -> Bools:
+def _held(case: AuditInput, seen: LogSample, cutoffs: Ints) -> Bools:
     """Which of these customers the panel holds at which cutoffs."""
     held = np.zeros((len(seen.customers), len(cutoffs)), np.bool_)
     row = {str(customer): number for number, customer in enumerate(seen.customers)}
@@ -60,7 +60,7 @@ def _held(case: Case, seen: Glimpse, cutoffs: Ints) -> Bools:
     return held
 
 
-def _only_survivors(case: Case, seen: Glimpse, missing: Bools, held: Bools) -> bool:
+def _only_survivors(case: AuditInput, seen: LogSample, missing: Bools, held: Bools) -> bool:
     """Whether those left out are gone when the labels end, unlike those kept."""
     end, horizon = np.array([case.end], np.int64), days(case.horizon_days)
     came = np.concatenate([recompute.labels_over(case.task, few, end, 0, horizon) for few in seen.few])[:, 0] > 0
@@ -71,7 +71,7 @@ def _only_survivors(case: Case, seen: Glimpse, missing: Bools, held: Bools) -> b
     return bool(gone[left_out].mean() >= SURVIVORS and gone[kept].mean() <= SURVIVORS / 2)
 
 
-def survivors(case: Case, seen: Glimpse) -> Iterator[Finding]:
+def survivors(case: AuditInput, seen: LogSample) -> Iterator[Finding]:
     """An export of those who are active today: nobody's history ends long ago, and that shows at an edge.
 
     Let all but one in two hundred have come within the last N days. In an honest log where nobody ever leaves, as many
@@ -111,7 +111,7 @@ def _silent(own: list[tuple[Journeys, Ints]], asked: Bools, instant: float, leng
     return float((asked & ~_came_between(own, instant - length, instant)).sum() / max(asked.sum(), 1))
 
 
-def _lives(case: Case, seen: Glimpse) -> tuple[Ints, Ints, list[tuple[Journeys, Ints]]]:
+def _lives(case: AuditInput, seen: LogSample) -> tuple[Ints, Ints, list[tuple[Journeys, Ints]]]:
     """First and last own event of every customer who has one, and the rows of these events by bucket."""
     events = own_stream(case.task).events
     firsts, lasts, own = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)], []

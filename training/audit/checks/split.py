@@ -8,7 +8,7 @@ import numpy as np
 from features.arrays import Floats
 from features.timeline import DAY_US, days
 from models.ladder.lightgbm import TreeParameters, TreeTrainer, sample
-from training.audit.case import Case, Finding
+from training.audit.case import AuditInput, Finding
 from training.audit.statistics import above, by_chance
 from training.dataset.examples import Examples
 from training.dataset.sampling import stable_hash
@@ -22,7 +22,7 @@ MOST_SHUFFLED_CUSTOMERS, NEAR_CUTOFFS = 800, 4  # customers, and cutoffs that li
 SHUFFLED_ERRORS = 6.0  # standard errors from one half
 
 
-def split_in_time(case: Case) -> Iterator[Finding]:
+def split_in_time(case: AuditInput) -> Iterator[Finding]:
     """No row may stand where its label's window reaches into rows that judge it, unless the customers differ."""
     horizon, split = days(case.horizon_days), case.split
     rows = replace(case.rows, values=case.rows.values[:, :0])  # who and when is enough
@@ -47,7 +47,7 @@ def split_in_time(case: Case) -> Iterator[Finding]:
             return
 
 
-def shuffled(case: Case) -> Iterator[Finding]:
+def shuffled(case: AuditInput) -> Iterator[Finding]:
     """With labels dealt by chance to every customer and cutoff nothing can be learnt; unless rows are on both sides."""
     for earlier_cutoffs, later_cutoff in (
         (case.split.choosing, case.split.validation),

@@ -11,8 +11,8 @@ from features.init.vocabulary import CANCEL, CONTRACT, PURCHASE, speaks_of
 from features.journeys import Journeys
 from features.timeline import DAY_US, days, over
 from training.audit import recompute
-from training.audit.case import Case, Finding
-from training.audit.sample import Glimpse, last_before
+from training.audit.case import AuditInput, Finding
+from training.audit.sample import LogSample, last_before
 from training.audit.statistics import named, own_stream, percent
 
 FEWEST_CUSTOMERS, FEWEST_EVENTS = 20, 100  # fewer: nothing may have happened yet
@@ -22,7 +22,7 @@ LEAST_RULE_DAYS = 3.0
 RULED = 0.9  # of the losses come after one and the same silence
 
 
-def turned(case: Case, seen: Glimpse) -> Iterator[Finding]:
+def turned(case: AuditInput, seen: LogSample) -> Iterator[Finding]:
     """A loss that is none: what ends a customer named as what keeps them, or the other way round."""
     task = case.task
     if not task.definition.about_loss:
@@ -46,7 +46,7 @@ def _keeps(event: str) -> bool:
     return speaks_of(event, CONTRACT | PURCHASE) and not speaks_of(event, CANCEL)
 
 
-def _lively(case: Case, seen: Glimpse) -> Iterator[Finding]:
+def _lively(case: AuditInput, seen: LogSample) -> Iterator[Finding]:
     """After an event that ends customers they do no more; here they do."""
     after = total = 0
     for part in seen.many:
@@ -66,7 +66,7 @@ def _lively(case: Case, seen: Glimpse) -> Iterator[Finding]:
         )
 
 
-def absent(case: Case, seen: Glimpse) -> Iterator[Finding]:
+def absent(case: AuditInput, seen: LogSample) -> Iterator[Finding]:
     """Events and values that the question names and the log does not hold: a label that is the same for everybody."""
     customers, rows = sum(map(len, seen.parts)), sum(part.rows for part in seen.parts)
     if customers < FEWEST_CUSTOMERS or rows < FEWEST_EVENTS:
@@ -85,17 +85,17 @@ def absent(case: Case, seen: Glimpse) -> Iterator[Finding]:
             yield Finding("constant_label", sentence + did_you_mean(level, held))
 
 
-def _anywhere(case: Case, seen: Glimpse, event: str) -> bool:
+def _anywhere(case: AuditInput, seen: LogSample, event: str) -> bool:
     return not seen.complete and any(
         (part.event.codes == part.event.code(event)).any() for part in case.parts() if part.event.code(event) >= 0
     )
 
 
-def _levelled(case: Case, column: str, level: str) -> bool:
+def _levelled(case: AuditInput, column: str, level: str) -> bool:
     return any(part.category(column).code(level) >= 0 for part in case.parts())
 
 
-def constant(case: Case, seen: Glimpse) -> Iterator[Finding]:
+def constant(case: AuditInput, seen: LogSample) -> Iterator[Finding]:
     """Always the same label over many rows, though customers do come back, only later than the horizon asks."""
     label = case.happened
     customers = len(set(case.rows.customer.tolist()))
@@ -124,7 +124,7 @@ def _gaps(part: Journeys, events: tuple[str, ...]) -> Floats:
     return np.asarray(gaps[gaps >= 1.0])
 
 
-def ruled(case: Case, seen: Glimpse) -> Iterator[Finding]:
+def ruled(case: AuditInput, seen: LogSample) -> Iterator[Finding]:
     """A loss that is booked after one and the same silence is the firm's rule, read from the past.
 
     A contract that runs out after a month does so too; there the renewals come in that same rhythm.
