@@ -84,7 +84,7 @@ class DiskError(JourneycastError):
     http_status = 507
 
 
-def did_you_mean(found: str, expected: Iterable[str]) -> str:
+def did_you_mean(word: str, expected: Iterable[str]) -> str:
     """A closing sentence that names the nearest expected word, or all of them.
 
     >>> did_you_mean("purchse", ["purchase", "view"])
@@ -93,7 +93,7 @@ def did_you_mean(found: str, expected: Iterable[str]) -> str:
     'expected one of: purchase, view'
     """
     names = sorted(expected)
-    near = difflib.get_close_matches(found, names, n=1)
+    near = difflib.get_close_matches(word, names, n=1)
     if near:
         return f"did you mean '{near[0]}'?"
     return f"expected one of: {', '.join(names)}" if names else "nothing is expected here"

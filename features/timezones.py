@@ -51,22 +51,22 @@ def offsets(timezone: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     >>> ahead[:2] // 3_600_000_000, len(starts) > 200
     (array([1, 2]), True)
     """
-    there = zone(timezone)
+    tz = zone(timezone)
 
     def ahead(second: int) -> int:
-        return int((datetime.fromtimestamp(second, there).utcoffset() or timedelta()).total_seconds())
+        return int((datetime.fromtimestamp(second, tz).utcoffset() or timedelta()).total_seconds())
 
-    starts, found = [BEGINNING], [ahead(0)]
+    starts, ahead_s = [BEGINNING], [ahead(0)]
     for day in range(0 if timezone in UTC_NAMES else YEARS * 366):
         low, high = day * DAY_S, (day + 1) * DAY_S
-        if ahead(high) == found[-1]:
+        if ahead(high) == ahead_s[-1]:
             continue
         while high - low > 1:
             middle = (low + high) // 2
-            low, high = (middle, high) if ahead(middle) == found[-1] else (low, middle)
+            low, high = (middle, high) if ahead(middle) == ahead_s[-1] else (low, middle)
         starts.append(high * SECOND_US)
-        found.append(ahead(high))
-    return np.array(starts, np.int64), np.array(found, np.int64) * SECOND_US
+        ahead_s.append(ahead(high))
+    return np.array(starts, np.int64), np.array(ahead_s, np.int64) * SECOND_US
 
 
 YEARS = 130  # from 1970 on; what rules will hold later nobody knows

@@ -24,8 +24,8 @@ SHORTEST_SECRET = 4  # characters
 def load(path: Path) -> Config:
     """Read and check a TOML; raises ConfigError with the key, what was expected and what was found."""
     try:
-        given = tomllib.loads(path.read_text(encoding="utf-8"))
-        return parse(given, folder=path.parent.resolve(), source=str(path))
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        return parse(document, folder=path.parent.resolve(), source=str(path))
     except FileNotFoundError:
         raise ConfigError(f"expected a configuration at {path}, found none; name one with `-c FILE`") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
@@ -34,16 +34,16 @@ def load(path: Path) -> Config:
         raise ConfigError(f"{path} cannot be read as TOML: its tables or lists lie too deep in each other") from None
 
 
-def parse(given: dict[str, Any], *, folder: Path, source: str = "configuration") -> Config:
+def parse(document: dict[str, Any], *, folder: Path, source: str = "configuration") -> Config:
     """Check a table as `load` reads it from a TOML."""
     try:
-        return _parsed(_with_environment(given, source), folder, source)
+        return _parsed(_with_environment(document, source), folder, source)
     except ConfigError as error:
-        raise ConfigError(_without_secrets(str(error), given)) from None
+        raise ConfigError(_without_secrets(str(error), document)) from None
 
 
-def _parsed(given: dict[str, Any], folder: Path, source: str) -> Config:
-    tasks = given.get("tasks", {})
+def _parsed(document: dict[str, Any], folder: Path, source: str) -> Config:
+    tasks = document.get("tasks", {})
     if not isinstance(tasks, dict) or not all(isinstance(task, dict) for task in tasks.values()):
         raise ConfigError(f"{source}: expected tables [tasks.NAME], found {tasks!r}")
     for name in tasks:
@@ -51,11 +51,11 @@ def _parsed(given: dict[str, Any], folder: Path, source: str) -> Config:
             raise ConfigError(f"{source}: a task's name may hold letters, digits, '_' and '-', got '{name}'")
         if "name" in tasks[name]:
             raise ConfigError(f"{source}: a task is named by its table, [tasks.{name}]; remove its key `name`")
-    if "folder" in given:
+    if "folder" in document:
         raise ConfigError(f"{source}: unknown key 'folder'; paths are relative to the TOML")
     named = {name: {**task, "name": name} for name, task in tasks.items()}
     try:
-        return Config.model_validate({**given, "tasks": named, "folder": folder})
+        return Config.model_validate({**document, "tasks": named, "folder": folder})
     except ValidationError as error:
         raise ConfigError(f"{source}: {_first_mistake(error)}") from None
 
@@ -68,8 +68,8 @@ def _first_mistake(error: ValidationError) -> str:
         known = [name for name in section.model_fields if name != "folder"]
         return f"unknown key '{where}'; {did_you_mean(str(mistake['loc'][-1]), known)}"
     message = mistake["msg"].removeprefix("Value error, ")
-    found = "" if isinstance(mistake["input"], dict) else f", got {mistake['input']!r}"
-    return f"{where}: {message}{found}" if where else f"{message}{found}"
+    got = "" if isinstance(mistake["input"], dict) else f", got {mistake['input']!r}"
+    return f"{where}: {message}{got}" if where else f"{message}{got}"
 
 
 def _place(location: tuple[int | str, ...]) -> str:
@@ -100,19 +100,19 @@ def _with_environment(value: Any, source: str) -> Any:
     return value
 
 
-def _without_secrets(message: str, given: dict[str, Any]) -> str:
+def _without_secrets(message: str, document: dict[str, Any]) -> str:
     """The message in one line, with the names of variables in the place of what they hold, which may be secret."""
-    for name in re.findall(r"\$\{(\w+)", str(given)):
+    for name in re.findall(r"\$\{(\w+)", str(document)):
         value = os.environ.get(name, "")
         if len(value) >= SHORTEST_SECRET:
-            for told in (value, repr(value)[1:-1]):
-                message = message.replace(told, f"${{{name}}}")
+            for secret in (value, repr(value)[1:-1]):
+                message = message.replace(secret, f"${{{name}}}")
     return message.replace("\n", "\\n")
 
 
 def _variable(match: re.Match[str], source: str) -> str:
     name, default = match.group(1), match.group(2)
-    found = os.environ.get(name, default)
-    if found is None:
+    value = os.environ.get(name, default)
+    if value is None:
         raise ConfigError(f"{source}: ${{{name}}} is not set; export {name} or write ${{{name}:-default}}")
-    return found
+    return value

@@ -134,7 +134,7 @@ class FeaturesConfig(Section):
 
     @model_validator(mode="after")
     def _add_once(self) -> Self:
-        names = [one.feature.name for one in self.add]
+        names = [added.feature.name for added in self.add]
         for number, name in enumerate(names):
             if name in names[:number]:
                 numbers = f"{names.index(name) + 1} and {number + 1}"
@@ -144,8 +144,8 @@ class FeaturesConfig(Section):
     @property
     def columns(self) -> tuple[tuple[str, str], ...]:
         """The columns of the log or profile that added features read, each with its kind."""
-        filters = [(column, "category") for one in self.add for column in one.where]
-        return (*filters, *((one.column, KINDS[one.what].column) for one in self.add if one.column))
+        filters = [(column, "category") for added in self.add for column in added.where]
+        return (*filters, *((added.column, KINDS[added.what].column) for added in self.add if added.column))
 
 
 class TrainConfig(Section):
@@ -206,17 +206,17 @@ class Config(Section):
     @property
     def stored_categories(self) -> tuple[str, ...]:
         """Category columns of the store: the log's own, then what tasks and added features read."""
-        asked = [name for task in self.tasks.values() for name in (*task.where, task.action)]
-        asked += [name for name, kind in self.features.columns if kind == "category"]
-        return tuple(dict.fromkeys([*self.log.categories, *(name for name in asked if name)]))
+        columns = [name for task in self.tasks.values() for name in (*task.where, task.action)]
+        columns += [name for name, kind in self.features.columns if kind == "category"]
+        return tuple(dict.fromkeys([*self.log.categories, *(name for name in columns if name)]))
 
     @property
     def stored_numbers(self) -> tuple[str, ...]:
         """Number columns of the store: the log's own, probabilities, margins, and what features and bounds read."""
-        asked = [name for task in self.tasks.values() for name in (task.probability, task.amount) if name]
-        asked += [name for name, kind in self.features.columns if kind == "amount"]
-        asked += [column for task in self.tasks.values() for column, _, _ in task.bounds if column]
-        return tuple(dict.fromkeys([*self.log.numbers, *(name for name in asked if name != self.log.text_length)]))
+        columns = [name for task in self.tasks.values() for name in (task.probability, task.amount) if name]
+        columns += [name for name, kind in self.features.columns if kind == "amount"]
+        columns += [column for task in self.tasks.values() for column, _, _ in task.bounds if column]
+        return tuple(dict.fromkeys([*self.log.numbers, *(name for name in columns if name != self.log.text_length)]))
 
     def task(self, name: str) -> TaskConfig:
         """The task of that name; ConfigError names the nearest one."""

@@ -57,18 +57,18 @@ class TaskConfig(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _resolve_defaults(cls, given: dict[str, Any]) -> dict[str, Any]:
-        given = dict(given)
-        _refuse_foreign_keys(given)
-        if "horizon_days" in given:
-            if "horizons_days" in given:
+    def _resolve_defaults(cls, table: dict[str, Any]) -> dict[str, Any]:
+        table = dict(table)
+        _refuse_foreign_keys(table)
+        if "horizon_days" in table:
+            if "horizons_days" in table:
                 raise ValueError("expected horizon_days or horizons_days, found both")
-            given["horizons_days"] = (given.pop("horizon_days"),)
-        if TASK_KINDS[given["kind"]].active_by_event:
-            given.setdefault("active_event", given.get("event", ()))
-        if "churn_event" in given:
-            given.setdefault("ended_by", given["churn_event"])
-        return given
+            table["horizons_days"] = (table.pop("horizon_days"),)
+        if TASK_KINDS[table["kind"]].active_by_event:
+            table.setdefault("active_event", table.get("event", ()))
+        if "churn_event" in table:
+            table.setdefault("ended_by", table["churn_event"])
+        return table
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -126,9 +126,9 @@ class TaskConfig(Section):
     @property
     def bounds(self) -> tuple[Bound, ...]:
         """What `at_least` and `at_most` ask of the numbers of a row."""
-        asked = [(">=", self.at_least), ("<=", self.at_most)]
-        found = [(column, how, bound) for how, bounds in asked for column, bound in bounds.items()]
-        return tuple((None if column == MONEY else column, how, bound) for column, how, bound in sorted(found))
+        signs = [(">=", self.at_least), ("<=", self.at_most)]
+        unordered = [(column, how, bound) for how, bounds in signs for column, bound in bounds.items()]
+        return tuple((None if column == MONEY else column, how, bound) for column, how, bound in sorted(unordered))
 
 
 def _alternatives(needs: tuple[tuple[str, ...], ...]) -> str:
@@ -140,13 +140,13 @@ def _alternatives(needs: tuple[tuple[str, ...], ...]) -> str:
     return f"either {' or '.join(texts)}" if len(texts) > 1 else texts[0]
 
 
-def _refuse_foreign_keys(given: dict[str, Any]) -> None:
-    kind = given.get("kind")
+def _refuse_foreign_keys(table: dict[str, Any]) -> None:
+    kind = table.get("kind")
     if kind is None:
         raise ValueError(f"a task needs `kind`; {did_you_mean('', TASK_KINDS)}")
     if not isinstance(kind, str) or kind not in TASK_KINDS:
         raise ValueError(f"unknown kind {kind!r}; {did_you_mean(str(kind), TASK_KINDS)}")
     keys = TASK_KINDS[kind].keys
-    for key in given:
+    for key in table:
         if key not in keys:
             raise ValueError(f"unknown key '{key}' for kind {kind}; {did_you_mean(key, keys - {'name'})}")

@@ -38,22 +38,22 @@ def no_progress(_what: str, _done: int, _total: int) -> None:
 
 def build(
     folder: Path,
-    contents: StagedFiles,
+    staged: StagedFiles,
     config: Config,
-    kept: Mapping[int, Bucket] = MappingProxyType({}),
+    unchanged: Mapping[int, Bucket] = MappingProxyType({}),
     progress: Progress = no_progress,
 ) -> list[Bucket]:
-    """Every bucket of `contents` in order: those that are `kept`, by number, as they lie, the others written anew."""
-    edges = np.linspace(0, HASHES, buckets_for(contents.rows) + 1).astype(int).tolist()
-    missing = [number for number in range(len(edges) - 1) if number not in kept]
+    """Every bucket of `staged` in order: those that are `unchanged`, by number, as they lie, the others written."""
+    edges = np.linspace(0, HASHES, buckets_for(staged.rows) + 1).astype(int).tolist()
+    missing = [number for number in range(len(edges) - 1) if number not in unchanged]
 
     def write(number: int) -> Bucket:
         span = edges[number], edges[number + 1]
-        journeys = _journeys(_events(contents, span), _facts(contents, span), config)
+        journeys = _journeys(_events(staged, span), _facts(staged, span), config)
         arranged, equal = sort_rows(journeys, drop_equal=config.log.drop_duplicates)
         return bucket.write(folder, arranged), bucket_statistics(arranged, equal)
 
-    buckets = dict(kept)
+    buckets = dict(unchanged)
     written = zip(missing, ordered_map(write, missing, threads=duck.THREADS), strict=True)
     for done, (number, files) in enumerate(written, 1):
         buckets[number] = files
@@ -70,20 +70,20 @@ def buckets_for(rows: int) -> int:
     return min(1 << max(-(-rows // ROWS_PER_BUCKET) - 1, 0).bit_length(), HASHES)
 
 
-def _events(contents: StagedFiles, span: tuple[int, int]) -> pa.Table:
+def _events(staged: StagedFiles, span: tuple[int, int]) -> pa.Table:
     """The events of the customers with a hash in `span`, in no order."""
     parts = []
-    for path in contents.logs:
-        repeated = contents.repeated.get(path, np.zeros(0, bool))
+    for path in staged.logs:
+        repeated = staged.repeated.get(path, np.zeros(0, bool))
         for part in staging.cut(path, *span):
-            lost = repeated[part.places]
-            parts.append(part.rows.filter(pa.array(~lost)) if lost.any() else part.rows)
+            repeated_here = repeated[part.places]
+            parts.append(part.rows.filter(pa.array(~repeated_here)) if repeated_here.any() else part.rows)
     return pa.Table.from_batches(parts)
 
 
-def _facts(contents: StagedFiles, span: tuple[int, int]) -> pa.Table:
+def _facts(staged: StagedFiles, span: tuple[int, int]) -> pa.Table:
     """The profile of the customers with a hash in `span`, in no order; a column may be in some files only."""
-    parts = [pa.Table.from_batches([part.rows]) for path in contents.profiles for part in staging.cut(path, *span)]
+    parts = [pa.Table.from_batches([part.rows]) for path in staged.profiles for part in staging.cut(path, *span)]
     nothing = pa.table({"customer": pa.array([], pa.string()).dictionary_encode(), "known": pa.array([], pa.int64())})
     facts = pa.concat_tables([nothing, *parts], promote_options="default")
     return facts.select(sorted(facts.schema.names))

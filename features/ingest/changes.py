@@ -14,7 +14,7 @@ from features.log.staging import Mask
 
 @dataclass(frozen=True)
 class StagedFiles:
-    """Taken files of log and profile; `repeated` marks rows of the log that another one of their id outdoes."""
+    """Staged files of log and profile; `repeated` marks rows of the log that another one of their id supersedes."""
 
     logs: tuple[Path, ...] = ()
     profiles: tuple[Path, ...] = ()
@@ -39,18 +39,18 @@ def changed(before: StagedFiles, after: StagedFiles, buckets: int) -> Mask:
     """For each of `buckets`, whether a row in it has come or gone."""
     if before.attributes != after.attributes:
         return np.ones(buckets, bool)
-    seen = np.zeros(HASHES, bool)
+    moved_hashes = np.zeros(HASHES, bool)
     for path in {*before.logs, *after.logs}:
-        _mark(seen, path, np.asarray(before.stays(path) != after.stays(path)))
+        _mark(moved_hashes, path, np.asarray(before.stays(path) != after.stays(path)))
     for path in {*before.profiles} ^ {*after.profiles}:
-        _mark(seen, path, np.asarray(True))
-    found: Mask = np.any(seen.reshape(buckets, -1), axis=1)
-    return found
+        _mark(moved_hashes, path, np.asarray(True))
+    in_bucket: Mask = np.any(moved_hashes.reshape(buckets, -1), axis=1)
+    return in_bucket
 
 
-def _mark(seen: Mask, path: Path, moved: Mask) -> None:
+def _mark(moved_hashes: Mask, path: Path, moved: Mask) -> None:
     """Mark the hashes of the rows of a file that have come or gone; one value may stand for all rows."""
     if not moved.any():
         return
     for run in staging.read(path):
-        seen[run.hashes[moved[run.places]] if moved.ndim else run.hashes] = True
+        moved_hashes[run.hashes[moved[run.places]] if moved.ndim else run.hashes] = True

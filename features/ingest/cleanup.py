@@ -15,11 +15,11 @@ from features.system.files import TEMPORARY, remove
 def leftovers(workspace: Path, before_us: int) -> tuple[Path, ...]:
     """Unfinished files of the store, and quarantines of files that it has not taken, last written before an instant."""
     folders = [workspace / STORE, workspace / STORE / TAKEN, workspace / QUARANTINE]
-    found = [path for folder in folders for path in folder.glob(f"{TEMPORARY}*")]
+    paths = [path for folder in folders for path in folder.glob(f"{TEMPORARY}*")]
     named = _named(workspace)
-    found += [path for path in (workspace / QUARANTINE).glob("*-*.parquet") if path.name not in named]
-    found += [workspace / duck.SPILL]
-    return tuple(sorted(path for path in found if older(path, before_us)))
+    paths += [path for path in (workspace / QUARANTINE).glob("*-*.parquet") if path.name not in named]
+    paths += [workspace / duck.SPILL]
+    return tuple(sorted(path for path in paths if older(path, before_us)))
 
 
 def remove_leftover(workspace: Path, path: Path, before_us: int) -> None:

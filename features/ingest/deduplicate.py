@@ -1,7 +1,8 @@
 """One event of every id, over all taken files: the one known first, then the smallest by all columns.
 
-Ids meet across customers, so this is the one thing that the store cannot do bucket by bucket. Which rows another one
-of their id outdoes is kept beside the taken files, a bit for each row; new files then ask about their own ids alone.
+Ids meet across customers, so this is the one thing that the store cannot do bucket by bucket. Which rows are
+superseded by another one of their id is kept beside the taken files, a bit for each row; new files then ask about their
+own ids alone.
 """
 
 import hashlib
@@ -21,7 +22,7 @@ from features.system.files import atomic_write, check_digests
 
 PLACE = "place"  # of a row among all rows of the taken files
 
-Masks = Mapping[Path, Mask]  # taken file of the log → which of its rows another one of their id outdoes
+Masks = Mapping[Path, Mask]  # taken file of the log → which of its rows are superseded by another one of their id
 
 
 def repeated_rows(connection: duck.Connection, logs: Sequence[Path], config: Config, before: Masks) -> dict[Path, Mask]:
@@ -30,15 +31,16 @@ def repeated_rows(connection: duck.Connection, logs: Sequence[Path], config: Con
     `before` says it of the files there were; only ids in files that have come or gone since are looked at again.
     """
     changed = [*(path for path in logs if path not in before), *(path for path in before if path not in logs)]
-    lost = [before[path] if path in before else np.zeros(staging.count(path), bool) for path in logs]
-    if changed and _ask(connection, logs, changed, everything=not before):
-        joined = np.concatenate(lost)
-        joined &= ~_marked(connection, "SELECT place FROM asked", len(joined))
-        often = "SELECT identity FROM asked GROUP BY identity HAVING count(*) > 1"
-        again = _marked(connection, f"SELECT place FROM asked SEMI JOIN ({often}) USING (identity)", len(joined))
-        joined |= _superseded(connection, logs, config, _split(again, [len(mask) for mask in lost]))
-        lost = _split(joined, [len(mask) for mask in lost])
-    return dict(zip(logs, lost, strict=True))
+    repeated = [before[path] if path in before else np.zeros(staging.count(path), bool) for path in logs]
+    if changed and _list_candidates(connection, logs, changed, everything=not before):
+        joined = np.concatenate(repeated)
+        joined &= ~_marked(connection, "SELECT place FROM candidates", len(joined))
+        several = "SELECT identity FROM candidates GROUP BY identity HAVING count(*) > 1"
+        query = f"SELECT place FROM candidates SEMI JOIN ({several}) USING (identity)"
+        rivals = _split(_marked(connection, query, len(joined)), [len(mask) for mask in repeated])
+        joined |= _superseded(connection, logs, config, rivals)
+        repeated = _split(joined, [len(mask) for mask in repeated])
+    return dict(zip(logs, repeated, strict=True))
 
 
 def write_masks(folder: Path, masks: Sequence[Mask]) -> str:
@@ -64,20 +66,24 @@ def masks_name(digest: str) -> str:
     return f"repeated-{digest[:24]}.bits"
 
 
-def _ask(connection: duck.Connection, logs: Sequence[Path], changed: Sequence[Path], *, everything: bool) -> bool:
-    """Make a table `asked` of the rows (`place`, `identity`) with an id of a changed file; False when there are none.
+def _list_candidates(
+    connection: duck.Connection, logs: Sequence[Path], changed: Sequence[Path], *, everything: bool
+) -> bool:
+    """Make a table `candidates` of rows (`place`, `identity`) with an id of a changed file; False if there is none.
 
-    Of a log that is looked at for the first time only repeated ids are asked about.
+    Of a log that is looked at for the first time only repeated ids are candidates.
     """
     _scan(connection, changed, ["identity"])
-    often = "HAVING count(*) > 1" if everything else ""
+    having = "HAVING count(*) > 1" if everything else ""
     connection.execute(
-        f"CREATE TABLE wanted AS SELECT identity FROM taken WHERE identity >= 0 GROUP BY identity {often}"
+        f"CREATE TABLE candidate_ids AS SELECT identity FROM taken WHERE identity >= 0 GROUP BY identity {having}"
     )
-    if not duck.number(connection, "SELECT count(*) FROM wanted"):
+    if not duck.number(connection, "SELECT count(*) FROM candidate_ids"):
         return False
     _scan(connection, logs, ["identity"])
-    connection.execute("CREATE TABLE asked AS SELECT place, identity FROM taken SEMI JOIN wanted USING (identity)")
+    connection.execute(
+        "CREATE TABLE candidates AS SELECT place, identity FROM taken SEMI JOIN candidate_ids USING (identity)"
+    )
     return True
 
 

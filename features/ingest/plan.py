@@ -6,7 +6,7 @@ from pathlib import Path
 
 from features.config.sections import Config
 from features.errors import ConfigError, LogError
-from features.log.formats import find, given
+from features.log.formats import find, named_files
 from features.log.validate import SourceKind
 from features.store.manifest import STORE, Manifest, SourcePath, TakenFile, mapping_fingerprint
 from features.system.files import digest
@@ -43,40 +43,40 @@ class Plan:
 
 def plan_ingest(config: Config, files: Sequence[Path] | None, before: Manifest | None) -> Plan:
     """The plan to bring the store up to date with the sources of the TOML, or with `files` of the log."""
-    mapping, found = mapping_fingerprint(config), _found(config, files)
+    mapping, present = mapping_fingerprint(config), _present_files(config, files)
     if before is not None and before.mapping != mapping:
-        found += _taken_before(config, before, found)
+        present += _taken_before(config, before, present)
     taken = () if before is None or before.mapping != mapping else before.taken
     former = {} if before is None else {(path.kind, path.path): path.digest for path in before.paths}
-    paths = former | {(each.kind, each.name): each.digest for each in found}
+    paths = former | {(file.kind, file.name): file.digest for file in present}
     alive = {(kind, content) for (kind, _), content in paths.items()}
-    new = _each_once(found, {(file.kind, file.digest) for file in taken})
-    replaced = {each.name for each in found if former.get((each.kind, each.name), each.digest) != each.digest}
-    old = {each.name for each in found} - {each.name for each in new} - replaced
+    new = _new_contents(present, {(file.kind, file.digest) for file in taken})
+    replaced = {file.name for file in present if former.get((file.kind, file.name), file.digest) != file.digest}
+    skipped = {file.name for file in present} - {file.name for file in new} - replaced
     return Plan(
         mapping=mapping,
         new=new,
         paths=tuple(SourcePath(kind, name, content) for (kind, name), content in sorted(paths.items())),
         kept=tuple(file for file in taken if (file.kind, file.digest) in alive),
-        skipped=tuple(sorted(old)),
+        skipped=tuple(sorted(skipped)),
         replaced=tuple(sorted(replaced)),
     )
 
 
-def _each_once(found: Iterable[SourceFile], known: set[tuple[SourceKind, str]]) -> tuple[SourceFile, ...]:
+def _new_contents(present: Iterable[SourceFile], known: set[tuple[SourceKind, str]]) -> tuple[SourceFile, ...]:
     """Of every content that is not known yet the first file that has it."""
     new: dict[tuple[SourceKind, str], SourceFile] = {}
-    for each in found:
-        if (each.kind, each.digest) not in known:
-            new.setdefault((each.kind, each.digest), each)
+    for file in present:
+        if (file.kind, file.digest) not in known:
+            new.setdefault((file.kind, file.digest), file)
     return tuple(new.values())
 
 
-def _found(config: Config, files: Sequence[Path] | None) -> list[SourceFile]:
+def _present_files(config: Config, files: Sequence[Path] | None) -> list[SourceFile]:
     """The files of log and profile that lie there now, in order."""
     if files is None and not config.log.source:
         raise ConfigError('expected files of the log, found none: set `source` in [log], such as ["events/*.parquet"]')
-    logs = find(config.folder, config.log.source) if files is None else given(files)
+    logs = find(config.folder, config.log.source) if files is None else named_files(files)
     profiles = find(config.folder, config.profile.source)
     both: list[tuple[SourceKind, Path]] = [*(("log", path) for path in logs), *(("profile", path) for path in profiles)]
     return [SourceFile(kind, path, _name(config, path), digest(path)) for kind, path in both]
@@ -86,16 +86,16 @@ def _name(config: Config, path: Path) -> str:
     return path.relative_to(config.folder).as_posix() if path.is_relative_to(config.folder) else path.as_posix()
 
 
-def _taken_before(config: Config, before: Manifest, found: Sequence[SourceFile]) -> list[SourceFile]:
+def _taken_before(config: Config, before: Manifest, present: Sequence[SourceFile]) -> list[SourceFile]:
     """After a change of mapping: the files taken under the former one, which must be read again."""
-    at_hand = {(each.kind, each.digest) for each in found}
-    again, missing = [], []
+    at_hand = {(file.kind, file.digest) for file in present}
+    to_read, missing = [], []
     for source in before.paths:
         path = config.folder / source.path
-        if (source.kind, source.digest) in at_hand or source.path in {each.name for each in found}:
+        if (source.kind, source.digest) in at_hand or source.path in {file.name for file in present}:
             continue
         if path.is_file() and digest(path) == source.digest:
-            again.append(SourceFile(source.kind, path, source.path, source.digest))
+            to_read.append(SourceFile(source.kind, path, source.path, source.digest))
         else:
             missing.append(source.path)
     if missing:
@@ -105,4 +105,4 @@ def _taken_before(config: Config, before: Manifest, found: Sequence[SourceFile])
             f"{config.workspace_path / STORE} "
             "to start over"
         )
-    return again
+    return to_read

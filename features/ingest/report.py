@@ -42,7 +42,7 @@ def report(manifest: Manifest, folder: str, plan: Plan, built: int) -> IngestRep
     logs = [file.counts for file in manifest.taken if file.kind == "log"]
     profiles = [file.counts for file in manifest.taken if file.kind == "profile"]
     return IngestReport(
-        taken=tuple(found.name for found in plan.new if found.name not in plan.replaced),
+        taken=tuple(file.name for file in plan.new if file.name not in plan.replaced),
         skipped=plan.skipped,
         replaced=plan.replaced,
         rows=sum(counts.rows for counts in logs),
@@ -58,20 +58,21 @@ def report(manifest: Manifest, folder: str, plan: Plan, built: int) -> IngestRep
 
 def render(report: IngestReport) -> str:
     """The report as lines of text."""
-    found = report.statistics
+    statistics = report.statistics
     lines = [
         f"files      {len(report.taken)} taken, {len(report.skipped)} already known, {len(report.replaced)} replaced",
         f"buckets    {report.built:,} of {report.buckets:,} built anew",
-        f"rows       {found.rows:,} stored of {report.rows:,}",
-        f"customers  {found.customers:,}",
+        f"rows       {statistics.rows:,} stored of {report.rows:,}",
+        f"customers  {statistics.customers:,}",
     ]
-    if found.first is not None and found.newest is not None and found.newest_known is not None:
-        lines.append(f"span       {iso(found.first)} to {iso(found.newest)}, known to {iso(found.newest_known)}")
-    shown = list(found.events.items())[:EVENTS_SHOWN]
-    more = [f"and {len(found.events) - EVENTS_SHOWN} more"] if len(found.events) > EVENTS_SHOWN else []
-    lines.append("events     " + ", ".join([*(f"{name} {count:,}" for name, count in shown), *more]))
-    lines.append(f"gaps       {_gaps(found)}")
-    lines.append(f"duplicates {_duplicates(found)}")
+    first, newest, newest_known = statistics.first, statistics.newest, statistics.newest_known
+    if first is not None and newest is not None and newest_known is not None:
+        lines.append(f"span       {iso(first)} to {iso(newest)}, known to {iso(newest_known)}")
+    commonest = list(statistics.events.items())[:EVENTS_SHOWN]
+    more = [f"and {len(statistics.events) - EVENTS_SHOWN} more"] if len(statistics.events) > EVENTS_SHOWN else []
+    lines.append("events     " + ", ".join([*(f"{name} {count:,}" for name, count in commonest), *more]))
+    lines.append(f"gaps       {_gaps(statistics)}")
+    lines.append(f"duplicates {_duplicates(statistics)}")
     lines += _quarantine("quarantine", report.quarantined, report.rows)
     if report.profile_rows:
         lines.append(f"profile    {report.profile_rows:,} rows")
@@ -81,17 +82,17 @@ def render(report: IngestReport) -> str:
     return "\n".join(lines)
 
 
-def _gaps(found: StoreStatistics) -> str:
-    if not found.days_without or found.longest_gap_from is None:
+def _gaps(statistics: StoreStatistics) -> str:
+    if not statistics.days_without or statistics.longest_gap_from is None:
         return "none: every day (UTC) has an event"
-    days = "1 day" if found.longest_gap_days == 1 else f"{found.longest_gap_days:,} days"
-    start = iso(found.longest_gap_from)[:10]
-    return f"{found.days_without:,} days (UTC) without an event, the longest gap {days} from {start}"
+    days = "1 day" if statistics.longest_gap_days == 1 else f"{statistics.longest_gap_days:,} days"
+    start = iso(statistics.longest_gap_from)[:10]
+    return f"{statistics.days_without:,} days (UTC) without an event, the longest gap {days} from {start}"
 
 
-def _duplicates(found: StoreStatistics) -> str:
-    equal = f"{found.equal_rows:,} rows equal another, {'dropped' if found.equal_dropped else 'kept'}"
-    return f"{found.repeated_ids:,} rows of a repeated id dropped; {equal}" if found.repeated_ids else equal
+def _duplicates(statistics: StoreStatistics) -> str:
+    equal = f"{statistics.equal_rows:,} rows equal another, {'dropped' if statistics.equal_dropped else 'kept'}"
+    return f"{statistics.repeated_ids:,} rows of a repeated id dropped; {equal}" if statistics.repeated_ids else equal
 
 
 def _quarantine(label: str, reasons: Mapping[str, int], rows: int) -> list[str]:
@@ -102,6 +103,6 @@ def _quarantine(label: str, reasons: Mapping[str, int], rows: int) -> list[str]:
 
 def _by_reason(counts: Sequence[Mapping[str, int]]) -> dict[str, int]:
     total: Counter[str] = Counter()
-    for each in counts:
-        total.update(each)
+    for quarantined in counts:
+        total.update(quarantined)
     return dict(sorted(total.items(), key=lambda item: (-item[1], item[0])))

@@ -17,7 +17,7 @@ from features.ingest.build import Progress, no_progress
 from features.ingest.deduplicate import masks_name
 from features.ingest.plan import Plan, SourceFile, plan_ingest
 from features.ingest.report import IngestReport, report
-from features.ingest.update import UpdatedBuckets, staged, update_buckets
+from features.ingest.update import UpdatedBuckets, staged_path, update_buckets
 from features.log.validate import RowCounts, Source, validate_file
 from features.store.manifest import (
     QUARANTINE,
@@ -60,7 +60,7 @@ def ingest(
         if before and plan.leaves(before) and all(files.lies_in(workspace / STORE) for files in before.buckets):
             after, built = before, 0
         else:
-            after, built = _bring(config, plan, before, clock(), progress)
+            after, built = _update(config, plan, before, clock(), progress)
         _remove_unnamed(workspace, after)
         return report(after, str(workspace / QUARANTINE), plan, built)
 
@@ -75,13 +75,13 @@ def _refuse_names_that_clash(config: Config) -> None:
                 raise ConfigError(f"columns '{other}' and '{column}' differ in case alone; rename one in the source")
 
 
-def _bring(
+def _update(
     config: Config, plan: Plan, before: Manifest | None, now_us: int, progress: Progress
 ) -> tuple[Manifest, int]:
-    """Take what is new, build the buckets that it changes and publish; returns the manifest and how many were built."""
+    """Validate new files, build the buckets that they change, publish; returns the manifest and how many were built."""
     workspace = config.workspace_path
-    with duck.connect(workspace, [found.path for found in plan.new]) as connection:
-        taken = [*plan.kept, *_take(connection, config, plan.new, before, now_us, progress)]
+    with duck.connect(workspace, [file.path for file in plan.new]) as connection:
+        taken = [*plan.kept, *_validate_new(connection, config, plan.new, before, now_us, progress)]
     taken.sort(key=lambda file: (file.kind, file.digest))
     _demand_a_good_row(taken, workspace)
     with duck.working("sorting the log into the store"):
@@ -92,7 +92,7 @@ def _bring(
     return manifest, updated.built
 
 
-def _take(
+def _validate_new(
     connection: duck.Connection,
     config: Config,
     new: Sequence[SourceFile],
@@ -101,15 +101,16 @@ def _take(
     progress: Progress,
 ) -> Iterator[TakenFile]:
     arrived = {(file.kind, file.digest): file.arrival for file in before.taken} if before is not None else {}
-    following = 1 if before is None else before.arrival + 1
-    for done, found in enumerate(new, 1):
-        file = TakenFile(found.kind, found.digest, arrived.get((found.kind, found.digest), following), RowCounts(0, {}))
-        source = Source(found.path, found.kind, file.arrival)
-        quarantine = config.workspace_path / QUARANTINE / quarantine_name(file)
-        counts = validate_file(connection, source, config, staged(config, file), quarantine, now_us)
-        if digest(found.path) != found.digest:
-            raise LogError(f"{found.path} was changed while it was read; ingest it again when it is whole")
-        yield replace(file, counts=counts)
+    next_arrival = 1 if before is None else before.arrival + 1
+    for done, file in enumerate(new, 1):
+        arrival = arrived.get((file.kind, file.digest), next_arrival)
+        taken = TakenFile(file.kind, file.digest, arrival, RowCounts(0, {}))
+        source = Source(file.path, file.kind, arrival)
+        quarantine = config.workspace_path / QUARANTINE / quarantine_name(taken)
+        counts = validate_file(connection, source, config, staged_path(config, taken), quarantine, now_us)
+        if digest(file.path) != file.digest:
+            raise LogError(f"{file.path} was changed while it was read; ingest it again when it is whole")
+        yield replace(taken, counts=counts)
         progress("files", done, len(new))
 
 
@@ -122,17 +123,17 @@ def _demand_a_good_row(taken: Sequence[TakenFile], workspace: Path) -> None:
         reasons.update(file.counts.quarantined)
     if not reasons:
         raise LogError("the log holds no row at all; check that `source` in [log] names the right files")
-    told = "; ".join(f"{count:,} × {reason}" for reason, count in reasons.most_common(5))
+    commonest = "; ".join(f"{count:,} × {reason}" for reason, count in reasons.most_common(5))
     raise LogError(
-        f"no good row among the {sum(reasons.values()):,} of the log: {told}. Correct the columns or the timezone in "
-        f"[log]; the rows with their reasons are in {workspace / QUARANTINE}"
+        f"no good row among the {sum(reasons.values()):,} of the log: {commonest}. "
+        f"Correct the columns or the timezone in [log]; the rows with their reasons are in {workspace / QUARANTINE}"
     )
 
 
-def _account(taken: Sequence[TakenFile], found: StoreStatistics) -> None:
+def _account(taken: Sequence[TakenFile], statistics: StoreStatistics) -> None:
     """Nothing is lost: every good row is stored or a counted duplicate."""
     good = sum(file.counts.good for file in taken if file.kind == "log")
-    stored = found.rows + found.repeated_ids + (found.equal_rows if found.equal_dropped else 0)
+    stored = statistics.rows + statistics.repeated_ids + (statistics.equal_rows if statistics.equal_dropped else 0)
     if good != stored:
         raise StoreError(
             f"expected {good:,} good rows in the store, found {stored:,}; this is a defect, please report it"
@@ -169,12 +170,12 @@ def _clean(workspace: Path) -> None:
 def _remove_unnamed(workspace: Path, manifest: Manifest) -> None:
     """Remove files that neither this generation nor the one before it names."""
     marks = set() if manifest.repeated is None else {masks_name(manifest.repeated)}
-    kept = {
+    named = {
         workspace / STORE: manifest.files | set(manifest.previous),
         workspace / STORE / TAKEN: {taken_name(file, manifest.mapping) for file in manifest.taken} | marks,
         workspace / QUARANTINE: {quarantine_name(file) for file in manifest.taken if file.counts.quarantined},
     }
-    for folder, names in kept.items():
+    for folder, names in named.items():
         for path in folder.glob("*-*.*"):
             if path.name not in names and not path.name.startswith("."):
                 path.unlink(missing_ok=True)

@@ -86,7 +86,7 @@ def open_files(connection: duck.Connection, paths: Iterable[Path]) -> list[File]
     files = []
     for path in paths:
         opened = relation(connection, path, {}, "log")
-        with duck.telling_of(str(path)):
+        with duck.reading(str(path)):
             files.append(File(path, opened, duck.number(connection, f"SELECT count(*) FROM ({opened.query})")))
     return files
 
@@ -114,7 +114,7 @@ def draw(
         cells = [(place, file.relation.cells[name], letters) for place, (name, letters) in enumerate(asked.items())]
         parts = [f"{_READ[letter](cell)} AS {letter}{place}" for place, cell, letters in cells for letter in letters]
         queries.append(f"SELECT {', '.join(parts)} FROM ({file.relation.query}) WHERE {condition}")
-    with duck.telling_of(", ".join(str(file.path) for file in files)):
+    with duck.reading(", ".join(str(file.path) for file in files)):
         connection.execute(f"CREATE OR REPLACE TEMP TABLE {sample} AS {' UNION ALL '.join(queries)}")
 
 

@@ -22,7 +22,7 @@ from features.init.roles import Roles, best, money, roles
 from features.init.task_proposals import TaskProposal, propose
 from features.init.toml import LogShape, ProfileFiles
 from features.init.vocabulary import KNOWN, fit
-from features.log.formats import given
+from features.log.formats import named_files
 from features.system import duck
 from features.system.files import write_text
 
@@ -56,7 +56,7 @@ def init(files: Sequence[Path], out: Path) -> list[str]:
     """
     if out.exists():
         raise ConfigError(f"expected no file at {out}, found one; move it away, or name another with `-c FILE`")
-    paths = given(files)
+    paths = named_files(files)
     with (
         tempfile.TemporaryDirectory(prefix="journeycast-") as folder,
         duck.connect(Path(folder), paths, memory=MEMORY) as connection,

@@ -113,49 +113,49 @@ def feature(*, unit: str, text: str) -> Callable[[Compute], Function]:
     _check_words("unit", unit)
     _check_words("text", text)
 
-    def made(compute: Compute) -> Function:
+    def decorate(compute: Compute) -> Function:
         name = getattr(compute, "__name__", repr(compute))
         if not name.isidentifier():
             raise ConfigError(f"@feature: expected a function with a name, got {name}; write it with `def`")
         _check_signature(name, compute)
         return Function(FunctionFeature(name, unit, text), compute)
 
-    return made
+    return decorate
 
 
 def fill(
     journeys: Journeys,
     rows: tuple[Ints, Ints],
-    wanted: Sequence[tuple[int, FunctionFeature]],
+    placed: Sequence[tuple[int, FunctionFeature]],
     module: UserModule,
     values: Floats,
 ) -> None:
     """Write each feature at its place into the `values` of these rows (customers and cutoffs)."""
-    runs = [(place, custom, _function(custom, module)) for place, custom in wanted]
-    for row, (customer, seen) in enumerate(_seen(journeys, *rows)):
-        for place, custom, compute in runs:
+    functions = [(place, custom, _function(custom, module)) for place, custom in placed]
+    for row, (customer, seen) in enumerate(_visible_to_each_row(journeys, *rows)):
+        for place, custom, compute in functions:
             try:
                 values[row, place] = _number(compute(seen))
             except Exception as error:
-                of = f"{custom.name} of customer '{journeys.customers[customer]}' at {iso(seen.cutoff)}"
-                raise FeatureError(f"{of}: {raised(error, module.name)}; mend the function") from error
+                feature_at = f"{custom.name} of customer '{journeys.customers[customer]}' at {iso(seen.cutoff)}"
+                raise FeatureError(f"{feature_at}: {raised(error, module.name)}; mend the function") from error
 
 
 def raised(error: BaseException, file: str) -> str:
     """What was raised, and in which line of the file."""
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
-    said = str(error) if isinstance(error, _NoNumberError) else f"{type(error).__name__}: {error}"
-    return f"{file} line {lines[-1]}: {said}" if lines else f"{file}: {said}" if file else said
+    message = str(error) if isinstance(error, _NoNumberError) else f"{type(error).__name__}: {error}"
+    return f"{file} line {lines[-1]}: {message}" if lines else f"{file}: {message}" if file else message
 
 
 class _NoNumberError(ValueError):
     """A function gave something else."""
 
 
-def _number(found: object) -> float:
-    if not isinstance(found, (Real, np.bool_)):
-        raise _NoNumberError(f"expected a number, NaN for nothing, got {found!r}")
-    number = float(found)
+def _number(value: object) -> float:
+    if not isinstance(value, (Real, np.bool_)):
+        raise _NoNumberError(f"expected a number, NaN for nothing, got {value!r}")
+    number = float(value)
     if math.isinf(number):
         raise _NoNumberError(f"expected a finite number or NaN, got {number}")
     return math.nan if math.isnan(number) else number + 0.0  # one NaN and one zero, whatever their signs
@@ -171,9 +171,9 @@ def _function(custom: FunctionFeature, module: UserModule) -> Compute:
         ) from None
 
 
-def _check_words(name: str, said: object) -> None:
-    if not isinstance(said, str) or not said.strip():
-        raise ConfigError(f"@feature: expected `{name}` in words, got {said!r}")
+def _check_words(name: str, words: object) -> None:
+    if not isinstance(words, str) or not words.strip():
+        raise ConfigError(f"@feature: expected `{name}` in words, got {words!r}")
 
 
 def _check_signature(name: str, compute: Compute) -> None:
@@ -184,7 +184,7 @@ def _check_signature(name: str, compute: Compute) -> None:
         raise ConfigError(f"@feature: expected a function of one value, `def {name}(seen)`, got {signature}") from None
 
 
-def _seen(journeys: Journeys, customers: Ints, cutoffs: Ints) -> Iterator[tuple[int, VisibleRows]]:
+def _visible_to_each_row(journeys: Journeys, customers: Ints, cutoffs: Ints) -> Iterator[tuple[int, VisibleRows]]:
     """Every row's customer, and what was visible at its cutoff."""
     event, value = _names(journeys.event), _locked(journeys.value)
     time, known = _locked(journeys.time), journeys.known
@@ -193,7 +193,7 @@ def _seen(journeys: Journeys, customers: Ints, cutoffs: Ints) -> Iterator[tuple[
     orders = None if journeys.occurrence is None else _locked(journeys.occurrence)
     for customer, cutoff in zip(customers.tolist(), cutoffs.tolist(), strict=True):
         start, end = int(journeys.starts[customer]), int(journeys.starts[customer + 1])
-        rows = _visible_rows(visible(time[start:end], known[start:end], cutoff), start)
+        rows = _visible_index(visible(time[start:end], known[start:end], cutoff), start)
         yield (
             customer,
             VisibleRows(
@@ -208,10 +208,10 @@ def _seen(journeys: Journeys, customers: Ints, cutoffs: Ints) -> Iterator[tuple[
         )
 
 
-def _visible_rows(shown: NDArray[np.bool_], start: int) -> slice | Ints:
+def _visible_index(is_visible: NDArray[np.bool_], start: int) -> slice | Ints:
     """Where the visible rows lie: mostly all up to one of them, which costs no copy."""
-    count = int(np.count_nonzero(shown))
-    return slice(start, start + count) if shown[:count].all() else np.flatnonzero(shown) + start
+    count = int(np.count_nonzero(is_visible))
+    return slice(start, start + count) if is_visible[:count].all() else np.flatnonzero(is_visible) + start
 
 
 def _names(column: Category) -> Strings:

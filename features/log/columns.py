@@ -50,8 +50,8 @@ def read_text(alias: str, column: str, cell: Cell, *, required: bool = False) ->
 
 def read_number(alias: str, column: str, cell: Cell) -> ColumnReader:
     """A finite number or null."""
-    name, given = duck.name(alias), duck.name(f"#{alias} given")
-    bad = f"{given} AND ({name} IS NULL OR NOT isfinite({name}))"
+    name, is_filled = duck.name(alias), duck.name(f"#{alias} given")
+    bad = f"{is_filled} AND ({name} IS NULL OR NOT isfinite({name}))"
     return ColumnReader(
         {alias: sql_number(cell), f"#{alias} given": sql_is_filled(cell)}, ((bad, f"{column}: {NOT_NUMBER}"),)
     )
@@ -59,16 +59,16 @@ def read_number(alias: str, column: str, cell: Cell) -> ColumnReader:
 
 def read_time(alias: str, column: str, cell: Cell, now_us: int, *, required: bool = False) -> ColumnReader:
     """A time that is not far after `now_us`; a required one is not before 1970 either."""
-    given = duck.name(f"#{alias} given")
+    is_filled = duck.name(f"#{alias} given")
     parsed = {
         alias: sql_time(cell),
         f"#{alias} local": sql_is_local(cell),
         f"#{alias} dated": sql_is_date(cell),
         f"#{alias} given": sql_is_filled(cell),
     }
-    checks = [(f"{given} AND {alias} IS NULL", NOT_TIME), (f"{alias} > {now_us + AHEAD_US}", LATE)]
+    checks = [(f"{is_filled} AND {alias} IS NULL", NOT_TIME), (f"{alias} > {now_us + AHEAD_US}", LATE)]
     if required:
-        checks = [(f"NOT {given}", EMPTY), *checks, (f"{alias} < 0", EARLY)]
+        checks = [(f"NOT {is_filled}", EMPTY), *checks, (f"{alias} < 0", EARLY)]
     return ColumnReader(parsed, tuple((condition, f"{column}: {reason}") for condition, reason in checks))
 
 
@@ -81,15 +81,15 @@ def checked_rows(opened: Relation, readings: Iterable[ColumnReader], arrival: in
     columns = ", ".join(f"{sql} AS {duck.name(alias)}" for alias, sql in parsed.items())
     query = f"SELECT {ROW} AS row, {columns} FROM ({opened.query})"
     for alias in ("time", "known"):
-        query = _placed(query, alias, config.log.timezone) if alias in parsed else query
-    reason = " ".join(f"WHEN {condition} THEN {duck.text(told)}" for condition, told in checks)
-    query = f"SELECT *, CASE {reason} END AS reason FROM ({query})"
-    kept = [_final(alias) for alias in parsed if not alias.startswith("#") and alias != "known"]
-    made = [*_known(parsed), *_identity(parsed), f"{arrival}::INTEGER AS arrival", "row", "reason"]
-    return f"SELECT {', '.join([*kept, *made])} FROM ({query})"
+        query = _in_utc(query, alias, config.log.timezone) if alias in parsed else query
+    cases = " ".join(f"WHEN {condition} THEN {duck.text(reason)}" for condition, reason in checks)
+    query = f"SELECT *, CASE {cases} END AS reason FROM ({query})"
+    source_columns = [_final(alias) for alias in parsed if not alias.startswith("#") and alias != "known"]
+    added_columns = [*_known(parsed), *_identity(parsed), f"{arrival}::INTEGER AS arrival", "row", "reason"]
+    return f"SELECT {', '.join([*source_columns, *added_columns])} FROM ({query})"
 
 
-def _placed(query: str, alias: str, timezone: str) -> str:
+def _in_utc(query: str, alias: str, timezone: str) -> str:
     """The same query with `alias` in UTC where it was local."""
     if timezone in UTC_NAMES:
         return query

@@ -54,7 +54,7 @@ class Relation:
 
 def find(folder: Path, patterns: Iterable[str]) -> list[Path]:
     """The files that globs relative to `folder` match, each once; raises LogError for one that matches none."""
-    found: dict[Path, None] = {}
+    paths: dict[Path, None] = {}
     for pattern in patterns:
         matches = sorted(glob.glob(pattern, root_dir=folder, recursive=True))  # noqa: PTH207  a pattern may be absolute
         files = [folder / match for match in matches if (folder / match).is_file()]
@@ -62,11 +62,11 @@ def find(folder: Path, patterns: Iterable[str]) -> list[Path]:
             raise LogError(
                 f"no file matches source '{pattern}' (looked in {folder}); correct the pattern or bring the files"
             )
-        found.update(dict.fromkeys(file.resolve() for file in files))
-    return list(found)
+        paths.update(dict.fromkeys(file.resolve() for file in files))
+    return list(paths)
 
 
-def given(files: Iterable[Path]) -> list[Path]:
+def named_files(files: Iterable[Path]) -> list[Path]:
     """Files named one by one; raises LogError for one that is not there."""
     for file in files:
         if not file.is_file():
@@ -76,22 +76,22 @@ def given(files: Iterable[Path]) -> list[Path]:
     return list(dict.fromkeys(file.resolve() for file in files))
 
 
-def relation(connection: duck.Connection, path: Path, wanted: Mapping[str, str], section: str) -> Relation:
-    """A file as a relation that has every column of `wanted` (key of the TOML → source column); raises LogError."""
+def relation(connection: duck.Connection, path: Path, required: Mapping[str, str], section: str) -> Relation:
+    """A file as a relation that has every column of `required` (key of the TOML → source column); raises LogError."""
     read = {"parquet": _parquet, "csv": _csv, "json": _json}[format_of(path)]
     if path.stat().st_size == 0:
         raise LogError(f"{path} is empty (0 bytes); write it again or take it out of the source")
     if read is not _parquet:
         _refuse_endless_lines(path)
-    with duck.telling_of(str(path)):
-        opened = read(connection, path, list(wanted.values()), section)
-    for key, column in wanted.items():
+    with duck.reading(str(path)):
+        opened = read(connection, path, list(required.values()), section)
+    for key, column in required.items():
         if column not in opened.cells:
             listed = ", ".join(opened.cells) or "none"
             hint = did_you_mean(column, opened.cells)
-            told = hint if hint.startswith("did") else f"set `{key}` in [{section}]"
+            advice = hint if hint.startswith("did") else f"set `{key}` in [{section}]"
             raise LogError(
-                f"{path}: no column '{column}', which [{section}] names as `{key}`; {told} Columns found: {listed}"
+                f"{path}: no column '{column}', which [{section}] names as `{key}`; {advice} Columns found: {listed}"
             )
     return opened
 
@@ -107,7 +107,7 @@ def format_of(path: Path) -> str:
     return kind
 
 
-def _parquet(connection: duck.Connection, path: Path, _wanted: list[str], _section: str) -> Relation:
+def _parquet(connection: duck.Connection, path: Path, _required: list[str], _section: str) -> Relation:
     source = f"read_parquet({_literal(path)}, file_row_number=true, binary_as_string=true)"
     columns = [(str(name), str(kind)) for name, kind, *_ in duck.rows(connection, f"DESCRIBE FROM {source}")]
     cells = {name: _cell(duck.name(name), kind) for name, kind in columns if name != "file_row_number"}
@@ -119,8 +119,8 @@ def _cell(sql: str, kind: str) -> Cell:
     return Cell(f"{sql}::VARCHAR", "VARCHAR") if kind.startswith("ENUM") else Cell(sql, kind)
 
 
-def _csv(_connection: duck.Connection, path: Path, wanted: list[str], _section: str) -> Relation:
-    header, delimiter = _header(path, wanted)
+def _csv(_connection: duck.Connection, path: Path, required: list[str], _section: str) -> Relation:
+    header, delimiter = _header(path, required)
     _refuse_other_lines(path, len(header), delimiter)
     columns = ", ".join(f"'c{i}': 'VARCHAR'" for i in range(len(header)))
     source = (
@@ -132,7 +132,7 @@ def _csv(_connection: duck.Connection, path: Path, wanted: list[str], _section: 
     return Relation(query, cells, _object({name: cell.sql for name, cell in cells.items()}), header_lines=1)
 
 
-def _header(path: Path, wanted: list[str]) -> tuple[list[str], str]:
+def _header(path: Path, required: list[str]) -> tuple[list[str], str]:
     """The names in the first line, repeated ones numbered, and the delimiter that yields most of the wanted ones."""
     try:
         with _bytes(path) as file:
@@ -142,7 +142,7 @@ def _header(path: Path, wanted: list[str]) -> tuple[list[str], str]:
         raise LogError(f"{path} cannot be read: its first line is not UTF-8; convert the file to UTF-8") from None
     except csv.Error as error:
         raise LogError(f"{path} cannot be read: its first line is no header: {error}; mend its line ends") from None
-    delimiter = max(split, key=lambda each: (len(set(wanted) & set(split[each])), len(split[each])))
+    delimiter = max(split, key=lambda candidate: (len(set(required) & set(split[candidate])), len(split[candidate])))
     seen: Counter[str] = Counter()
     names = []
     for name in split[delimiter]:
@@ -209,13 +209,13 @@ def _is_endless_packed(path: Path) -> bool:
     return False
 
 
-def _json(connection: duck.Connection, path: Path, wanted: list[str], section: str) -> Relation:
+def _json(connection: duck.Connection, path: Path, required: list[str], section: str) -> Relation:
     source = (
         f"read_csv({_literal(path)}, auto_detect=false, header=false, delim='\x01', quote='', escape='', "
         f"strict_mode=false, max_line_size={MAX_LINE}, columns={{'line': 'VARCHAR'}}{KEEP_BROKEN})"
     )
     lines = f"SELECT row_number() OVER () AS {ROW}, line FROM {source}"
-    keys = _keys(connection, lines, wanted, section)
+    keys = _keys(connection, lines, required, section)
     pointers = duck.texts("/" + key.replace("~", "~0").replace("/", "~1") for key in keys)
     parts = ", ".join(f"v[{i}] AS c{i}, t[{i}] AS t{i}" for i in range(1, len(keys) + 1))
     values = f"try(json_extract_string(line, {pointers})) AS v, try(json_type(line, {pointers})) AS t"
@@ -226,13 +226,13 @@ def _json(connection: duck.Connection, path: Path, wanted: list[str], section: s
     return Relation(query, cells, "CASE WHEN json_valid(line) THEN line ELSE to_json(line)::VARCHAR END", (broken,))
 
 
-def _keys(connection: duck.Connection, lines: str, wanted: list[str], section: str) -> list[str]:
+def _keys(connection: duck.Connection, lines: str, required: list[str], section: str) -> list[str]:
     """The keys of the objects in a file; of the log's first 1,000 alone when these hold all that is wanted."""
     keys: list[str] = []
     for part in (f"({lines}) LIMIT 1000", f"({lines})")[section == "profile" :]:
         query = f"SELECT DISTINCT unnest(try(json_keys(line))) AS key FROM (FROM {part}) ORDER BY key"
         keys = [str(key) for (key,) in duck.rows(connection, query)]
-        if set(wanted) <= set(keys):
+        if set(required) <= set(keys):
             break
     return keys
 

@@ -38,8 +38,8 @@ class Slice:
     @property
     def hashes(self) -> NDArray[np.uint16]:
         """The hash of the customer of every row."""
-        found: NDArray[np.uint16] = self.rows.column(HASH).to_numpy()
-        return found
+        hashes: NDArray[np.uint16] = self.rows.column(HASH).to_numpy()
+        return hashes
 
 
 def write(path: Path, pieces: Iterable[pa.Table]) -> int:
@@ -47,7 +47,7 @@ def write(path: Path, pieces: Iterable[pa.Table]) -> int:
     rows = 0
     with atomic_write(path) as temporary, pa.OSFile(str(temporary), "wb") as file:
         writer = None
-        for run in ordered_map(_run, _gathered(pieces), threads=2):  # while the next rows come in
+        for run in ordered_map(_run, _regrouped(pieces), threads=2):  # while the next rows come in
             writer = writer or pa.ipc.new_stream(file, run.schema)
             writer.write_batch(run)
             rows += len(run)
@@ -95,7 +95,7 @@ def cut(path: Path, low: int, high: int) -> Iterator[Slice]:
 
 def _copied(rows: pa.RecordBatch) -> pa.RecordBatch:
     """The same rows in memory of their own, with the names that they need of each dictionary."""
-    columns = [_trimmed(one) if pa.types.is_dictionary(one.type) else _own(one) for one in rows.columns]
+    columns = [_trimmed(column) if pa.types.is_dictionary(column.type) else _copy(column) for column in rows.columns]
     return pa.RecordBatch.from_arrays(columns, rows.schema.names)
 
 
@@ -104,25 +104,26 @@ def _trimmed(column: pa.DictionaryArray) -> pa.DictionaryArray:
     ends = pc.min_max(column.indices).as_py()
     low = ends["min"] or 0
     names = column.dictionary.slice(low, 0 if ends["max"] is None else ends["max"] - low + 1)
-    return pa.DictionaryArray.from_arrays(pc.subtract(column.indices, pa.scalar(low, column.indices.type)), _own(names))
+    indices = pc.subtract(column.indices, pa.scalar(low, column.indices.type))
+    return pa.DictionaryArray.from_arrays(indices, _copy(names))
 
 
-def _own(column: pa.Array) -> pa.Array:
+def _copy(column: pa.Array) -> pa.Array:
     return pa.concat_arrays([column, column.slice(0, 0)])
 
 
-def _gathered(pieces: Iterable[pa.Table]) -> Iterator[pa.Table]:
+def _regrouped(pieces: Iterable[pa.Table]) -> Iterator[pa.Table]:
     """The same rows in tables of about `ROWS` rows."""
-    held: list[pa.Table] = []
+    pending: list[pa.Table] = []
     count = 0
     for piece in pieces:
-        held.append(piece)
+        pending.append(piece)
         count += len(piece)
         if count >= ROWS:
-            yield pa.concat_tables(held)
-            held, count = [], 0
-    if held:
-        yield pa.concat_tables(held)
+            yield pa.concat_tables(pending)
+            pending, count = [], 0
+    if pending:
+        yield pa.concat_tables(pending)
 
 
 def _run(table: pa.Table) -> pa.RecordBatch:

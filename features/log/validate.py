@@ -65,22 +65,22 @@ def validate_file(
 
     `kinds` are the `attribute_kinds` of a profile of which this file is a part.
     """
-    wanted = log_columns(config) if source.kind == "log" else profile_columns(config)
-    opened = relation(connection, source.path, wanted, source.kind)
+    required = log_columns(config) if source.kind == "log" else profile_columns(config)
+    opened = relation(connection, source.path, required, source.kind)
     _prepare(connection, config.log.timezone, now_us)
-    with duck.telling_of(str(source.path)):
+    with duck.reading(str(source.path)):
         if source.kind == "log":
             readings = _log_readings(opened, config, now_us)
         else:
             kinds = attribute_kinds(connection, opened, config) if kinds is None else kinds
             readings = _profile_readings(opened, config, kinds, now_us)
-        column = wanted["customer"]
+        column = required["customer"]
         good = _set_apart(connection, checked_rows(opened, readings, source.arrival, config), column, source.path)
         rows = staging.write(staged, good)
-    _tell_broken_lines(connection, opened.header_lines)
+    _list_broken_lines(connection, opened.header_lines)
     counts = _counts(connection, rows)
     if counts.quarantined:
-        with duck.telling_of(str(source.path)), atomic_write(quarantine) as temporary:
+        with duck.reading(str(source.path)), atomic_write(quarantine) as temporary:
             duck.copy(connection, _quarantined(opened, source.path), temporary)
     return counts
 
@@ -136,15 +136,18 @@ def _profile_readings(opened: Relation, config: Config, kinds: Mapping[str, str]
 def attribute_kinds(connection: duck.Connection, opened: Relation, config: Config) -> dict[str, str]:
     """Attribute → `number`, `time` (as days since 1970) or `category`; those null throughout are left out."""
     columns = [column for column in opened.cells if column not in (config.profile.customer, config.profile.known)]
-    given = {column: sql_is_filled(opened.cells[column]) for column in columns}
-    asked = [f"bool_or({given[c]}), bool_and({sql_numeric(opened.cells[c])}) FILTER ({given[c]})" for c in columns]
-    if not asked:
+    is_filled = {column: sql_is_filled(opened.cells[column]) for column in columns}
+    aggregates = [
+        f"bool_or({filled}), bool_and({sql_numeric(opened.cells[column])}) FILTER ({filled})"
+        for column, filled in is_filled.items()
+    ]
+    if not aggregates:
         return {}
-    found = duck.rows(connection, f"SELECT {', '.join(asked)} FROM ({opened.query})")[0]
+    answers = duck.rows(connection, f"SELECT {', '.join(aggregates)} FROM ({opened.query})")[0]
     kinds = {}
-    for column, used, numeric in zip(columns, found[::2], found[1::2], strict=True):
-        kind = opened.cells[column].type
-        timed = kind == "DATE" or kind.startswith("TIMESTAMP")
+    for column, used, numeric in zip(columns, answers[::2], answers[1::2], strict=True):
+        type_name = opened.cells[column].type
+        timed = type_name == "DATE" or type_name.startswith("TIMESTAMP")
         if used:
             kinds[column] = "time" if timed else "number" if numeric else "category"
     return kinds
@@ -163,8 +166,8 @@ def _set_apart(connection: duck.Connection, checked: str, customer: str, path: P
     """The good rows as they come, while the bad ones go into the table `bad`; `customer` is the source's column."""
     side = connection.cursor()
     good = bad = 0
-    for given in duck.stream(connection, checked, PIECE_ROWS):
-        piece = _control_told(side, given, customer)
+    for batch in duck.stream(connection, checked, PIECE_ROWS):
+        piece = _with_control_characters(side, batch, customer)
         reason = piece.column("reason")
         rows = piece.drop_columns(["row", "reason"])
         good, bad = good + reason.null_count, bad + len(piece) - reason.null_count
@@ -182,23 +185,23 @@ def _give_up(connection: duck.Connection, path: Path, good: int, bad: int) -> No
     reasons = duck.rows(
         connection, "SELECT reason, count(*) n FROM bad GROUP BY reason ORDER BY n DESC, reason LIMIT 3"
     )
-    told = "; ".join(f"{count} × {reason}" for reason, count in reasons)
+    commonest = "; ".join(f"{count} × {reason}" for reason, count in reasons)
     raise LogError(
-        f"{path}: expected mostly good rows, found {bad:,} bad beside {good:,} good before it was given up: {told}. "
-        "Correct the columns or the timezone in the TOML, or take the file out of the source"
+        f"{path}: expected mostly good rows, found {bad:,} bad beside {good:,} good before it was given up: "
+        f"{commonest}. Correct the columns or the timezone in the TOML, or take the file out of the source"
     )
 
 
-def _control_told(side: duck.Connection, piece: pa.Table, customer: str) -> pa.Table:
+def _with_control_characters(side: duck.Connection, piece: pa.Table, customer: str) -> pa.Table:
     """The same rows, with a reason for customers that hold control characters: hardly ever do any have to be asked."""
     if pc.all(pc.ascii_is_printable(piece.column("customer")), min_count=0).as_py():
         return piece
     side.register("piece", piece)
-    told = f"CASE WHEN {sql_control('customer')} THEN {duck.text(f'{customer}: {CONTROL}')} END"
-    return duck.table(side, f"SELECT * REPLACE (coalesce(reason, {told}) AS reason) FROM piece")
+    control = f"CASE WHEN {sql_control('customer')} THEN {duck.text(f'{customer}: {CONTROL}')} END"
+    return duck.table(side, f"SELECT * REPLACE (coalesce(reason, {control}) AS reason) FROM piece")
 
 
-def _tell_broken_lines(connection: duck.Connection, header_lines: int) -> None:
+def _list_broken_lines(connection: duck.Connection, header_lines: int) -> None:
     """A table of the lines that are no rows at all, `row` counted as if they were."""
     connection.execute(
         """CREATE OR REPLACE TEMP TABLE broken_lines (row BIGINT, reason VARCHAR, raw VARCHAR, before BIGINT);
@@ -212,12 +215,12 @@ def _tell_broken_lines(connection: duck.Connection, header_lines: int) -> None:
 
 
 def _counts(connection: duck.Connection, good: int) -> RowCounts:
-    found = duck.rows(
+    reasons = duck.rows(
         connection,
         """SELECT reason, count(*) FROM (SELECT reason FROM bad UNION ALL SELECT reason FROM broken_lines)
         GROUP BY reason ORDER BY count(*) DESC, reason""",
     )
-    quarantined = {str(reason): int(str(count)) for reason, count in found}
+    quarantined = {str(reason): int(str(count)) for reason, count in reasons}
     return RowCounts(good + sum(quarantined.values()), quarantined)
 
 

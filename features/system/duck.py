@@ -53,7 +53,7 @@ def connect(
 
 
 @contextmanager
-def telling_of(source: str) -> Iterator[None]:
+def reading(source: str) -> Iterator[None]:
     """Translate what DuckDB raises while it reads `source`, so that a person knows which file to look at."""
     try:
         yield
@@ -69,14 +69,12 @@ def telling_of(source: str) -> Iterator[None]:
 
 
 @contextmanager
-def working(what: str) -> Iterator[None]:
-    """Translate what is raised while `what` is done with our own files: no memory, no disk."""
+def working(job: str) -> Iterator[None]:
+    """Translate what is raised while `job` is done with our own files: no memory, no disk."""
     try:
         yield
     except (duckdb.Error, OSError) as error:
-        raise JourneycastError(
-            f"{what} failed: {_first_lines(error)}; make room on the disk and run it again"
-        ) from None
+        raise JourneycastError(f"{job} failed: {_first_lines(error)}; make room on the disk and run it again") from None
 
 
 def rows(connection: Connection, query: str) -> list[tuple[object, ...]]:
@@ -147,13 +145,13 @@ def texts(values: Iterable[str]) -> str:
     return "[" + ", ".join(text(value) for value in values) + "]"
 
 
-def _refuse_a_full_disk(error: Exception, what: str) -> None:
+def _refuse_a_full_disk(error: Exception, source: str) -> None:
     """Raise DiskError when this is what DuckDB, which gives no number, stumbled over."""
-    told = next((os.strerror(code) for code in NO_ROOM if os.strerror(code) in str(error)), None)
-    if told is not None:
+    reason = next((os.strerror(code) for code in NO_ROOM if os.strerror(code) in str(error)), None)
+    if reason is not None:
         raise DiskError(
-            f"{what}: expected room on the disk, found none for DuckDB ({told.lower()}); make room and run it again, "
-            "what was there before is as it was"
+            f"{source}: expected room on the disk, found none for DuckDB ({reason.lower()}); make room and run "
+            "it again, what was there before is as it was"
         ) from None
 
 

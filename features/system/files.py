@@ -51,8 +51,8 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         temporary.mkdir()
         try:
             yield temporary
-            for item in sorted(temporary.rglob("*")):
-                _sync(item)
+            for entry in sorted(temporary.rglob("*")):
+                _sync(entry)
             _sync(temporary)
             temporary.rename(path)
         finally:
@@ -71,12 +71,12 @@ def demanding_room(path: Path) -> Iterator[None]:
         raise no_room(path, os.strerror(error.errno)) from None
 
 
-def no_room(path: Path, told: str) -> DiskError:
-    """The error for want of room to write `path`; `told` is what the system says."""
+def no_room(path: Path, reason: str) -> DiskError:
+    """The error for want of room to write `path`; `reason` is what the system says."""
     folder = next(folder for folder in path.absolute().parents if folder.is_dir())
     free = shutil.disk_usage(folder).free / 2**20
     return DiskError(
-        f"expected room for {path}, found {free:,.1f} MiB free in {folder} ({told.lower()}); "
+        f"expected room for {path}, found {free:,.1f} MiB free in {folder} ({reason.lower()}); "
         "make room and run it again, what was there before is as it was"
     )
 
@@ -89,22 +89,22 @@ def write_text(path: Path, text: str) -> None:
 
 def sweep(folder: Path, keep: Callable[[Path], bool] = lambda _: False) -> None:
     """Remove what a killed process left unfinished in `folder`, except what `keep` claims."""
-    for item in folder.glob(f"{TEMPORARY}*") if folder.is_dir() else ():
-        if not keep(item):
-            remove(item)
+    for path in folder.glob(f"{TEMPORARY}*") if folder.is_dir() else ():
+        if not keep(path):
+            remove(path)
 
 
-def remove(item: Path) -> None:
+def remove(path: Path) -> None:
     """Remove a file or a folder, whole or not at all: what a kill leaves of a folder is unfinished, and swept."""
-    if item.is_dir() and not item.is_symlink():
-        shutil.rmtree(item.rename(_beside(item)), ignore_errors=True)
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path.rename(_beside(path)), ignore_errors=True)
     else:
-        item.unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
 
 
-def size(item: Path) -> int:
+def size(path: Path) -> int:
     """Bytes of a file, or of all files below a folder."""
-    files = item.rglob("*") if item.is_dir() else (item,)
+    files = path.rglob("*") if path.is_dir() else (path,)
     return sum(file.stat().st_size for file in files if file.is_file() and not file.is_symlink())
 
 
@@ -131,22 +131,22 @@ def digests(folder: Path, names: list[str]) -> dict[str, str]:
 
 def check_digests(folder: Path, expected: dict[str, str], error: type[JourneycastError]) -> None:
     """Raise `error` when a named file is missing or its bytes are not those of the manifest."""
-    for name, wanted in expected.items():
+    for name, expected_sha in expected.items():
         path = folder / name
         if Path(name).name != name or path.is_symlink() or not path.is_file():
             raise error(f"expected the plain file '{name}' in {folder}, found none; it was moved or deleted")
-        found = digest(path)
-        if found != wanted:
+        sha = digest(path)
+        if sha != expected_sha:
             raise error(
-                f"{path} was changed: expected SHA-256 {wanted[:12]}…, found {found[:12]}…; restore or rebuild it"
+                f"{path} was changed: expected SHA-256 {expected_sha[:12]}…, found {sha[:12]}…; restore or rebuild it"
             )
 
 
 def _beside(path: Path) -> Path:
     """A name in the same folder (which is made) that no other process or thread takes; its suffix is that of `path`."""
-    made = [folder for folder in (path.parent, *path.parent.parents) if not folder.exists()]
+    missing = [folder for folder in (path.parent, *path.parent.parents) if not folder.exists()]
     path.parent.mkdir(parents=True, exist_ok=True)
-    for folder in made:
+    for folder in missing:
         _sync(folder.parent)
     return path.with_name(f"{TEMPORARY}{secrets.token_hex(4)}-{path.name}")
 

@@ -74,8 +74,8 @@ def of(toml: str, folder: Path) -> Config:
     return load(folder / "shop.toml")
 
 
-def parsed(**given: Any) -> Config:
-    return parse(given, folder=FOLDER)
+def parsed(**document: Any) -> Config:
+    return parse(document, folder=FOLDER)
 
 
 def with_task(**keys: Any) -> Config:
@@ -158,10 +158,10 @@ def test_a_date_is_a_day_of_the_logs_time_zone() -> None:
 
 
 def test_a_task_reads_what_it_wrote() -> None:
-    for each in (task(**CHURN), task(**ACTION), task(kind="propensity", event="a", horizons_days=[7, 30])):
-        again = TaskConfig.model_validate(each.model_dump(mode="json", exclude_unset=True))
-        assert again == each
-        assert again.model_fields_set == each.model_fields_set
+    for declared in (task(**CHURN), task(**ACTION), task(kind="propensity", event="a", horizons_days=[7, 30])):
+        restored = TaskConfig.model_validate(declared.model_dump(mode="json", exclude_unset=True))
+        assert restored == declared
+        assert restored.model_fields_set == declared.model_fields_set
 
 
 def test_what_tasks_filter_by_is_stored() -> None:
@@ -183,9 +183,9 @@ def test_what_added_features_read_is_stored() -> None:
 
 def test_a_feature_of_the_toml_is_a_feature_of_the_language() -> None:
     add = {"what": "sum", "event": ["view", "cart"], "where": {"channel": "web"}, "window_days": 14}
-    (one,) = parsed(features={"add": [add]}).features.add
-    assert one.feature == Feature("sum", Stream(("cart", "view"), (("channel", "web"),)), None, 14)
-    assert one.feature.name == "cart+view[channel=web]_value_sum_14d"
+    (addition,) = parsed(features={"add": [add]}).features.add
+    assert addition.feature == Feature("sum", Stream(("cart", "view"), (("channel", "web"),)), None, 14)
+    assert addition.feature.name == "cart+view[channel=web]_value_sum_14d"
 
 
 def test_strings_read_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

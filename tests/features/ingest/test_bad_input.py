@@ -101,12 +101,12 @@ def test_broken_lines_of_csv_are_quarantined_with_their_row_and_text(tmp_path: P
     (tmp_path / "log" / "a.csv").write_bytes(b"\n".join(lines))
     report = run(config(tmp_path))
     assert (report.rows, report.statistics.rows) == (8, 2)
-    told = {row["row"]: (row["reason"].split(":")[0], json.loads(row["raw"])) for row in quarantined(tmp_path)}
-    assert {row: reason for row, (reason, _) in told.items()} == {
+    bad_rows = {row["row"]: (row["reason"].split(":")[0], json.loads(row["raw"])) for row in quarantined(tmp_path)}
+    assert {row: reason for row, (reason, _) in bad_rows.items()} == {
         2: "broken line", 3: "who", 4: "broken line", 5: "broken line", 6: "at", 7: "broken line",
     }  # fmt: skip
-    assert told[2][1] == "b,2025-01-01,buy"
-    assert told[6][1]["who"] == "e"
+    assert bad_rows[2][1] == "b,2025-01-01,buy"
+    assert bad_rows[6][1]["who"] == "e"
 
 
 def test_rows_after_a_line_that_breaks_the_parser_are_kept_apart_too(tmp_path: Path) -> None:
@@ -260,8 +260,8 @@ def test_a_truncated_file_is_refused_and_the_store_stays(tmp_path: Path) -> None
     shop = config(tmp_path)
     run(shop)
     before = opened(shop).manifest
-    whole = write(tmp_path / "log" / "b.parquet", [event(who=str(i)) for i in range(100)])
-    whole.write_bytes(whole.read_bytes()[:-50])
+    complete = write(tmp_path / "log" / "b.parquet", [event(who=str(i)) for i in range(100)])
+    complete.write_bytes(complete.read_bytes()[:-50])
     with pytest.raises(LogError, match=r"b\.parquet cannot be read"):
         run(shop)
     assert opened(shop).manifest == before

@@ -98,7 +98,7 @@ def test_want_of_room_is_told_by_every_door(tmp_path: Path) -> None:
     ):
         (new / "c").write_text("x" * 100)
     assert list(tmp_path.iterdir()) == []
-    told = r"log: expected room on the disk, found none for DuckDB \(file too large\)"
-    limited, reading = no_file_above(1000), duck.telling_of("log")
-    with duck.connect(tmp_path) as connection, pytest.raises(DiskError, match=told), reading, limited:
+    message = r"log: expected room on the disk, found none for DuckDB \(file too large\)"
+    limited, reading = no_file_above(1000), duck.reading("log")
+    with duck.connect(tmp_path) as connection, pytest.raises(DiskError, match=message), reading, limited:
         duck.copy(connection, "SELECT range, md5(range::VARCHAR) FROM range(10000)", tmp_path / "d.parquet")

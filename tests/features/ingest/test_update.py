@@ -105,20 +105,22 @@ def _arrived(last: int, arrived: dict[str, int], folder: Path) -> tuple[int, dic
 
 def _assert_as_if_built_whole(shop: Config, folder: Path, arrived: dict[str, int]) -> None:
     """The same files, names and digests, from the taken files alone; every content with the ingest that brought it."""
-    found = opened(shop).manifest
-    assert {file.digest: file.arrival for file in found.taken} == arrived
+    manifest = opened(shop).manifest
+    assert {file.digest: file.arrival for file in manifest.taken} == arrived
     logs, profiles = (
-        tuple(update.staged(shop, file) for file in found.taken if file.kind == kind) for kind in ("log", "profile")
+        tuple(update.staged_path(shop, file) for file in manifest.taken if file.kind == kind)
+        for kind in ("log", "profile")
     )
-    contents = StagedFiles(logs, profiles)
+    staged = StagedFiles(logs, profiles)
     if shop.log.id:
         with duck.connect(folder) as connection:
-            contents = replace(contents, repeated=repeated_rows(connection, logs, shop, {}))
-    whole = build.build(folder, contents, shop)
-    assert [files for files, _ in whole] == list(found.buckets)
-    assert [counted for _, counted in whole] == list(found.tallies)
-    lost = sum(int(mask.sum()) for mask in contents.repeated.values())
-    assert found.statistics == statistics(found.tallies, repeated_ids=lost, equal_dropped=shop.log.drop_duplicates)
+            staged = replace(staged, repeated=repeated_rows(connection, logs, shop, {}))
+    built = build.build(folder, staged, shop)
+    assert [files for files, _ in built] == list(manifest.buckets)
+    assert [counted for _, counted in built] == list(manifest.tallies)
+    repeated_ids = sum(int(mask.sum()) for mask in staged.repeated.values())
+    equal_dropped = shop.log.drop_duplicates
+    assert manifest.statistics == statistics(manifest.tallies, repeated_ids=repeated_ids, equal_dropped=equal_dropped)
 
 
 def shop_of_sixteen(folder: Path, monkeypatch: pytest.MonkeyPatch, **log: Any) -> Config:
@@ -157,8 +159,8 @@ def test_a_new_file_builds_its_buckets_and_neither_reads_nor_writes_another(
     report = run(shop)
     assert (report.built, report.buckets) == (1, 16)
     assert "1 of 16 built anew" in render(report)
-    now = opened(shop).manifest.buckets
-    assert [number for number in range(16) if now[number] != files[number]] == [touched]
+    buckets_now = opened(shop).manifest.buckets
+    assert [number for number in range(16) if buckets_now[number] != files[number]] == [touched]
     assert len(before.items() - seen(shop).items()) == 1  # nobody has a profile
 
 
@@ -252,17 +254,17 @@ def test_a_taken_file_that_is_gone_is_told(tmp_path: Path, monkeypatch: pytest.M
 def test_the_statistics_are_the_sum_of_the_buckets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shop = shop_of_sixteen(tmp_path, monkeypatch)
     write(tmp_path / "log" / "b.csv", [event(who="c1", at="2025-03-01", what="view"), event(who="c2", at="2025-02-01")])
-    found, store = run(shop).statistics, opened(shop)
+    statistics, store = run(shop).statistics, opened(shop)
     tallies = store.manifest.tallies
     for counted, journeys in zip(tallies, store.buckets(), strict=True):
         assert (counted.rows, counted.customers) == (journeys.rows, len(journeys))
         assert counted.newest == max(journeys.time, default=None)
         assert counted.newest_known == max(journeys.known, default=None)
-    assert sum(counted.rows for counted in tallies) == found.rows == 122
-    assert sum(counted.customers for counted in tallies) == found.customers == 30
-    assert found.events == {"purchase": 121, "view": 1}
-    assert (found.days_without, found.longest_gap_days) == (3 + 27, 27)
-    assert found.longest_gap_from == instant("2025-02-02")
+    assert sum(counted.rows for counted in tallies) == statistics.rows == 122
+    assert sum(counted.customers for counted in tallies) == statistics.customers == 30
+    assert statistics.events == {"purchase": 121, "view": 1}
+    assert (statistics.days_without, statistics.longest_gap_days) == (3 + 27, 27)
+    assert statistics.longest_gap_from == instant("2025-02-02")
 
 
 def test_a_customer_with_a_million_events_is_a_customer(tmp_path: Path) -> None:

@@ -244,7 +244,7 @@ def test_texts() -> None:
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
+    ("feature", "other"),
     [
         (Feature("count"), Feature("count", Stream(("event",)))),
         (Feature("count", Stream(("a", "b"))), Feature("count", Stream(("a+b",)))),
@@ -254,17 +254,17 @@ def test_texts() -> None:
         (Feature("count", Stream(('"event"',))), Feature("count", Stream(("event",)))),
     ],
 )
-def test_names_that_could_be_mistaken_are_quoted(one: Feature, other: Feature) -> None:
-    assert one.name != other.name
-    assert len(FeatureSet((one, other))) == 2
+def test_names_that_could_be_mistaken_are_quoted(feature: Feature, other: Feature) -> None:
+    assert feature.name != other.name
+    assert len(FeatureSet((feature, other))) == 2
 
 
 @pytest.mark.parametrize("features", [ONE_OF_EACH, EVERY_FEATURE, FeatureSet(())])
 def test_a_set_reads_what_it_wrote(features: FeatureSet) -> None:
-    again = FeatureSet.from_json(features.to_json())
-    assert again == features
-    assert hash(again) == hash(features)
-    assert again.fingerprint == features.fingerprint
+    restored = FeatureSet.from_json(features.to_json())
+    assert restored == features
+    assert hash(restored) == hash(features)
+    assert restored.fingerprint == features.fingerprint
 
 
 @pytest.mark.parametrize(

@@ -45,61 +45,65 @@ def everything(seen: VisibleRows) -> float:
 
 def of(*functions: Function, digest: str = "0" * 64) -> FeatureSet:
     """The functions among declared features, in a module of that digest."""
-    computes = {one.custom.function: one.compute for one in functions}
-    features: tuple[AnyFeature, ...] = (Feature("count"), *(one.custom for one in functions), Feature("recency"))
+    computes = {function.custom.function: function.compute for function in functions}
+    features: tuple[AnyFeature, ...] = (
+        Feature("count"),
+        *(function.custom for function in functions),
+        Feature("recency"),
+    )
     return FeatureSet(features, TIMEZONE, UserModule(digest, "my.py", b"", computes))
 
 
 OWN = of(longest_silence, web_orders, everything)
 
 
-def values(given: World | Journeys, cutoffs: NDArray[np.int64] = GRID, features: FeatureSet = OWN) -> Floats:
-    journeys = given.journeys() if isinstance(given, World) else given
+def values(sample: World | Journeys, cutoffs: NDArray[np.int64] = GRID, features: FeatureSet = OWN) -> Floats:
+    journeys = sample.journeys() if isinstance(sample, World) else sample
     return build(journeys, Rows.grid(len(journeys), cutoffs), features).values
 
 
-def value(given: World, compute: Compute, cutoff: int = CUTOFFS[0]) -> float:
+def value(sample: World, compute: Compute, cutoff: int = CUTOFFS[0]) -> float:
     named = feature(unit="x", text="x")(compute)
-    return float(values(given, np.array([cutoff]), of(named))[0, 1])
+    return float(values(sample, np.array([cutoff]), of(named))[0, 1])
 
 
 @given(worlds(), st.lists(events() | facts(), max_size=6), st.sampled_from(CUTOFFS))
-def test_the_future_changes_nothing(given: World, more: list[Event | Fact], cutoff: int) -> None:
-    now = np.array([cutoff])
-    known = given.seen(cutoff)
+def test_the_future_changes_nothing(sample: World, more: list[Event | Fact], cutoff: int) -> None:
+    cutoffs = np.array([cutoff])
+    known = sample.seen(cutoff)
     unseen = [row for row in more if not World().adding(row).seen(cutoff).rows]
-    assert same_bits(values(known.adding(*unseen), now), values(known, now))
-    assert same_bits(values(given, now), values(known, now))
+    assert same_bits(values(known.adding(*unseen), cutoffs), values(known, cutoffs))
+    assert same_bits(values(sample, cutoffs), values(known, cutoffs))
 
 
 @given(worlds(), st.randoms(use_true_random=False))
-def test_the_order_of_rows_changes_nothing(given: World, dice: random.Random) -> None:
-    shuffled = World(tuple(dice.sample(given.events, len(given.events))), given.facts, given.strangers)
-    assert same_bits(values(shuffled), values(given))
+def test_the_order_of_rows_changes_nothing(sample: World, dice: random.Random) -> None:
+    shuffled = World(tuple(dice.sample(sample.events, len(sample.events))), sample.facts, sample.strangers)
+    assert same_bits(values(shuffled), values(sample))
 
 
 @given(worlds())
-def test_other_customers_change_nothing(given: World) -> None:
-    together = given.journeys()
+def test_other_customers_change_nothing(sample: World) -> None:
+    together = sample.journeys()
     every = values(together).reshape(len(together), len(CUTOFFS), -1)
-    for index, customer in enumerate(given.customers):
-        for alone in (given.only(customer), together.select(np.array([index])), together.customer_at(index)):
+    for index, customer in enumerate(sample.customers):
+        for alone in (sample.only(customer), together.select(np.array([index])), together.customer_at(index)):
             assert same_bits(values(alone), every[index])
 
 
 @given(worlds(), st.permutations(range(3 * len(CUTOFFS))))
-def test_a_row_is_the_same_among_any_other_rows(given: World, order: list[int]) -> None:
-    journeys = given.journeys()
+def test_a_row_is_the_same_among_any_other_rows(sample: World, order: list[int]) -> None:
+    journeys = sample.journeys()
     grid = Rows.grid(3, GRID)
     every = build(journeys, grid, OWN).values
     assert same_bits(build(journeys, grid[np.array(order)], OWN).values, every[order])
 
 
 @given(worlds())
-def test_a_feature_is_the_same_among_any_other_features(given: World) -> None:
-    alone = values(given, features=of(web_orders))
+def test_a_feature_is_the_same_among_any_other_features(sample: World) -> None:
+    alone = values(sample, features=of(web_orders))
     for name in alone_names():  # places differ
-        assert same_bits(alone[:, of(web_orders).position[name]].copy(), values(given)[:, OWN.position[name]].copy())
+        assert same_bits(alone[:, of(web_orders).position[name]].copy(), values(sample)[:, OWN.position[name]].copy())
 
 
 def alone_names() -> tuple[str, ...]:
@@ -107,22 +111,22 @@ def alone_names() -> tuple[str, ...]:
 
 
 @given(worlds(), st.sampled_from(CUTOFFS))
-def test_seen_as_of_an_instant_everything_up_to_it_is_as_it_was(given: World, instant: int) -> None:
+def test_seen_as_of_an_instant_everything_up_to_it_is_as_it_was(sample: World, instant: int) -> None:
     until = np.array([cutoff for cutoff in CUTOFFS if cutoff <= instant])
-    assert same_bits(values(given.journeys().as_of(instant), until), values(given, until))
+    assert same_bits(values(sample.journeys().as_of(instant), until), values(sample, until))
 
 
 @given(worlds())
-def test_functions_see_what_the_world_shows(given: World) -> None:
-    found = values(given).reshape(len(given.customers), len(CUTOFFS), -1)
-    for index, customer in enumerate(given.customers):
+def test_functions_see_what_the_world_shows(sample: World) -> None:
+    computed = values(sample).reshape(len(sample.customers), len(CUTOFFS), -1)
+    for index, customer in enumerate(sample.customers):
         for place, cutoff in enumerate(CUTOFFS):
-            rows = sorted(given.only(customer).seen(cutoff).events, key=lambda row: row.time)
+            rows = sorted(sample.only(customer).seen(cutoff).events, key=lambda row: row.time)
             bought = [row.time for row in rows if row.event == "purchase"]
             gaps = [(later - earlier) / DAY_US for earlier, later in pairwise(bought)]
             orders = {(row.event, row.order) if row.order else n for n, row in enumerate(rows) if row.channel == "web"}
-            assert found[index, place, 1] == pytest.approx(max(gaps, default=NAN), nan_ok=True)
-            assert found[index, place, 2] == len(orders)
+            assert computed[index, place, 1] == pytest.approx(max(gaps, default=NAN), nan_ok=True)
+            assert computed[index, place, 2] == len(orders)
 
 
 def test_an_event_on_the_cutoff_is_seen_and_one_after_it_is_not() -> None:
@@ -131,15 +135,15 @@ def test_an_event_on_the_cutoff_is_seen_and_one_after_it_is_not() -> None:
 
 
 def test_what_is_seen_of_a_row() -> None:
-    shown: list[VisibleRows] = []
+    seen_rows: list[VisibleRows] = []
     start = CUTOFFS[0] - 2 * DAY_US
     rows = (
         Event(start, "view"),
         Event(start + 1, value=2.5, channel="web", quantity=3.0, order="A"),
         Event(start + 2, value=-1.0, order="A"),
     )
-    value(world(*rows), lambda_of(shown))
-    (seen,) = shown
+    value(world(*rows), lambda_of(seen_rows))
+    (seen,) = seen_rows
     assert (seen.cutoff, len(seen), seen.time.tolist()) == (CUTOFFS[0], 3, [row.time for row in rows])
     assert seen.event.tolist() == ["view", "purchase", "purchase"]
     assert seen.categories["channel"].tolist() == [None, "web", None]
@@ -156,10 +160,10 @@ def test_nobody_has_rows_and_a_function_is_asked_all_the_same() -> None:
 
 @pytest.mark.parametrize("late", [None, CUTOFFS[0]])  # a slice of the journey, and a copy
 def test_what_is_seen_is_read_only(late: int | None) -> None:
-    shown: list[VisibleRows] = []
+    seen_rows: list[VisibleRows] = []
     first = Event(CUTOFFS[0] - 9, known=late, channel="web", order="A")
-    value(world(first, Event(CUTOFFS[0] - 8, order="A")), lambda_of(shown), CUTOFFS[0] - 1)
-    (seen,) = shown
+    value(world(first, Event(CUTOFFS[0] - 8, order="A")), lambda_of(seen_rows), CUTOFFS[0] - 1)
+    (seen,) = seen_rows
     arrays = [seen.time, seen.event, seen.value, seen.days_ago, seen.occurrence, seen.numbers["quantity"]]
     for array in (*arrays, seen.categories["channel"]):
         with pytest.raises(ValueError, match="read-only"):
@@ -168,22 +172,22 @@ def test_what_is_seen_is_read_only(late: int | None) -> None:
         seen.numbers["quantity"] = seen.value  # type: ignore[index]
 
 
-def lambda_of(shown: list[VisibleRows]) -> Compute:
+def lambda_of(seen_rows: list[VisibleRows]) -> Compute:
     def remember(seen: VisibleRows) -> float:
-        shown.append(seen)
+        seen_rows.append(seen)
         return 1.0
 
     return remember
 
 
 def test_a_whole_number_and_a_truth_are_numbers() -> None:
-    given = world(Event(CUTOFFS[0]))
-    for found, expected in ((3, 3.0), (True, 1.0), (np.bool_(False), 0.0), (np.float32(0.5), 0.5), (-0.0, 0.0)):
-        assert same_bits(np.array(value(given, constant(found))), np.array(expected))
+    sample = world(Event(CUTOFFS[0]))
+    for returned, expected in ((3, 3.0), (True, 1.0), (np.bool_(False), 0.0), (np.float32(0.5), 0.5), (-0.0, 0.0)):
+        assert same_bits(np.array(value(sample, constant(returned))), np.array(expected))
 
 
 @pytest.mark.parametrize(
-    ("found", "message"),
+    ("returned", "message"),
     [
         (None, "expected a number, NaN for nothing, got None"),
         ("3", "expected a number, NaN for nothing, got '3'"),
@@ -194,26 +198,26 @@ def test_a_whole_number_and_a_truth_are_numbers() -> None:
         (10**400, "OverflowError: int too large to convert to float"),
     ],
 )
-def test_what_is_no_number_is_told(found: Any, message: str) -> None:
-    of = r"custom_given of customer 'anna' at 2021-02-04T00:00:00Z: my\.py: "
+def test_what_is_no_number_is_told(returned: Any, message: str) -> None:
+    of = r"custom_function of customer 'anna' at 2021-02-04T00:00:00Z: my\.py: "
     with pytest.raises(FeatureError, match=of + message):
-        value(world(Event(CUTOFFS[0])), constant(found))
+        value(world(Event(CUTOFFS[0])), constant(returned))
 
 
-def constant(found: Any) -> Compute:
-    def given(_: VisibleRows) -> Any:
-        return found
+def constant(returned: Any) -> Compute:
+    def function(_: VisibleRows) -> Any:
+        return returned
 
-    return given
+    return function
 
 
 def test_a_function_that_raises_is_told() -> None:
     def misspelt(seen: VisibleRows) -> float:
         return len(seen.categories["chanel"])
 
-    with pytest.raises(FeatureError, match=r"custom_misspelt of .*: KeyError: 'chanel'; mend the function") as told:
+    with pytest.raises(FeatureError, match=r"custom_misspelt of .*: KeyError: 'chanel'; mend the function") as failure:
         value(world(Event(CUTOFFS[0])), misspelt)
-    assert (told.value.exit_code, told.value.http_status) == (1, 500)
+    assert (failure.value.exit_code, failure.value.http_status) == (1, 500)
 
 
 def test_without_its_function_a_feature_is_refused() -> None:

@@ -139,8 +139,8 @@ def test_known_defaults_to_time_and_is_never_before_it(tmp_path: Path) -> None:
     write(tmp_path / "log" / "a.csv", rows)
     shop = config(tmp_path, known="seen")
     run(shop)
-    found = opened(shop).find("anna").known.tolist()
-    assert found == [instant("2025-01-02"), instant("2025-01-03"), instant("2025-02-01")]
+    known = opened(shop).find("anna").known.tolist()
+    assert known == [instant("2025-01-02"), instant("2025-01-03"), instant("2025-02-01")]
 
 
 def test_rows_of_one_order_are_one_occurrence(tmp_path: Path) -> None:
@@ -287,11 +287,11 @@ def test_the_report_tells_what_was_found(tmp_path: Path) -> None:
     rows = [event(at="2025-01-01"), event(who="bob", at="2025-01-05", what="view"), event(at="nonsense")]
     write(tmp_path / "log" / "a.csv", rows)
     text = render(run(config(tmp_path)))
-    for told in (
+    for line in (
         "2 stored of 3", "customers  2", "2025-01-01T00:00:00Z to 2025-01-05T00:00:00Z", "purchase 1, view 1",
         "the longest gap 3 days from 2025-01-02", "33.33% of rows (1)", "at: not an ISO 8601 date or time",
     ):  # fmt: skip
-        assert told in text
+        assert line in text
 
 
 def test_online_retail_is_taken_whole(tmp_path: Path, data_folder: Path) -> None:
