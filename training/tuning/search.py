@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import optuna
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 from optuna.trial import FixedTrial, FrozenTrial, TrialState
 
@@ -69,13 +70,13 @@ def search(objective: Objective, start: TreeParameters, *, budget: Budget, seed:
 
 def _until_done(study: optuna.Study, tried: Callable[[optuna.Trial], float], budget: Budget, *, shared: bool) -> None:
     hiccups = 0
-    measured: int | None = None  # the trial whose objective has come to its end, until that is written
+    measured: int | None = None  # the trial whose objective ended, or was ended by others, until that is written
 
     def objective(trial: optuna.Trial) -> float:
         nonlocal measured
         try:
             loss = tried(trial)
-        except optuna.TrialPruned:
+        except (optuna.TrialPruned, UpdateFinishedTrialError):
             measured = trial.number
             raise
         measured = trial.number
