@@ -14,9 +14,9 @@ from features.log.formats import ROW, Relation, relation
 from features.system import duck
 from features.timeline import DAY_US
 
-SAMPLE_ROWS = 200_000  # rows looked at for what columns hold
+SAMPLE_ROWS = 200_000  # rows that columns are profiled on
 LEVELS = 200  # a column with more different texts is not listed
-AT_ONCE = 30  # columns asked about in one query
+AT_ONCE = 30  # columns profiled by one query
 SLASHED = r"\d{1,4}[./-]\d{1,2}[./-]\d{1,4}([ T].*)?"  # a date, perhaps in an order of its own
 
 
@@ -41,7 +41,7 @@ class ColumnProfile:
     name: str
     place: int
     rows: int
-    given: int  # cells that hold something
+    filled: int  # cells that hold something
     distinct: int
     length: float  # average, in characters
     numbers: int
@@ -56,29 +56,29 @@ class ColumnProfile:
     levels: tuple[tuple[str, int], ...] = ()  # the texts and their rows, commonest first; empty when there are many
 
     @property
-    def full(self) -> float:
+    def filled_share(self) -> float:
         """Share of rows that hold something."""
-        return self.given / self.rows if self.rows else 0.0
+        return self.filled / self.rows if self.rows else 0.0
 
     @property
-    def various(self) -> float:
+    def distinct_share(self) -> float:
         """Different texts for each cell that holds something: 1 when none repeats."""
-        return self.distinct / self.given if self.given else 0.0
+        return self.distinct / self.filled if self.filled else 0.0
 
     @property
     def is_time(self) -> bool:
         """Nearly every cell is a time."""
-        return 0 < 0.95 * self.given <= self.times
+        return 0 < 0.95 * self.filled <= self.times
 
     @property
     def is_number(self) -> bool:
         """Nearly every cell is a number."""
-        return 0 < 0.95 * self.given <= self.numbers
+        return 0 < 0.95 * self.filled <= self.numbers
 
     @property
     def is_whole(self) -> bool:
         """Nearly every cell is a whole number."""
-        return 0 < 0.95 * self.given <= self.whole
+        return 0 < 0.95 * self.filled <= self.whole
 
 
 def open_files(connection: duck.Connection, paths: Iterable[Path]) -> list[File]:
@@ -91,27 +91,33 @@ def open_files(connection: duck.Connection, paths: Iterable[Path]) -> list[File]
     return files
 
 
-def columns_of(connection: duck.Connection, files: Sequence[File], sample: str) -> tuple[ColumnProfile, ...]:
+def profile_columns(connection: duck.Connection, files: Sequence[File], sample: str) -> tuple[ColumnProfile, ...]:
     """The facts of every column that all files have, over about `SAMPLE_ROWS` rows, which the table `sample` keeps."""
     names = shared_names(files)
     one_in = -(-sum(file.rows for file in files) // SAMPLE_ROWS)
-    chosen = f"hash({ROW}) % {one_in} = 0" if one_in > 1 else "true"
-    draw(connection, files, dict.fromkeys(names, "tnmo"), sample, [chosen] * len(files))
+    condition = f"hash({ROW}) % {one_in} = 0" if one_in > 1 else "true"
+    create_sample(connection, files, dict.fromkeys(names, "tnmo"), sample, [condition] * len(files))
     return tuple(
-        column for start in range(0, len(names), AT_ONCE) for column in _facts(connection, sample, names, start)
+        column for start in range(0, len(names), AT_ONCE) for column in _profile_batch(connection, sample, names, start)
     )
 
 
-def draw(
-    connection: duck.Connection, files: Sequence[File], asked: Mapping[str, str], sample: str, chosen: Sequence[str]
+def create_sample(
+    connection: duck.Connection,
+    files: Sequence[File],
+    column_letters: Mapping[str, str],
+    sample: str,
+    conditions: Sequence[str],
 ) -> None:
     """Make the table `sample` of the rows of each file that meet its condition in `chosen`.
 
-    `asked` is column → the letters of what to read it as.
+    `column_letters` is column → the letters of what to read it as.
     """
     queries = []
-    for file, condition in zip(files, chosen, strict=True):
-        cells = [(place, file.relation.cells[name], letters) for place, (name, letters) in enumerate(asked.items())]
+    for file, condition in zip(files, conditions, strict=True):
+        cells = [
+            (place, file.relation.cells[name], letters) for place, (name, letters) in enumerate(column_letters.items())
+        ]
         parts = [f"{_READ[letter](cell)} AS {letter}{place}" for place, cell, letters in cells for letter in letters]
         queries.append(f"SELECT {', '.join(parts)} FROM ({file.relation.query}) WHERE {condition}")
     with duck.reading(", ".join(str(file.path) for file in files)):
@@ -131,22 +137,24 @@ _READ: Mapping[str, Callable[[Cell], str]] = {
 }
 
 
-def _facts(connection: duck.Connection, sample: str, names: Sequence[str], start: int) -> list[ColumnProfile]:
+def _profile_batch(connection: duck.Connection, sample: str, names: Sequence[str], start: int) -> list[ColumnProfile]:
     places = range(start, min(start + AT_ONCE, len(names)))
-    asked = ", ".join(f"{sql} AS {duck.name(f'{fact} {place}')}" for place in places for fact, sql in _asked(place))
-    found = duck.table(connection, f"SELECT count(*) AS rows, {asked} FROM {sample}").to_pylist()[0]
+    aggregates = ", ".join(
+        f"{sql} AS {duck.name(f'{fact} {place}')}" for place in places for fact, sql in _aggregates(place)
+    )
+    counts = duck.table(connection, f"SELECT count(*) AS rows, {aggregates} FROM {sample}").to_pylist()[0]
     columns = []
     for place in places:
-        facts = {fact: found[f"{fact} {place}"] for fact, _ in _asked(place)}
+        facts = {fact: counts[f"{fact} {place}"] for fact, _ in _aggregates(place)}
         levels = _levels(connection, sample, place) if 0 < facts["distinct"] <= LEVELS else ()
-        columns.append(ColumnProfile(name=names[place], place=place, rows=found["rows"], levels=levels, **facts))
+        columns.append(ColumnProfile(name=names[place], place=place, rows=counts["rows"], levels=levels, **facts))
     return columns
 
 
-def _asked(place: int) -> list[tuple[str, str]]:
+def _aggregates(place: int) -> list[tuple[str, str]]:
     text, number, time = f"t{place}", f"n{place}", f"m{place}"
     return [
-        ("given", f"count({text})"),
+        ("filled", f"count({text})"),
         ("distinct", f"count(DISTINCT {text})"),
         ("length", f"coalesce(avg(length({text})), 0)"),
         ("numbers", f"count({number})"),

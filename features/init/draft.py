@@ -12,14 +12,14 @@ from pathlib import Path
 from features.config.load import parse
 from features.errors import ConfigError, LogError
 from features.init import toml
-from features.init.column_profile import ColumnProfile, File, columns_of, draw, open_files
-from features.init.event_roles import cast
-from features.init.mapping import Mapping, settle
-from features.init.relations import LOOKED, look
+from features.init.column_profile import ColumnProfile, File, create_sample, open_files, profile_columns
+from features.init.event_roles import assign_event_roles
+from features.init.mapping import Mapping, map_columns
+from features.init.relations import JOURNEYS_VIEW, sample_journeys
 from features.init.repair import advice
-from features.init.return_times import Occurrences, occurrences
-from features.init.roles import Roles, best, money, roles
-from features.init.task_proposals import TaskProposal, propose
+from features.init.return_times import Occurrences, read_occurrences
+from features.init.roles import Roles, assign_roles, best_column, money_column
+from features.init.task_proposals import TaskProposal, propose_tasks
 from features.init.toml import LogShape, ProfileFiles
 from features.init.vocabulary import KNOWN, fit
 from features.log.formats import named_files
@@ -50,7 +50,7 @@ class Files:
 
 
 def init(files: Sequence[Path], out: Path) -> list[str]:
-    """Write a commented TOML for the log in `files` to `out`, and return what to tell its owner, line by line.
+    """Write a commented TOML for the log in `files` to `out`, and return the messages to its owner, one a line.
 
     Raises ConfigError when `out` exists, LogError when the files hold no log.
     """
@@ -61,28 +61,30 @@ def init(files: Sequence[Path], out: Path) -> list[str]:
         tempfile.TemporaryDirectory(prefix="journeycast-") as folder,
         duck.connect(Path(folder), paths, memory=MEMORY) as connection,
     ):
-        text, told = _draft(connection, _sorted_out(connection, open_files(connection, paths)), out.parent.resolve())
+        text, messages = _draft(
+            connection, _separate_logs_and_profiles(connection, open_files(connection, paths)), out.parent.resolve()
+        )
     parse(tomllib.loads(text), folder=out.parent.resolve())
     write_text(out, text)
     command = "journeycast" if out == Path("journeycast.toml") else f"journeycast -c {shlex.quote(str(out))}"
-    return [f"Wrote {out}.", *told, f"Look it over, then run: {command} ingest, and: {command} train"]
+    return [f"Wrote {out}.", *messages, f"Look it over, then run: {command} ingest, and: {command} train"]
 
 
-def _sorted_out(connection: duck.Connection, files: Sequence[File]) -> Files:
+def _separate_logs_and_profiles(connection: duck.Connection, files: Sequence[File]) -> Files:
     """Tell log and profile apart, by groups of files with equal columns."""
     logs: list[Group] = []
     profiles: list[Group] = []
     for names in dict.fromkeys(frozenset(file.columns) for file in files):
         group = _group(connection, [file for file in files if frozenset(file.columns) == names])
-        found = roles(group.columns)
-        if found.missing and not _describes_customers(found):
-            raise _no_log(connection, group.files[0], group.columns, found)
-        (profiles if found.missing else logs).append(group)
+        group_roles = assign_roles(group.columns)
+        if group_roles.missing and not _describes_customers(group_roles):
+            raise _missing_roles_error(connection, group.files[0], group.columns, group_roles)
+        (profiles if group_roles.missing else logs).append(group)
     if not logs:
         wrong = f"{profiles[0].files[0].path}: expected events, found one row for each customer and no event"
         raise LogError(f"{wrong}; name the log beside it")
     log = _joined(connection, logs)
-    for role in roles(log.columns).missing:
+    for role in assign_roles(log.columns).missing:
         raise LogError(
             f"expected one name of the {role} column in all files, found several; rename those of some files"
         )
@@ -90,51 +92,62 @@ def _sorted_out(connection: duck.Connection, files: Sequence[File]) -> Files:
 
 
 def _group(connection: duck.Connection, files: Sequence[File]) -> Group:
-    return Group(tuple(files), columns_of(connection, files, SAMPLE))
+    return Group(tuple(files), profile_columns(connection, files, SAMPLE))
 
 
 def _joined(connection: duck.Connection, groups: Sequence[Group]) -> Group:
     return groups[0] if len(groups) == 1 else _group(connection, [file for group in groups for file in group.files])
 
 
-def _describes_customers(found: Roles) -> bool:
-    return found.customer is not None and found.customer.various >= ONE_ROW_EACH
+def _describes_customers(column_roles: Roles) -> bool:
+    return column_roles.customer is not None and column_roles.customer.distinct_share >= ONE_ROW_EACH
 
 
-def _no_log(connection: duck.Connection, file: File, columns: Sequence[ColumnProfile], found: Roles) -> LogError:
+def _missing_roles_error(
+    connection: duck.Connection, file: File, columns: Sequence[ColumnProfile], column_roles: Roles
+) -> LogError:
     names = [column.name for column in columns]
     listed = ", ".join(names[:NAMES_SHOWN]) + (f" and {len(names) - NAMES_SHOWN} more" if names[NAMES_SHOWN:] else "")
-    *others, last = found.missing
-    missing = f"{', no '.join(others)} and no {last}" if others else last
+    *earlier, last = column_roles.missing
+    missing = f"{', no '.join(earlier)} and no {last}" if earlier else last
     headless = 2 * sum(name.replace(".", "").isdigit() for name in names) >= len(names)
-    todo = HEADLESS if headless else advice(connection, file.path, columns, found)
+    remedy = HEADLESS if headless else advice(connection, file.path, columns, column_roles)
     return LogError(
         f"{file.path}: expected a customer, a time and an event in every row, found no {missing}. "
-        f"Columns found: {listed}. {todo}"
+        f"Columns found: {listed}. {remedy}"
     )
 
 
 def _draft(connection: duck.Connection, files: Files, folder: Path) -> tuple[str, list[str]]:
-    """The text of the TOML, and what to tell."""
+    """The text of the TOML, and the messages."""
     columns = files.log.columns
-    found, value = roles(columns), money(columns)
-    one_in = look(connection, files.log.files, columns, found, value)
-    if not duck.number(connection, f"SELECT count(*) FROM {LOOKED}"):
+    column_roles, value = assign_roles(columns), money_column(columns)
+    one_in = sample_journeys(connection, files.log.files, columns, column_roles, value)
+    if not duck.number(connection, f"SELECT count(*) FROM {JOURNEYS_VIEW}"):
         wrong = f"{files.log.files[0].path}: expected rows with customer, time and event, found none"
         raise LogError(f"{wrong} that has all three; repair the file")
-    mapping = settle(connection, columns, found, value)
-    log = occurrences(connection, mapping, {column.name: column.place for column in columns}, one_in)
-    questions = propose(log, cast(log, mapping.action.event if mapping.action else None), mapping.action)
-    seen = _seen(connection, files.log, log, whole_days=found.present["time"].midnights == found.present["time"].times)
-    profile = _profile(connection, files.profile, folder) if files.profile else None
-    text = toml.text(_source(files.log.files, folder), mapping, seen, profile, questions)
-    return text, _told(mapping, seen, questions)
+    mapping = map_columns(connection, columns, column_roles, value)
+    log = read_occurrences(connection, mapping, {column.name: column.place for column in columns}, one_in)
+    proposals = propose_tasks(
+        log, assign_event_roles(log, mapping.action.event if mapping.action else None), mapping.action
+    )
+    shape = _log_shape(
+        connection,
+        files.log,
+        log,
+        whole_days=column_roles.present["time"].midnights == column_roles.present["time"].times,
+    )
+    profile = _profile_files(connection, files.profile, folder) if files.profile else None
+    text = toml.config_text(_source(files.log.files, folder), mapping, shape, profile, proposals)
+    return text, _messages(mapping, shape, proposals)
 
 
-def _seen(connection: duck.Connection, files: Group, log: Occurrences, *, whole_days: bool) -> LogShape:
-    counts = duck.rows(connection, f"SELECT event, count(*) AS n FROM {LOOKED} GROUP BY event ORDER BY n DESC, event")
+def _log_shape(connection: duck.Connection, files: Group, log: Occurrences, *, whole_days: bool) -> LogShape:
+    counts = duck.rows(
+        connection, f"SELECT event, count(*) AS n FROM {JOURNEYS_VIEW} GROUP BY event ORDER BY n DESC, event"
+    )
     row = ", ".join(f"t{column.place}" for column in files.columns)
-    repeated = duck.number(connection, f"SELECT count(*) - count(DISTINCT hash({row})) FROM {LOOKED}")
+    repeated = duck.number(connection, f"SELECT count(*) - count(DISTINCT hash({row})) FROM {JOURNEYS_VIEW}")
     return LogShape(
         rows=sum(file.rows for file in files.files),
         customers=log.customers * log.one_in,
@@ -150,21 +163,22 @@ def _seen(connection: duck.Connection, files: Group, log: Occurrences, *, whole_
     )
 
 
-def _profile(connection: duck.Connection, files: Group, folder: Path) -> ProfileFiles:
-    who = roles(files.columns).present["customer"]
-    known = best(files.columns, lambda column: fit(column.name, KNOWN) if column.is_time else 0.0)
-    draw(connection, files.files, {who.name: "t"}, "attributed", ["true"] * len(files.files))
-    shared = f"SELECT avg((customer IN (SELECT t0 FROM attributed))::INT) FROM (SELECT DISTINCT customer FROM {LOOKED})"
+def _profile_files(connection: duck.Connection, files: Group, folder: Path) -> ProfileFiles:
+    customer = assign_roles(files.columns).present["customer"]
+    known = best_column(files.columns, lambda column: fit(column.name, KNOWN) if column.is_time else 0.0)
+    create_sample(connection, files.files, {customer.name: "t"}, "attributed", ["true"] * len(files.files))
+    known_customers = f"SELECT DISTINCT customer FROM {JOURNEYS_VIEW}"
+    shared = f"SELECT avg((customer IN (SELECT t0 FROM attributed))::INT) FROM ({known_customers})"
     share = float(str(duck.rows(connection, shared)[0][0]))
-    return ProfileFiles(_source(files.files, folder), who.name, known.name if known else None, share)
+    return ProfileFiles(_source(files.files, folder), customer.name, known.name if known else None, share)
 
 
 def _source(files: Sequence[File], folder: Path) -> tuple[str, ...]:
     """Paths relative to the TOML; a glob where it names the same files, so that new ones are taken too."""
     paths = [file.path for file in files]
     first = paths[0]
-    alike = sorted(path for path in first.parent.iterdir() if path.is_file() and path.name.endswith(first.suffix))
-    if len(paths) > 1 and alike == sorted(paths):
+    same_suffix = sorted(path for path in first.parent.iterdir() if path.is_file() and path.name.endswith(first.suffix))
+    if len(paths) > 1 and same_suffix == sorted(paths):
         return (_relative(first.parent, folder) + "/*" + first.suffix,)
     return tuple(_relative(path, folder) for path in paths)
 
@@ -174,21 +188,21 @@ def _relative(path: Path, folder: Path) -> str:
     return glob.escape(Path(os.path.relpath(path, folder)).as_posix()).replace("${", "[$]{")
 
 
-def _told(mapping: Mapping, seen: LogShape, questions: Sequence[TaskProposal]) -> list[str]:
+def _messages(mapping: Mapping, shape: LogShape, proposals: Sequence[TaskProposal]) -> list[str]:
     columns = {
         key: getattr(mapping, key) for key in ("customer", "time", "event", "value", "order", "known", "id", "text")
     }
     listed = ", ".join(f"{key} = {column}" for key, column in columns.items() if column)
-    looked = f" (1 in {seen.one_in} was looked at)" if seen.one_in > 1 else ""
-    told = [
-        f"{seen.rows:,} rows, about {seen.customers:,} customers{looked}. {listed}.",
+    sampled = f" (a sample of 1 in {shape.one_in} was read)" if shape.one_in > 1 else ""
+    messages = [
+        f"{shape.rows:,} rows, about {shape.customers:,} customers{sampled}. {listed}.",
         *(f"Left out: {name}: {why}" for name, why in mapping.left_out),
     ]
-    for question in questions:
-        told.append(
-            f"{question.name}: {question.asks}"
-            if question.ready
-            else f"{question.name} (in the file as a comment): {question.asks}"
+    for proposal in proposals:
+        messages.append(
+            f"{proposal.name}: {proposal.description}"
+            if proposal.ready
+            else f"{proposal.name} (only as a comment in the file): {proposal.description}"
         )
-        told += [f"    {reason}" for reason in question.why]
-    return told
+        messages += [f"    {reason}" for reason in proposal.reasons]
+    return messages

@@ -22,7 +22,7 @@ class EventRoles:
     earns: bool  # whether the key event brings money
 
 
-def cast(log: Occurrences, contact: str | None = None) -> EventRoles:
+def assign_event_roles(log: Occurrences, contact: str | None = None) -> EventRoles:
     """The part of every event; `contact` is one known to be done to customers."""
     money = {name: log.value[log.event == place] for place, name in enumerate(log.names)}
     refunds = tuple(name for name in log.names if _mostly_negative(money[name]))
@@ -40,15 +40,15 @@ def cast(log: Occurrences, contact: str | None = None) -> EventRoles:
 
 
 def _mostly_negative(values: Floats) -> bool:
-    held = values[~np.isnan(values)]
-    return len(held) > 0 and float(np.mean(held < 0)) >= 0.8
+    amounts = values[~np.isnan(values)]
+    return len(amounts) > 0 and float(np.mean(amounts < 0)) >= 0.8
 
 
 def _is_purchase(name: str) -> float:
     """Share of the name's parts that speak of a purchase: a `payment_error` is half of one."""
     named = parts(name)
-    spoken = [part in vocabulary.PURCHASE for part in named if part not in vocabulary.DONE]
-    return sum(spoken) / len(spoken) if spoken else 0.0
+    about_purchase = [part in vocabulary.PURCHASE for part in named if part not in vocabulary.DONE]
+    return sum(about_purchase) / len(about_purchase) if about_purchase else 0.0
 
 
 def _is_contact(name: str) -> bool:

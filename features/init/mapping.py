@@ -6,8 +6,8 @@ from functools import partial
 
 from features.init import vocabulary
 from features.init.column_profile import LEVELS, ColumnProfile
-from features.init.relations import follows_time, grouping, later_share, rows_by_event, unique_share
-from features.init.roles import Roles, best, is_coded
+from features.init.relations import follows_time, later_share, measure_grouping, rows_by_event, unique_share
+from features.init.roles import Roles, best_column, is_coded
 from features.init.vocabulary import fit, is_nothing, parts, speaks_of
 from features.system import duck
 
@@ -45,27 +45,27 @@ class Mapping:
     left_out: tuple[tuple[str, str], ...] = ()
 
 
-def settle(
-    connection: duck.Connection, columns: Sequence[ColumnProfile], found: Roles, value: ColumnProfile | None
+def map_columns(
+    connection: duck.Connection, columns: Sequence[ColumnProfile], column_roles: Roles, value: ColumnProfile | None
 ) -> Mapping:
-    """The whole mapping, once `ties.look` has made its view."""
-    named = found.present | ({"value": value} if value else {})
+    """The whole mapping, once `relations.sample_journeys` has made its view."""
+    named = column_roles.present | ({"value": value} if value else {})
     for role, score in _OPTIONAL.items():
-        rest = [column for column in columns if column.given and column not in named.values()]
-        chosen = best(rest, partial(score, connection))
+        candidates = [column for column in columns if column.filled and column not in named.values()]
+        chosen = best_column(candidates, partial(score, connection))
         named |= {role: chosen} if chosen else {}
-    action = _action(connection, [column for column in columns if column not in named.values()])
+    action = _find_action(connection, [column for column in columns if column not in named.values()])
     used = {action.column, action.probability} if action else set()
-    rest = [column for column in columns if column not in named.values() and column.name not in used]
-    judged = {column.name: _judge(connection, column) for column in rest}
-    categories = [name for name, judgement in judged.items() if judgement == CATEGORY]
-    judged |= dict.fromkeys(categories[MOST_CATEGORIES:], "enough categories without it")
+    unassigned = [column for column in columns if column not in named.values() and column.name not in used]
+    verdicts = {column.name: _classify(connection, column) for column in unassigned}
+    categories = [name for name, verdict in verdicts.items() if verdict == CATEGORY]
+    verdicts |= dict.fromkeys(categories[MOST_CATEGORIES:], f"not among the first {MOST_CATEGORIES} categories")
     return Mapping(
         **{role: column.name for role, column in named.items()},
         action=action,
         categories=tuple(categories[:MOST_CATEGORIES]),
-        numbers=tuple(name for name, judgement in judged.items() if judgement == NUMBER),
-        left_out=tuple((name, why) for name, why in judged.items() if why not in (CATEGORY, NUMBER)),
+        numbers=tuple(name for name, verdict in verdicts.items() if verdict == NUMBER),
+        left_out=tuple((name, why) for name, why in verdicts.items() if why not in (CATEGORY, NUMBER)),
     )
 
 
@@ -77,7 +77,7 @@ def _known_score(connection: duck.Connection, column: ColumnProfile) -> float:
 def _id_score(connection: duck.Connection, column: ColumnProfile) -> float:
     whole_name = {"id"} == set(parts(column.name))
     named = 0.9 if whole_name else fit(column.name, vocabulary.IDENTITY) if is_coded(column) else 0.0
-    return named if named and column.full >= 0.99 and unique_share(connection, column) >= 0.95 else 0.0
+    return named if named and column.filled_share >= 0.99 and unique_share(connection, column) >= 0.95 else 0.0
 
 
 def _order_score(connection: duck.Connection, column: ColumnProfile) -> float:
@@ -93,7 +93,7 @@ def _order_score(connection: duck.Connection, column: ColumnProfile) -> float:
     named = fit(column.name, vocabulary.ORDER)
     if named < 0.7 and (column.distinct < 50 or (column.is_number and not is_coded(column))):
         return 0.0
-    groups = grouping(connection, column)
+    groups = measure_grouping(connection, column)
     if named >= 0.7:
         return named if groups.rows_each >= 1.01 and groups.one_day >= 0.95 else 0.0
     each_moment = groups.one_time >= 0.98 and 0.8 <= groups.moments <= 1.25
@@ -111,15 +111,15 @@ def _text_score(_: duck.Connection, column: ColumnProfile) -> float:
 _OPTIONAL = {"known": _known_score, "id": _id_score, "order": _order_score, "text": _text_score}
 
 
-def _action(connection: duck.Connection, columns: Sequence[ColumnProfile]) -> Action | None:
+def _find_action(connection: duck.Connection, columns: Sequence[ColumnProfile]) -> Action | None:
     """A campaign that nearly all rows of one event name: an event that contacts, or whose probability was logged."""
-    probability = best(columns, _probability_score)
+    probability = best_column(columns, _probability_score)
     for column in columns:
         if fit(column.name, vocabulary.ACTION) < 0.8 or not 2 <= len(column.levels) <= MOST_ACTIONS:
             continue
-        held = rows_by_event(connection, column)
-        event, rows, of = held[0]
-        alone = rows >= 0.9 * sum(row[1] for row in held) and rows >= 0.8 * of
+        event_rows = rows_by_event(connection, column)
+        event, rows, of = event_rows[0]
+        alone = rows >= 0.9 * sum(row[1] for row in event_rows) and rows >= 0.8 * of
         logged = probability and rows_by_event(connection, probability)[0][:1] == (event,)
         if alone and (logged or speaks_of(event, vocabulary.CONTACT)):
             levels = tuple(level for level, _ in column.levels)
@@ -133,38 +133,41 @@ def _probability_score(column: ColumnProfile) -> float:
     return fit(column.name, vocabulary.PROBABILITY) if possible else 0.0
 
 
-def _judge(connection: duck.Connection, column: ColumnProfile) -> str:
+def _classify(connection: duck.Connection, column: ColumnProfile) -> str:
     """`CATEGORY`, `NUMBER`, or why the column is neither."""
     for holds, reason in _REASONS:
         if holds(column):
             return reason
     if column.is_number and not is_coded(column):
         return NUMBER
-    if column.distinct > 20 and 0.99 < grouping(connection, column).per_customer < 1.01:
-        return "another name of the customer"
+    if column.distinct > 20 and 0.99 < measure_grouping(connection, column).per_customer < 1.01:
+        return "one value for each customer, as the customer column has"
     if column.distinct <= 50 and follows_time(connection, column):
-        return "its values follow one another in time: it says when, not what"
+        return "its values follow one another in time, so it repeats what the time says"
     return next((reason for holds, reason in _REASONS_OF_TEXT if holds(column)), CATEGORY)
 
 
 _REASONS: list[tuple[Callable[[ColumnProfile], bool], str]] = [
     (lambda column: column.nested > 0, "holds lists or objects"),
-    (lambda column: column.given == 0, "is empty"),
+    (lambda column: column.filled == 0, "is empty"),
     (lambda column: column.distinct == 1, "is the same in every row"),
-    (lambda column: column.is_time, "a second time; `known` takes one, if it is when the row was learnt of"),
-    (lambda column: fit(column.name, vocabulary.PROBABILITY) >= 0.8, "a probability that no action goes with"),
+    (lambda column: column.is_time, "a second time; set `known` to it if it says when the row reached you"),
+    (
+        lambda column: fit(column.name, vocabulary.PROBABILITY) >= 0.8,
+        "a probability, but no column of actions goes with it",
+    ),
     (
         lambda column: fit(column.name, vocabulary.HINDSIGHT) >= 0.8,
-        "perhaps judged after the event: it may tell the future",
+        "may have been set after the event, and so give the future away",
     ),
-    (lambda column: fit(column.name, vocabulary.SESSION) >= 0.8, "names a visit, which no feature reads"),
+    (lambda column: fit(column.name, vocabulary.SESSION) >= 0.8, "names a visit; no feature reads visits"),
     (
         lambda column: is_coded(column) and fit(column.name, vocabulary.ORDER) >= 0.7,
         "names an order, but groups no rows",
     ),
 ]
 _REASONS_OF_TEXT: list[tuple[Callable[[ColumnProfile], bool], str]] = [
-    (lambda column: column.various > 0.9, "nearly every row has one of its own"),
-    (lambda column: column.length > 60, "long text: `text` takes one column, if customers wrote it"),
+    (lambda column: column.distinct_share > 0.9, "nearly every row has another value"),
+    (lambda column: column.length > 60, "long text; if customers wrote it, set `text` to this column"),
     (lambda column: column.length > 20 and column.distinct > LEVELS, "long names, and many of them"),
 ]

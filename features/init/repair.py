@@ -12,7 +12,7 @@ from pathlib import Path
 
 from features.init import vocabulary
 from features.init.column_profile import ColumnProfile
-from features.init.roles import Roles, best, is_unit_price, money, quantity
+from features.init.roles import Roles, best_column, is_unit_price, money_column, quantity_column
 from features.init.vocabulary import fit
 from features.log.formats import format_of
 from features.system import duck
@@ -33,21 +33,21 @@ class TimeReading:
     """How a column can be read as times: SQL under the column's own name, and a sentence about it."""
 
     sql: str
-    told: str
+    message: str
 
 
-def advice(connection: duck.Connection, path: Path, columns: Sequence[ColumnProfile], found: Roles) -> str:
+def advice(connection: duck.Connection, path: Path, columns: Sequence[ColumnProfile], column_roles: Roles) -> str:
     """Sentences that say what to do about the missing roles of a file, of which `connection` holds the `sample`."""
-    reading = _as_time(connection, columns) if found.time is None else None
-    told = [
-        *([NO_CUSTOMER] if found.customer is None else []),
-        *([reading.told if reading else NO_TIME] if found.time is None else []),
-        *([NO_EVENT] if found.event is None else []),
+    reading = _as_time(connection, columns) if column_roles.time is None else None
+    messages = [
+        *([NO_CUSTOMER] if column_roles.customer is None else []),
+        *([reading.message if reading else NO_TIME] if column_roles.time is None else []),
+        *([NO_EVENT] if column_roles.event is None else []),
     ]
-    if found.customer is not None and (found.time is not None or reading):
-        command = _command(path, columns, reading, needs_event=found.event is None)
-        told.append(f"This writes a file that can be used: {command}")
-    return " ".join(told)
+    if column_roles.customer is not None and (column_roles.time is not None or reading):
+        command = _command(path, columns, reading, needs_event=column_roles.event is None)
+        messages.append(f"This writes a file that can be used: {command}")
+    return " ".join(messages)
 
 
 def _command(path: Path, columns: Sequence[ColumnProfile], reading: TimeReading | None, *, needs_event: bool) -> str:
@@ -62,7 +62,11 @@ def _command(path: Path, columns: Sequence[ColumnProfile], reading: TimeReading 
 
 def _event(columns: Sequence[ColumnProfile]) -> str:
     """A purchase where there is money or a quantity, a return where that is negative."""
-    amounts = [column for column in (money(columns), quantity(columns), _unit_price(columns)) if column is not None]
+    amounts = [
+        column
+        for column in (money_column(columns), quantity_column(columns), _unit_price(columns))
+        if column is not None
+    ]
     event = "$$purchase$$" if amounts else "$$event$$"
     if amounts and amounts[0].negative:
         event = f"CASE WHEN {_number(amounts[0])} < 0 THEN $$return$$ ELSE {event} END"
@@ -72,13 +76,13 @@ def _event(columns: Sequence[ColumnProfile]) -> str:
 
 def _value(columns: Sequence[ColumnProfile]) -> list[str]:
     """Money, where only the price of one piece is known."""
-    pieces, price = quantity(columns), _unit_price(columns)
-    taken = money(columns) is not None or any(column.name.lower() == "value" for column in columns)
+    pieces, price = quantity_column(columns), _unit_price(columns)
+    taken = money_column(columns) is not None or any(column.name.lower() == "value" for column in columns)
     return [] if taken or not pieces or not price else [f"{_number(pieces)} * {_number(price)} AS value"]
 
 
 def _unit_price(columns: Sequence[ColumnProfile]) -> ColumnProfile | None:
-    return best(
+    return best_column(
         columns, lambda column: fit(column.name, vocabulary.VALUE) * (column.is_number and is_unit_price(column))
     )
 
@@ -90,7 +94,7 @@ def _number(column: ColumnProfile) -> str:
 def _as_time(connection: duck.Connection, columns: Sequence[ColumnProfile]) -> TimeReading | None:
     """How the column that sounds most like a time can be read as one; None when none can."""
     for column in sorted(columns, key=lambda column: -fit(column.name, vocabulary.TIME)):
-        if column.given and column.slashed >= 0.9 * column.given:
+        if column.filled and column.slashed >= 0.9 * column.filled:
             return _as_dates(connection, column)
         if column.is_number and fit(column.name, vocabulary.TIME) >= 0.5:
             reading = _as_count(column)
@@ -114,11 +118,11 @@ def _as_count(column: ColumnProfile) -> TimeReading | None:
 def _as_dates(connection: duck.Connection, column: ColumnProfile) -> TimeReading:
     query = f"SELECT DISTINCT t{column.place} FROM sample WHERE t{column.place} IS NOT NULL"
     formats = _formats([str(text) for (text,) in duck.rows(connection, query)])
-    name, listed = duck.name(column.name), ", ".join(f"$${one}$$" for one in formats)
-    told = (
+    name, listed = duck.name(column.name), ", ".join(f"$${time_format}$$" for time_format in formats)
+    message = (
         f"'{column.name}' holds dates that are no ISO 8601; they look like {formats[0]}, which the command below says."
     )
-    return TimeReading(f"try_strptime({name}, [{listed}]) AS {name}", told)
+    return TimeReading(f"try_strptime({name}, [{listed}]) AS {name}", message)
 
 
 def _formats(texts: Sequence[str]) -> list[str]:
@@ -127,7 +131,7 @@ def _formats(texts: Sequence[str]) -> list[str]:
     >>> _formats(["13.2.2024 8:15"]), _formats(["12/1/10"]), _formats(["2010/12/1"])
     (['%d.%m.%Y %H:%M:%S', '%d.%m.%Y %H:%M', '%d.%m.%Y'], ['%m/%d/%y'], ['%Y/%m/%d'])
     """
-    dates = [found.groups() for text in texts if (found := re.match(r"(\d+)([./-])(\d+)[./-](\d+)(.*)", text))]
+    dates = [match.groups() for text in texts if (match := re.match(r"(\d+)([./-])(\d+)[./-](\d+)(.*)", text))]
     mark, year = dates[0][1], "%Y" if len(dates[0][3]) == 4 else "%y"
     first, second = (max(int(date[part]) for date in dates) for part in (0, 2))
     order = ["%m", "%d", year]

@@ -1,4 +1,4 @@
-"""How often customers come back, and how often the answer to a question was yes: what horizons are proposed from.
+"""How often customers come back, and how often the label of a task was 1: what horizons are proposed from.
 
 All of it is estimated over the occurrences of some customers, in memory. Days are those of UTC.
 """
@@ -10,11 +10,10 @@ import numpy as np
 
 from features.arrays import Bools, Floats, Ints
 from features.init.mapping import Mapping
-from features.init.relations import LOOKED
+from features.init.relations import JOURNEYS_VIEW
 from features.system import duck
 from features.timeline import DAY_US, FOREVER, before, censored, days, in_window, visible
 
-HUMAN_DAYS = (1, 2, 3, 7, 14, 30, 60, 90, 180, 365)
 LATE_RETURNS = 0.10  # share of returns that come after a silence that means churn
 STRAY = 0.005  # at most so much of the rows may lie apart from the rest, on either side
 NEAR = 0.1  # of the span: what lies within it is no stray
@@ -47,33 +46,33 @@ class Occurrences:
 
     def of(self, events: Iterable[str]) -> Bools:
         """Which are of one of the events, and no refunds; all events when none is named."""
-        wanted = [self.names.index(event) for event in events]
-        here = np.isin(self.event, wanted) if wanted else np.ones(len(self.event), bool)
-        return here & ~(self.value < 0)
+        places = [self.names.index(event) for event in events]
+        selected = np.isin(self.event, places) if places else np.ones(len(self.event), bool)
+        return selected & ~(self.value < 0)
 
 
 @dataclass(frozen=True)
-class Answers:
-    """Of the customers asked at one cutoff, how many did what the question is about within the horizon."""
+class LabelCounts:
+    """Customers eligible at one cutoff, and those of them whose label was 1 within the horizon."""
 
-    asked: int
-    did: int
+    eligible: int
+    positive: int
 
     @property
     def share(self) -> float:
         """The base rate."""
-        return self.did / self.asked if self.asked else 0.0
+        return self.positive / self.eligible if self.eligible else 0.0
 
 
-def occurrences(connection: duck.Connection, mapping: Mapping, places: dict[str, int], one_in: int) -> Occurrences:
-    """Read the view of `ties.look`; `places` gives the number of every column."""
+def read_occurrences(connection: duck.Connection, mapping: Mapping, places: dict[str, int], one_in: int) -> Occurrences:
+    """Read the view of `relations.sample_journeys`; `places` gives the number of every column."""
     order = f"coalesce(t{places[mapping.order]}, uuid()::VARCHAR)" if mapping.order else "uuid()"
     netted = "hash(customer) AS customer, min(time) AS time, event, sum(value) AS value"
-    grouped = f"SELECT {netted} FROM {LOOKED} GROUP BY hash(customer), event, {order}"
-    plain = f"SELECT hash(customer) AS customer, time, event, value FROM {LOOKED}"
+    grouped = f"SELECT {netted} FROM {JOURNEYS_VIEW} GROUP BY hash(customer), event, {order}"
+    plain = f"SELECT hash(customer) AS customer, time, event, value FROM {JOURNEYS_VIEW}"
     table = duck.table(connection, f"FROM ({grouped if mapping.order else plain}) ORDER BY customer, time, event")
     time = table["time"].to_numpy()
-    start, end = span(time)
+    start, end = robust_span(time)
     names, event, rows = np.unique(table["event"].to_numpy().astype(str), return_inverse=True, return_counts=True)
     commonest = np.argsort(-rows, kind="stable")
     return Occurrences(
@@ -89,10 +88,10 @@ def occurrences(connection: duck.Connection, mapping: Mapping, places: dict[str,
     )
 
 
-def span(time: Ints) -> tuple[int, int]:
+def robust_span(time: Ints) -> tuple[int, int]:
     """First and last instant, without the few rows that lie far from the rest.
 
-    >>> span(np.array([0] * 3 + [10**6 + i for i in range(1000)]))
+    >>> robust_span(np.array([0] * 3 + [10**6 + i for i in range(1000)]))
     (1000000, 1000999)
     """
     low, high = (int(edge) for edge in np.quantile(time, [STRAY, 1 - STRAY], method="nearest"))
@@ -118,50 +117,50 @@ def silence_days(log: Occurrences, events: Iterable[str]) -> int:
     return max(int(np.argmax(silent - never < LATE_RETURNS * (1 - never))), 1)
 
 
-def returners(log: Occurrences, events: Iterable[str]) -> int:
+def count_returning(log: Occurrences, events: Iterable[str]) -> int:
     """How many customers have one of the events on a second day."""
     customer, _ = _days(log, events)
     return int(np.count_nonzero(np.bincount(customer, minlength=1) > 1))
 
 
-def customers_with(log: Occurrences, events: Iterable[str]) -> int:
+def count_customers(log: Occurrences, events: Iterable[str]) -> int:
     """How many customers have one of the events."""
     return len(np.unique(log.customer[log.of(events)]))
 
 
-def answers(
+def count_labels(
     log: Occurrences, event: Iterable[str], active: Iterable[str], spans_days: tuple[int, int], back: int
-) -> Answers:
+) -> LabelCounts:
     """Who did `event` within the horizon among those `active`, at the cutoff `back` horizons before the end.
 
     `spans_days` is (active_days, horizon_days).
     """
     active_days, horizon_days = spans_days
     cutoff = log.end - back * days(horizon_days)
-    asked = _members(log, log.of(active), cutoff, active_days)
-    did = _members(log, log.of(event), cutoff + days(horizon_days), horizon_days)
-    return Answers(int(asked.sum()) * log.one_in, int((asked & did).sum()) * log.one_in)
+    eligible = _has_event(log, log.of(active), cutoff, active_days)
+    positive = _has_event(log, log.of(event), cutoff + days(horizon_days), horizon_days)
+    return LabelCounts(int(eligible.sum()) * log.one_in, int((eligible & positive).sum()) * log.one_in)
 
 
-def contract_ends(
+def count_contract_ends(
     log: Occurrences, ends: Iterable[str], active: Iterable[str], spans_days: tuple[int, int], back: int
-) -> Answers:
+) -> LabelCounts:
     """As `answers`, of those whose last active event was not followed by an end."""
     active_days, horizon_days = spans_days
     cutoff = log.end - back * days(horizon_days)
-    ended, renewed = (_last(log, log.of(events), cutoff) for events in (ends, active))
-    asked = _members(log, log.of(active), cutoff, active_days) & (renewed > ended)
-    did = _members(log, log.of(ends), cutoff + days(horizon_days), horizon_days)
-    return Answers(int(asked.sum()) * log.one_in, int((asked & did).sum()) * log.one_in)
+    ended, renewed = (_last_times(log, log.of(events), cutoff) for events in (ends, active))
+    eligible = _has_event(log, log.of(active), cutoff, active_days) & (renewed > ended)
+    positive = _has_event(log, log.of(ends), cutoff + days(horizon_days), horizon_days)
+    return LabelCounts(int(eligible.sum()) * log.one_in, int((eligible & positive).sum()) * log.one_in)
 
 
-def rewarded(log: Occurrences, event: str, reward: Iterable[str], horizon_days: int) -> Answers:
+def count_rewarded(log: Occurrences, event: str, reward: Iterable[str], horizon_days: int) -> LabelCounts:
     """How many of the decisions whose horizon is over saw a reward within it."""
     cutoff, following = _next_reward(log, event, reward)
     full = ~censored(cutoff, days(horizon_days), log.end)
     end = cutoff + days(horizon_days)
-    seen = full & visible(following, following, end) & in_window(following, end, days(horizon_days))
-    return Answers(int(full.sum()) * log.one_in, int(seen.sum()) * log.one_in)
+    rewarded_in_time = full & visible(following, following, end) & in_window(following, end, days(horizon_days))
+    return LabelCounts(int(full.sum()) * log.one_in, int(rewarded_in_time.sum()) * log.one_in)
 
 
 def follow_up_days(log: Occurrences, event: str) -> float:
@@ -185,16 +184,16 @@ def _days(log: Occurrences, events: Iterable[str]) -> tuple[Ints, Ints]:
     return customer[new], day[new]
 
 
-def _members(log: Occurrences, chosen: Bools, cutoff: int, window_days: int) -> Bools:
-    here = chosen & visible(log.time, log.time, cutoff) & in_window(log.time, cutoff, days(window_days))
-    return np.bincount(log.customer[here], minlength=log.customers) > 0
+def _has_event(log: Occurrences, chosen: Bools, cutoff: int, window_days: int) -> Bools:
+    in_span = chosen & visible(log.time, log.time, cutoff) & in_window(log.time, cutoff, days(window_days))
+    return np.bincount(log.customer[in_span], minlength=log.customers) > 0
 
 
-def _last(log: Occurrences, chosen: Bools, cutoff: int) -> Ints:
+def _last_times(log: Occurrences, chosen: Bools, cutoff: int) -> Ints:
     """Time of each customer's last chosen occurrence at the cutoff, 0 for none."""
-    here = chosen & visible(log.time, log.time, cutoff)
+    known_rows = chosen & visible(log.time, log.time, cutoff)
     last = np.zeros(log.customers, np.int64)
-    last[log.customer[here]] = log.time[here]  # in order of time, so that the last one stays
+    last[log.customer[known_rows]] = log.time[known_rows]  # in order of time, so that the last one stays
     return last
 
 
@@ -206,7 +205,7 @@ def _next_reward(log: Occurrences, event: str, reward: Iterable[str]) -> tuple[I
     rows, pays = rows[order], pays[order]
     nearest = np.where(pays, np.arange(len(rows)), len(rows))
     nearest = np.minimum.accumulate(nearest[::-1])[::-1]
-    found = np.append(rows, -1)[nearest]
-    own = (found >= 0) & (log.customer[found] == log.customer[rows])
-    following = np.where(own, log.time[found], FOREVER)
+    reward_row = np.append(rows, -1)[nearest]
+    same_customer = (reward_row >= 0) & (log.customer[reward_row] == log.customer[rows])
+    following = np.where(same_customer, log.time[reward_row], FOREVER)
     return before(log.time[rows][~pays]), following[~pays]

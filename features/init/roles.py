@@ -35,17 +35,17 @@ class Roles:
         return tuple(role for role in ("customer", "time", "event") if role not in self.present)
 
 
-def roles(columns: Sequence[ColumnProfile]) -> Roles:
+def assign_roles(columns: Sequence[ColumnProfile]) -> Roles:
     """Customer, time and event, as far as columns were found for them."""
-    event = best(columns, event_score)
+    event = best_column(columns, event_score)
     others = [column for column in columns if column is not event]
-    return Roles(customer=best(others, _customer_score), time=best(others, _time_score), event=event)
+    return Roles(customer=best_column(others, _customer_score), time=best_column(others, _time_score), event=event)
 
 
-def money(columns: Sequence[ColumnProfile]) -> ColumnProfile | None:
+def money_column(columns: Sequence[ColumnProfile]) -> ColumnProfile | None:
     """The column of money; None when it is the price of one piece and another column counts the pieces."""
-    found = best(columns, _value_score)
-    return None if found is not None and is_unit_price(found) and quantity(columns) else found
+    column = best_column(columns, _value_score)
+    return None if column is not None and is_unit_price(column) and quantity_column(columns) else column
 
 
 def is_unit_price(column: ColumnProfile) -> bool:
@@ -53,15 +53,15 @@ def is_unit_price(column: ColumnProfile) -> bool:
     return fit(column.name, vocabulary.PRICE) > 0
 
 
-def quantity(columns: Iterable[ColumnProfile]) -> ColumnProfile | None:
+def quantity_column(columns: Iterable[ColumnProfile]) -> ColumnProfile | None:
     """The column that counts pieces."""
-    return best(columns, lambda column: fit(column.name, vocabulary.QUANTITY) if column.is_whole else 0.0)
+    return best_column(columns, lambda column: fit(column.name, vocabulary.QUANTITY) if column.is_whole else 0.0)
 
 
-def best(columns: Iterable[ColumnProfile], score: Callable[[ColumnProfile], float]) -> ColumnProfile | None:
+def best_column(columns: Iterable[ColumnProfile], score: Callable[[ColumnProfile], float]) -> ColumnProfile | None:
     """The column with the highest score, the first of equals; None when none is `SURE`."""
     scored = [(score(column), -column.place, column) for column in columns]
-    highest = max(scored, key=lambda one: one[:2], default=None)
+    highest = max(scored, key=lambda candidate: candidate[:2], default=None)
     return highest[2] if highest is not None and highest[0] >= SURE else None
 
 
@@ -73,12 +73,12 @@ def is_coded(column: ColumnProfile) -> bool:
 
 def event_score(column: ColumnProfile) -> float:
     """How surely a column says what happened: by its name, and by what it holds."""
-    if column.is_time or not column.levels or column.full < 0.9:
+    if column.is_time or not column.levels or column.filled_share < 0.9:
         return 0.0
     named = fit(column.name, vocabulary.EVENT, stray=0.3)
     if column.is_number:
         return named if named >= 0.9 and column.is_whole and column.distinct <= 50 else 0.0
-    acts = sum(rows for level, rows in column.levels if speaks_of(level, vocabulary.ACTS)) / column.given
+    acts = sum(rows for level, rows in column.levels if speaks_of(level, vocabulary.ACTS)) / column.filled
     if named >= 0.8:
         return named + acts
     if named:
@@ -89,9 +89,9 @@ def event_score(column: ColumnProfile) -> float:
 
 def _customer_score(column: ColumnProfile) -> float:
     fractional = column.is_number and not column.is_whole
-    if column.is_time or fractional or column.full < 0.5 or speaks_of(column.name, vocabulary.OF_A_KIND):
+    if column.is_time or fractional or column.filled_share < 0.5 or speaks_of(column.name, vocabulary.OF_A_KIND):
         return 0.0
-    return fit(column.name, vocabulary.CUSTOMER, stray=0.1 if is_coded(column) else 0.45) * column.full
+    return fit(column.name, vocabulary.CUSTOMER, stray=0.1 if is_coded(column) else 0.45) * column.filled_share
 
 
 def _time_score(column: ColumnProfile) -> float:
@@ -99,7 +99,7 @@ def _time_score(column: ColumnProfile) -> float:
         return 0.0
     named = max(fit(column.name, vocabulary.TIME, stray=0.02), 0.6)
     doubts = 0.3 * (speaks_of(column.name, vocabulary.LATER) + (fit(column.name, vocabulary.KNOWN) > 0))
-    return max(named - doubts - 0.2 * (column.distinct == 1), SURE) * column.full
+    return max(named - doubts - 0.2 * (column.distinct == 1), SURE) * column.filled_share
 
 
 def _value_score(column: ColumnProfile) -> float:

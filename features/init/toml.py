@@ -39,47 +39,47 @@ class ProfileFiles:
     shared: float  # share of the log's customers that are in it
 
 
-def text(
+def config_text(
     source: tuple[str, ...],
     columns: Columns,
-    seen: LogShape,
+    shape: LogShape,
     profile: ProfileFiles | None,
-    questions: Iterable[TaskProposal],
+    proposals: Iterable[TaskProposal],
 ) -> str:
     """The TOML."""
     parts = [
-        _head(seen),
-        _log(source, columns, seen),
+        _head(shape),
+        _log(source, columns, shape),
         _left_out(columns),
         _profile(profile) if profile else [],
-        *map(_task, questions),
+        *map(_task, proposals),
     ]
     return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
 
 
-def quoted(value: Value) -> str:
+def toml_value(value: Value) -> str:
     r"""A TOML value.
 
-    >>> quoted(("a", 'b "c"')), quoted(30)
+    >>> toml_value(("a", 'b "c"')), toml_value(30)
     ('["a", "b \\"c\\""]', '30')
     """
     if isinstance(value, tuple):
-        return quoted(value[0]) if len(value) == 1 else _array(value)
+        return toml_value(value[0]) if len(value) == 1 else _array(value)
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007F")
 
 
 def _array(values: Iterable[str]) -> str:
-    return "[" + ", ".join(quoted(value) for value in values) + "]"
+    return "[" + ", ".join(toml_value(value) for value in values) + "]"
 
 
-def _head(seen: LogShape) -> list[str]:
-    sampled = f" (1 in {seen.one_in} was looked at)" if seen.one_in > 1 else ""
-    days = f"{iso(seen.start)[:10]} to {iso(seen.end)[:10]}"
-    strays = f"About {seen.strays:,} rows lie far before or after the rest; horizons were guessed without them."
+def _head(shape: LogShape) -> list[str]:
+    sampled = f" (a sample of 1 in {shape.one_in} was read)" if shape.one_in > 1 else ""
+    days = f"{iso(shape.start)[:10]} to {iso(shape.end)[:10]}"
+    strays = f"About {shape.strays:,} rows lie far before or after the others; horizons were chosen without them."
     return [
-        "# Guessed by `journeycast init`: look it over, change what is wrong. docs/configuration.md lists every key.",
-        f"# {seen.rows:,} rows, about {seen.customers:,} customers{sampled}, {days}.",
-        *([f"# {strays}"] if seen.strays else []),
+        "# Proposed by `journeycast init`: check it and change what is wrong. docs/configuration.md lists every key.",
+        f"# {shape.rows:,} rows, about {shape.customers:,} customers{sampled}, {days}.",
+        *([f"# {strays}"] if shape.strays else []),
         "",
         _line("name", "shop", "registered models are called shop.churn, …"),
         _line("workspace", "workspace", "the folder for everything that is written"),
@@ -87,15 +87,15 @@ def _head(seen: LogShape) -> list[str]:
     ]
 
 
-def _log(source: tuple[str, ...], columns: Columns, seen: LogShape) -> list[str]:
-    listed = ", ".join(f"{_plain(event)} ({rows:,})" for event, rows in seen.events[:EVENTS_SHOWN])
-    more = f" and {len(seen.events) - EVENTS_SHOWN} more" if len(seen.events) > EVENTS_SHOWN else ""
+def _log(source: tuple[str, ...], columns: Columns, shape: LogShape) -> list[str]:
+    listed = ", ".join(f"{_plain(event)} ({rows:,})" for event, rows in shape.events[:EVENTS_SHOWN])
+    more = f" and {len(shape.events) - EVENTS_SHOWN} more" if len(shape.events) > EVENTS_SHOWN else ""
     optional = {
-        "value": "money" + (", refunds negative" if seen.refunds else ""),
-        "order": "rows of one customer, event and order are one occurrence",
-        "known": "when the row was learnt of",
-        "id": "one event for each id",
-        "text": "free text, of which the length is read",
+        "value": "money" + (", refunds negative" if shape.refunds else ""),
+        "order": "rows with the same customer, event and order count as one event",
+        "known": "when the row reached the shop",
+        "id": "rows with the same id are one event",
+        "text": "free text; only its length is used",
     }
     return [
         "[log]",
@@ -107,31 +107,31 @@ def _log(source: tuple[str, ...], columns: Columns, seen: LogShape) -> list[str]
         *([f"categories = {_array(columns.categories)}"] if columns.categories else []),
         *([f"numbers = {_array(columns.numbers)}"] if columns.numbers else []),
         _line("timezone", "UTC", "of times without an offset: name the shop's zone, such as Europe/Berlin"),
-        *_doubts(columns, seen),
+        *_open_choices(columns, shape),
     ]
 
 
-def _doubts(columns: Columns, seen: LogShape) -> list[str]:
+def _open_choices(columns: Columns, shape: LogShape) -> list[str]:
     """Keys that only a person can set."""
     doubts = []
-    if seen.repeated and not columns.id:
+    if shape.repeated and not columns.id:
         doubts += [
-            f"# About {seen.repeated:,} rows equal another one. If they were delivered twice and did not happen twice:",
+            f"# About {shape.repeated:,} rows repeat another row. If they are copies of one event, remove them:",
             "# drop_duplicates = true",
         ]
-    if seen.whole_days:
-        newest = iso(seen.last)[:10]
-        after = iso(seen.last // DAY_US * DAY_US + DAY_US)[:10]
+    if shape.whole_days:
+        newest = iso(shape.last)[:10]
+        after = iso(shape.last // DAY_US * DAY_US + DAY_US)[:10]
         return [
             *doubts,
             f"# Every time is a midnight: times are days. The log counts as complete up to the beginning of {newest}.",
-            "# If it holds that whole day, or misses nothing for longer, say so; a date means its first instant:",
+            "# If it is complete for that whole day, or longer, say until when; a date means its first instant:",
             f'# complete_until = "{after}"',
         ]
     return [
         *doubts,
-        "# The log counts as complete up to its newest event. If it misses nothing for longer, say until when:",
-        f'# complete_until = "{iso(seen.last)}"',
+        "# The log counts as complete up to its newest event. If it is complete for longer, say until when:",
+        f'# complete_until = "{iso(shape.last)}"',
     ]
 
 
@@ -150,17 +150,17 @@ def _profile(profile: ProfileFiles) -> list[str]:
     ]
 
 
-def _task(question: TaskProposal) -> list[str]:
-    lines = [f"[tasks.{question.name}]", *(f"{key} = {quoted(value)}" for key, value in question.table.items())]
-    why = [_plain(reason) for reason in question.why]
-    if question.ready:
-        return [f"# {_plain(question.asks)}", *(f"#   {reason}" for reason in why), *lines]
-    missing = f"# Not asked yet: {_plain(question.asks)}"
+def _task(proposal: TaskProposal) -> list[str]:
+    lines = [f"[tasks.{proposal.name}]", *(f"{key} = {toml_value(value)}" for key, value in proposal.table.items())]
+    why = [_plain(reason) for reason in proposal.reasons]
+    if proposal.ready:
+        return [f"# {_plain(proposal.description)}", *(f"#   {reason}" for reason in why), *lines]
+    missing = f"# Not a task yet: {_plain(proposal.description)}"
     return [missing, *(f"#   {reason}" for reason in why), *(f"# {line}" for line in lines)]
 
 
 def _line(key: str, value: Value, comment: str = "") -> str:
-    line = f"{key} = {quoted(value)}"
+    line = f"{key} = {toml_value(value)}"
     return f"{line:<{COMMENT_AT}}# {comment}" if comment else line
 
 

@@ -144,9 +144,9 @@ def fit(name: str, words: Words, *, stray: float = 0.1) -> float:
     >>> fit("customer_id", CUSTOMER), fit("Kundennummer", CUSTOMER), fit("country", CUSTOMER)
     (1.0, 1.0, 0.0)
     """
-    found = [(part, _weight(part, words)) for part in parts(name)]
-    best = max((weight for _, weight in found), default=0.0)
-    strays = sum(1 for part, weight in found if not weight and part not in NEUTRAL)
+    weights = [(part, _weight(part, words)) for part in parts(name)]
+    best = max((weight for _, weight in weights), default=0.0)
+    strays = sum(1 for part, weight in weights if not weight and part not in NEUTRAL)
     return max(best - stray * strays, 0.0) if best else 0.0
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from features.arrays import Bools, Floats, Ints
 from features.simulate.customers import ACTIONS, CHANNELS, PRODUCTS, Column, People, Shop
-from features.simulate.process import Lives, Points, draw
+from features.simulate.process import Lives, Points, draw_positions
 from features.timeline import DAY_US
 
 EVENTS = ("view", "cart", "purchase", "return", "support", "email")
@@ -46,8 +46,8 @@ def draw_orders(shop: Shop, people: People, purchases: Points, rng: np.random.Ge
         at=purchases,
         number=_number_within(owner),
         value=np.maximum(np.round(people.order_value[owner] * noise, 2), 0.01),
-        channel=draw(rng, people.habits[owner]),
-        product=draw(rng, people.tastes[owner]),
+        channel=draw_positions(rng, people.habits[owner]),
+        product=draw_positions(rng, people.tastes[owner]),
         known=_known(shop, purchases.day, rng),
     )
 
@@ -73,11 +73,11 @@ def log_rows(
     numbers = _number_within(rows["owner"][order])
     past = rows["time"][order] <= shop.end_us
     future = ~past & (rows["time"][order] <= shop.start_us + shop.total_days * DAY_US)
-    log, later = (
+    log, future_log = (
         {name: rows[name][order[part]] for name in rows} | {"number": numbers[part]} for part in (past, future)
     )
     log["known"] = np.minimum(log["known"], shop.end_us)
-    return log, later
+    return log, future_log
 
 
 def to_arrow(rows: Rows, customer: Column) -> Column:
@@ -119,55 +119,62 @@ def _sessions(
     """Views and carts: of every purchase, and of the sessions that end without one."""
     browsing = lives.browsing
     owner, end = np.concatenate([orders.at.owner, browsing.owner]), np.concatenate([orders.at.day, browsing.day])
-    channel = np.concatenate([orders.channel, draw(rng, people.habits[browsing.owner])])
-    sought = np.concatenate([orders.product, draw(rng, people.tastes[browsing.owner])])
+    channel = np.concatenate([orders.channel, draw_positions(rng, people.habits[browsing.owner])])
+    session_product = np.concatenate([orders.product, draw_positions(rng, people.tastes[browsing.owner])])
     bought = np.arange(len(owner)) < len(orders.number)
     viewed = np.repeat(np.arange(len(owner)), 1 + rng.poisson(shop.views_per_session - 1, len(owner)))
     carted = np.flatnonzero(bought | (rng.random(len(owner)) < ABANDONED_CARTS))
     views = Points(owner[viewed], end[viewed] - MINUTE * rng.uniform(3, 45, len(viewed)))
     carts = Points(owner[carted], end[carted] - MINUTE * rng.uniform(0.5, 3, len(carted)))
     strays = rng.random(len(viewed)) < STRAY_VIEWS
-    seen = np.where(strays, draw(rng, people.tastes[views.owner]), sought[viewed])
+    viewed_product = np.where(strays, draw_positions(rng, people.tastes[views.owner]), session_product[viewed])
     return (
-        _rows(views, "view", known=_known(shop, views.day, rng), channel=channel[viewed], product=seen),
-        _rows(carts, "cart", known=_known(shop, carts.day, rng), channel=channel[carted], product=sought[carted]),
+        _rows(views, "view", known=_known(shop, views.day, rng), channel=channel[viewed], product=viewed_product),
+        _rows(
+            carts, "cart", known=_known(shop, carts.day, rng), channel=channel[carted], product=session_product[carted]
+        ),
     )
 
 
 def _purchases(shop: Shop, people: People, orders: SimulatedOrders, rng: np.random.Generator) -> Rows:
     """One row for each line of an order; the lines' values are whole cents and sum to the order's."""
     lines = 1 + rng.poisson(shop.lines_per_order - 1, len(orders.value))
-    of = np.repeat(np.arange(len(lines)), lines)
+    order = np.repeat(np.arange(len(lines)), lines)
     last = np.cumsum(lines) - 1
-    weight = rng.uniform(0.5, 1.5, len(of))
-    value = np.floor(100 * orders.value[of] * weight / np.bincount(of, weight, len(lines))[of]) / 100
-    value[last] += orders.value - np.bincount(of, value, len(lines))
-    product = draw(rng, people.tastes[orders.at.owner[of]])
+    weight = rng.uniform(0.5, 1.5, len(order))
+    value = np.floor(100 * orders.value[order] * weight / np.bincount(order, weight, len(lines))[order]) / 100
+    value[last] += orders.value - np.bincount(order, value, len(lines))
+    product = draw_positions(rng, people.tastes[orders.at.owner[order]])
     product[last] = orders.product
     return _rows(
-        Points(orders.at.owner[of], orders.at.day[of]),
+        Points(orders.at.owner[order], orders.at.day[order]),
         "purchase",
-        known=orders.known[of],
+        known=orders.known[order],
         value=np.round(value, 2),
-        channel=orders.channel[of],
+        channel=orders.channel[order],
         product=product,
-        order=orders.number[of],
-        quantity=1 + rng.poisson(0.3, len(of)),
+        order=orders.number[order],
+        quantity=1 + rng.poisson(0.3, len(order)),
     )
 
 
 def _returns(shop: Shop, orders: SimulatedOrders, rng: np.random.Generator) -> Rows:
-    back = rng.random(len(orders.value)) < shop.return_share
-    at = Points(orders.at.owner[back], orders.at.day[back] + shop.return_days)
-    known = np.maximum(_known(shop, at.day, rng), orders.known[back])
+    returned = rng.random(len(orders.value)) < shop.return_share
+    at = Points(orders.at.owner[returned], orders.at.day[returned] + shop.return_days)
+    known = np.maximum(_known(shop, at.day, rng), orders.known[returned])
     return _rows(
-        at, "return", known=known, value=-orders.value[back], channel=orders.channel[back], order=orders.number[back]
+        at,
+        "return",
+        known=known,
+        value=-orders.value[returned],
+        channel=orders.channel[returned],
+        order=orders.number[returned],
     )
 
 
 def _tickets(shop: Shop, people: People, lives: Lives, rng: np.random.Generator) -> Rows:
     at = lives.tickets
-    return _rows(at, "support", known=_known(shop, at.day, rng), channel=draw(rng, people.habits[at.owner]))
+    return _rows(at, "support", known=_known(shop, at.day, rng), channel=draw_positions(rng, people.habits[at.owner]))
 
 
 def _offers(lives: Lives) -> Rows:

@@ -53,7 +53,7 @@ class Lives:
     browsing: Points  # ends of sessions without a purchase
 
 
-def live(shop: Shop, people: People, rng: np.random.Generator) -> Lives:
+def simulate_lives(shop: Shop, people: People, rng: np.random.Generator) -> Lives:
     """One realisation of the process."""
     lapsed, first_ticket = _lapses(shop, people, rng)
     until = np.minimum(lapsed, shop.total_days)
@@ -98,7 +98,7 @@ def _purchases(shop: Shop, people: People, until: Floats, rng: np.random.Generat
     sent = _wave_days(shop, len(until), rng)
     wave = _wave_before(shop, sent, candidates)
 
-    kept = np.zeros(len(wave), dtype=np.bool_)
+    accepted = np.zeros(len(wave), dtype=np.bool_)
     last_purchase = people.joined.copy()
     offers = []
     for number, rows in enumerate(_by_wave(wave, sent.shape[1]), start=-1):
@@ -106,15 +106,17 @@ def _purchases(shop: Shop, people: People, until: Floats, rng: np.random.Generat
         factor = np.ones(len(rows))
         if number >= 0:
             at = sent[:, number]
-            told = at > people.joined
-            action, probability = _decide(shop, quiet=at - last_purchase > shop.quiet_days, rng=rng)
-            offers.append(Offers(Points(np.flatnonzero(told), at[told]), action[told], probability[told]))
-            works = told[owner] & (day <= at[owner] + shop.effect_days)
-            factor = np.where(works, people.factors[owner, action[owner]], 1.0)
-        kept[rows] = needed[rows] < factor
-        np.maximum.at(last_purchase, owner[kept[rows]], day[kept[rows]])
+            reached = at > people.joined
+            action, probability = _draw_actions(shop, quiet=at - last_purchase > shop.quiet_days, rng=rng)
+            offers.append(Offers(Points(np.flatnonzero(reached), at[reached]), action[reached], probability[reached]))
+            in_effect = reached[owner] & (day <= at[owner] + shop.effect_days)
+            factor = np.where(in_effect, people.factors[owner, action[owner]], 1.0)
+        accepted[rows] = needed[rows] < factor
+        np.maximum.at(last_purchase, owner[accepted[rows]], day[accepted[rows]])
     first_purchases = Points(np.arange(len(until)), people.joined)
-    return _join(first_purchases, Points(candidates.owner[kept], candidates.day[kept])).sorted(), _all(offers)
+    return _join(first_purchases, Points(candidates.owner[accepted], candidates.day[accepted])).sorted(), _concatenate(
+        offers
+    )
 
 
 def _by_wave(wave: Ints, waves: int) -> list[Ints]:
@@ -142,14 +144,14 @@ def _wave_before(shop: Shop, sent: Floats, points: Points) -> Ints:
     return np.asarray(wave - too_late, dtype=np.int64)
 
 
-def _decide(shop: Shop, *, quiet: Bools, rng: np.random.Generator) -> tuple[Ints, Floats]:
+def _draw_actions(shop: Shop, *, quiet: Bools, rng: np.random.Generator) -> tuple[Ints, Floats]:
     """An action for every customer and the probability with which it was drawn."""
     policy = np.where(quiet[:, None], shop.policy_when_quiet, shop.policy)
-    action = draw(rng, policy)
+    action = draw_positions(rng, policy)
     return action, policy[np.arange(len(action)), action]
 
 
-def draw(rng: np.random.Generator, shares: Floats) -> Ints:
+def draw_positions(rng: np.random.Generator, shares: Floats) -> Ints:
     """One position for each row of shares (rows, positions), which sum to one."""
     steps = shares.cumsum(axis=1)[:, :-1]
     return np.asarray((rng.random((len(shares), 1)) >= steps).sum(axis=1), dtype=np.int64)
@@ -159,7 +161,7 @@ def _join(first: Points, second: Points) -> Points:
     return Points(np.concatenate([first.owner, second.owner]), np.concatenate([first.day, second.day]))
 
 
-def _all(waves: list[Offers]) -> Offers:
+def _concatenate(waves: list[Offers]) -> Offers:
     nobody = Offers(Points(np.empty(0, np.int64), np.empty(0)), np.empty(0, np.int64), np.empty(0))
     waves = [nobody, *waves]
     return Offers(

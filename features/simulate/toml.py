@@ -57,10 +57,10 @@ costs = {{ discount = 1.5, newsletter = 0.05, none = 0.0 }}
 """
 
 
-def toml(shop: Shop) -> str:
+def config_text(shop: Shop) -> str:
     """The text of journeycast.toml for the shop's log.
 
-    >>> 'complete_until = "2025-06-24T00:00:00Z"' in toml(Shop())
+    >>> 'complete_until = "2025-06-24T00:00:00Z"' in config_text(Shop())
     True
     """
     return TEMPLATE.format(seed=shop.seed, end=iso(shop.end_us), effect_days=shop.effect_days)

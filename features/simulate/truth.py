@@ -60,7 +60,7 @@ class LatentState:
     trouble_factor: float
 
 
-def standing(shop: Shop, people: People, lives: Lives) -> LatentState:
+def latent_state(shop: Shop, people: People, lives: Lives) -> LatentState:
     """How a block's customers stand at the end of the log."""
     return LatentState(
         alive=lives.lapsed > shop.history_days,
@@ -72,10 +72,10 @@ def standing(shop: Shop, people: People, lives: Lives) -> LatentState:
     )
 
 
-def no_purchase(now: LatentState, season: Floats) -> Floats:
+def no_purchase(state: LatentState, season: Floats) -> Floats:
     """P(no purchase in d days after T) for d = 0 … days, shape (n, days + 1); `season` holds a factor a day."""
-    weights, hazards = _survival(now)
-    rate = now.purchase_rate[:, None] * season
+    weights, hazards = _survival(state)
+    rate = state.purchase_rate[:, None] * season
     cumulated = np.cumsum(rate, axis=1) - rate
     buys = np.zeros_like(rate)
     for weight, hazard in zip(weights, hazards, strict=True):
@@ -84,27 +84,27 @@ def no_purchase(now: LatentState, season: Floats) -> Floats:
     return 1 - _from_zero(buys)
 
 
-def expected_orders(now: LatentState, season: Floats) -> Floats:
+def expected_orders(state: LatentState, season: Floats) -> Floats:
     """Expected purchases in d days after T for d = 0 … days, shape (n, days + 1)."""
-    weights, hazards = _survival(now)
-    alive_days = np.zeros((len(now.alive), len(season)))
+    weights, hazards = _survival(state)
+    alive_days = np.zeros((len(state.alive), len(season)))
     for weight, hazard in zip(weights, hazards, strict=True):
         alive_days += (weight * _share_gone(hazard))[:, None] * np.exp(-hazard[:, None] * np.arange(len(season)))
-    return _from_zero(now.purchase_rate[:, None] * season * alive_days)
+    return _from_zero(state.purchase_rate[:, None] * season * alive_days)
 
 
-def truth(shop: Shop, people: People, lives: Lives, *, customer: Column, pending: Floats) -> pa.Table:
+def truth_table(shop: Shop, people: People, lives: Lives, *, customer: Column, pending: Floats) -> pa.Table:
     """One row per customer; `pending` (n,) is the value of the orders of the last `return_days` of the log."""
-    now = standing(shop, people, lives)
-    none = no_purchase(now, shop.season(shop.history_days, max(P_NONE_DAYS)))
-    orders = expected_orders(now, shop.season(shop.history_days, max(VALUE_DAYS)))
+    state = latent_state(shop, people, lives)
+    none = no_purchase(state, shop.season(shop.history_days, max(P_NONE_DAYS)))
+    orders = expected_orders(state, shop.season(shop.history_days, max(VALUE_DAYS)))
     columns: dict[str, Column] = {
         "customer_id": customer,
         "purchase_rate": people.purchase_rate,
-        "lapse_hazard": people.lapse_hazard * np.where(now.troubled, shop.trouble_factor, 1.0),
+        "lapse_hazard": people.lapse_hazard * np.where(state.troubled, shop.trouble_factor, 1.0),
         "trouble_rate": people.trouble_rate,
-        "troubled": now.troubled,
-        "alive": now.alive,
+        "troubled": state.troubled,
+        "alive": state.alive,
         "lapsed_at": _lapse_times(shop, lives),
         "mean_order_value": people.order_value,
     }
@@ -117,14 +117,14 @@ def truth(shop: Shop, people: People, lives: Lives, *, customer: Column, pending
     return pa.table(columns)
 
 
-def _survival(now: LatentState) -> tuple[Floats, Floats]:
+def _survival(state: LatentState) -> tuple[Floats, Floats]:
     """Weights and hazards of the two exponentials of S(u), each of shape (2, n); weights of the lapsed are zero."""
-    troubled = now.trouble_factor * now.lapse_hazard
-    calm = now.lapse_hazard + now.trouble_rate
+    troubled = state.trouble_factor * state.lapse_hazard
+    calm = state.lapse_hazard + state.trouble_rate
     gap = calm - troubled
     gap = np.where(np.abs(gap) < 1e-7 * calm, 1e-7 * calm, gap)  # equal hazards have a limit, but not this formula
-    through_trouble = np.where(now.troubled, 1.0, now.trouble_rate / gap)
-    return np.stack([1 - through_trouble, through_trouble]) * now.alive, np.stack([troubled + gap, troubled])
+    through_trouble = np.where(state.troubled, 1.0, state.trouble_rate / gap)
+    return np.stack([1 - through_trouble, through_trouble]) * state.alive, np.stack([troubled + gap, troubled])
 
 
 def _share_gone(rate: Floats) -> Floats:

@@ -1,8 +1,8 @@
 """A shop with known truth: an event log, profiles and a configuration, and beside them what is true of every customer.
 
 The shop is drawn in blocks of `BLOCK` customers, each from a seed of its own, so that neither the number of threads nor
-the size of the shop changes how a full block comes out, and memory stays flat. The process is told in `simulate_life`,
-the truth derived in `simulate_truth`. Nothing in training or serving reads the folder `truth/`.
+the size of the shop changes how a full block comes out, and memory stays flat. The process is told in `features.simulate.process`,
+the truth derived in `features.simulate.truth`. Nothing in training or serving reads the folder `truth/`.
 """
 
 from contextlib import ExitStack
@@ -19,9 +19,9 @@ from features.arrays import Floats
 from features.errors import ConfigError
 from features.simulate.customers import ACQUISITION, AGE_BANDS, COUNTRIES, Column, People, Shop, draw_people
 from features.simulate.log import MICROSECONDS, SimulatedOrders, draw_orders, log_rows, to_arrow
-from features.simulate.process import live
-from features.simulate.toml import toml
-from features.simulate.truth import truth
+from features.simulate.process import simulate_lives
+from features.simulate.toml import config_text
+from features.simulate.truth import truth_table
 from features.system.files import atomic_write, write_text
 from features.system.threads import ordered_map
 from features.timeline import DAY_US
@@ -61,7 +61,7 @@ def simulate(shop: Shop, out: Path, *, threads: int = 2) -> Simulation:
     Raises:
         ConfigError: `out` holds another journeycast.toml; someone's own work is not written over.
     """
-    config, text = out / "journeycast.toml", toml(shop)
+    config, text = out / "journeycast.toml", config_text(shop)
     if config.exists() and config.read_text(encoding="utf-8") != text:
         raise ConfigError(f"{config} is not what simulate would write; choose another folder, or remove it first")
     paths = {name: out / f"{name}.parquet" for name in ("events", "customers")}
@@ -109,13 +109,13 @@ def draw_block(shop: Shop, index: int) -> Block:
     numbers = range(index * BLOCK, min((index + 1) * BLOCK, shop.customers))
     customer = pa.array([f"c{number:08d}" for number in numbers])
     people = draw_people(shop, len(numbers), rng)
-    lives = live(shop, people, rng)
+    lives = simulate_lives(shop, people, rng)
     orders = draw_orders(shop, people, lives.purchases, rng)
     log, future = log_rows(shop, people, lives, orders, rng)
     return Block(
         events=to_arrow(log, customer),
         customers=_profiles(shop, people, customer),
-        truth=truth(shop, people, lives, customer=customer, pending=_pending(shop, orders, len(numbers))),
+        truth=truth_table(shop, people, lives, customer=customer, pending=_pending(shop, orders, len(numbers))),
         future=to_arrow(future, customer),
     )
 

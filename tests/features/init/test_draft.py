@@ -166,7 +166,7 @@ def test_what_is_known_only_afterwards_is_left_out(tmp_path: Path) -> None:
         row["churn_label"] = int(row["customer_id"][-1] in "123")
     path = parquet(tmp_path / "events.parquet", rows)
     told = "\n".join(init([path], tmp_path / "journeycast.toml"))
-    assert "churn_label: perhaps judged after the event" in told
+    assert "churn_label: may have been set after the event" in told
     assert load(tmp_path / "journeycast.toml").log.numbers == ()
 
 
@@ -214,7 +214,7 @@ def test_stray_dates_do_not_stretch_the_history(tmp_path: Path) -> None:
     strays = [row | {"timestamp": row["timestamp"] - timedelta(days=3000)} for row in rows[:4]]
     path = parquet(tmp_path / "events.parquet", rows + strays)
     init([path], tmp_path / "journeycast.toml")
-    assert "rows lie far before or after the rest" in (tmp_path / "journeycast.toml").read_text()
+    assert "rows lie far before or after the others" in (tmp_path / "journeycast.toml").read_text()
     tasks = load(tmp_path / "journeycast.toml").tasks.values()
     assert max(task.horizons_days[0] for task in tasks) <= 10
 
@@ -254,8 +254,8 @@ def test_actions_with_a_level_that_is_nothing_become_a_question(tmp_path: Path) 
 def test_actions_without_a_level_that_is_nothing_are_a_comment(tmp_path: Path) -> None:
     path = parquet(tmp_path / "events.parquet", offers(("blue", "mens", "womens")))
     told = "\n".join(init([path], tmp_path / "journeycast.toml"))
-    assert "offer (in the file as a comment)" in told
-    assert "no action sounds like doing nothing: name the one that is" in told
+    assert "offer (only as a comment in the file)" in told
+    assert "no action's name says that nothing was done" in told
     assert "offer" not in load(tmp_path / "journeycast.toml").tasks
 
 

@@ -16,8 +16,8 @@ from sklearn.metrics import roc_auc_score
 from features.config.load import load
 from features.errors import ConfigError
 from features.simulate.customers import ACTIONS, NOTHING, draw_people
-from features.simulate.process import live
-from features.simulate.truth import LatentState, expected_orders, no_purchase, standing
+from features.simulate.process import simulate_lives
+from features.simulate.truth import LatentState, expected_orders, latent_state, no_purchase
 from features.simulate.write import BLOCK, Shop, Simulation, draw_block, simulate
 from features.timeline import moment
 
@@ -325,10 +325,10 @@ def test_offers_in_the_log_do_what_the_truth_says(action: int) -> None:
     rng = np.random.default_rng(action)
     people = draw_people(shop, 6_000, rng)
     people = replace(people, joined=np.full_like(people.joined, 0.5))
-    lives = live(shop, people, rng)
+    lives = simulate_lives(shop, people, rng)
     after = lives.purchases.owner[(lives.purchases.day > 10) & (lives.purchases.day <= 24)]
     found = np.bincount(after, minlength=6_000)
-    now = standing(replace(shop, history_days=10), people, lives)
+    now = latent_state(replace(shop, history_days=10), people, lives)
     expected = people.factors[:, action] * expected_orders(now, shop.season(10, 14))[:, -1]
     assert off_by(found, expected) < 4
     assert off_by(found, expected / people.factors[:, action]) > 4 or action != ACTIONS.index("discount")
@@ -340,7 +340,7 @@ def test_trouble_without_a_factor_changes_nothing_and_with_one_shortens_lives() 
         shop = Shop(trouble_factor=factor, trouble_rate=1 / 50)
         rng = np.random.default_rng(3)
         people = draw_people(shop, 4_000, rng)
-        lives = live(shop, people, rng)
+        lives = simulate_lives(shop, people, rng)
         return np.asarray((lives.lapsed - people.joined) * people.lapse_hazard)[~people.one_time]
 
     assert off_by(lifetimes(1.0), 1.0) < 4  # hazard × lifetime is a unit exponential
