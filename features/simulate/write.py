@@ -1,8 +1,8 @@
 """A shop with known truth: an event log, profiles and a configuration, and beside them what is true of every customer.
 
 The shop is drawn in blocks of `BLOCK` customers, each from a seed of its own, so that neither the number of threads nor
-the size of the shop changes how a full block comes out, and memory stays flat. The process is told in `features.simulate.process`,
-the truth derived in `features.simulate.truth`. Nothing in training or serving reads the folder `truth/`.
+the size of the shop changes how a full block comes out, and memory stays flat. `features.simulate.process` describes
+the process, `features.simulate.truth` derives the truth. Nothing in training or serving reads the folder `truth/`.
 """
 
 from contextlib import ExitStack
