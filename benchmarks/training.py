@@ -135,7 +135,7 @@ def _trained(config: Config, store: Store, task: TaskConfig, trials: int) -> Tra
     phases.forget()
     bundle, _ = train_task(setting, task, facts)
     phases.tell("")
-    answer = bundle.answers[-1]
+    answer = bundle.predictors[-1]
     losses = answer.metrics["log_loss"][0], answer.baseline_metrics["log_loss"][0]
     return Trained(trials, *losses, answer.rung.name, phases)
 

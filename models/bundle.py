@@ -19,7 +19,7 @@ from features.errors import BundleError
 from features.language.feature_set import FeatureSet
 from features.system.files import atomic_folder, canonical_json, text_digest
 from models.predictor.actions import Actions, unpack_actions
-from models.predictor.predictor import Predictor, unpack_answer
+from models.predictor.predictor import Predictor, unpack_predictor
 
 FORMAT = 3
 MANIFEST = "manifest.json"
@@ -29,7 +29,7 @@ LARGEST_FILE = 2**30  # bytes; nothing honest comes near
 
 @dataclass(frozen=True, eq=False)
 class Bundle:
-    """One task's fitted model: an answer per horizon (ascending), or the actions of a next_action task.
+    """One task's fitted model: a predictor per horizon (ascending), or the actions of a next_action task.
 
     `facts` are plain JSON: `trained_as_of_us` (µs UTC), `log_position`, `end_us` (end of the data), `code_version`,
     `seed`, `survey`, and `prior`: per horizon (as text) the `score`, `low`, `high` and `baseline` of a customer nobody
@@ -38,7 +38,7 @@ class Bundle:
 
     task: TaskConfig
     features: FeatureSet
-    answers: tuple[Predictor, ...]
+    predictors: tuple[Predictor, ...]
     actions: Actions | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
     digest: str = ""
@@ -87,12 +87,12 @@ def load(folder: Path, expected_digest: str) -> Bundle:
             f"{folder} was trained on features with fingerprint {written[:12]}…, this version computes "
             f"{features.fingerprint[:12]}…: its scores would be wrong; train again, or use the version that made it"
         )
-    answers = tuple(
-        unpack_answer(answer, _named(texts, f"answer-{answer['horizon_days']}-")) for answer in plain["answers"]
+    predictors = tuple(
+        unpack_predictor(packed, _named(texts, f"answer-{packed['horizon_days']}-")) for packed in plain["answers"]
     )
     actions = None if plain["actions"] is None else unpack_actions(plain["actions"], _named(texts, "actions-"))
     task = TaskConfig.model_validate(plain["task"])
-    return Bundle(task, features, answers, actions, plain["facts"], expected_digest)
+    return Bundle(task, features, predictors, actions, plain["facts"], expected_digest)
 
 
 def equipped(bundle: Bundle, own: FeatureSet) -> Bundle:
@@ -101,25 +101,25 @@ def equipped(bundle: Bundle, own: FeatureSet) -> Bundle:
     Raises:
         BundleError: it was trained with a module, and `own` come from none or from another.
     """
-    wanted, found = bundle.features.module, own.module
-    if wanted is None:
+    trained, module = bundle.features.module, own.module
+    if trained is None:
         return bundle
-    told = f"task '{bundle.task.name}' was trained with a module of features (SHA-256 {wanted.digest[:12]}…)"
+    training = f"task '{bundle.task.name}' was trained with a module of features (SHA-256 {trained.digest[:12]}…)"
     remedy = "train again, or restore the file, which the MLflow run of that training keeps in its artifacts"
-    if found is None:
-        raise BundleError(f"{told}, and the TOML names none; name it in [features] module, {remedy}")
-    if found != wanted:
-        raise BundleError(f"{told}, and {found.name} has changed since (SHA-256 {found.digest[:12]}…); {remedy}")
-    return replace(bundle, features=replace(bundle.features, module=found))
+    if module is None:
+        raise BundleError(f"{training}, and the TOML names none; name it in [features] module, {remedy}")
+    if module != trained:
+        raise BundleError(f"{training}, and {module.name} has changed since (SHA-256 {module.digest[:12]}…); {remedy}")
+    return replace(bundle, features=replace(bundle.features, module=module))
 
 
 def _files(bundle: Bundle) -> dict[str, str]:
     answers: list[dict[str, Any]] = []
     texts: dict[str, str] = {}
-    for answer in sorted(bundle.answers, key=lambda one: one.horizon_days):
-        plain, named = answer.pack()
+    for predictor in sorted(bundle.predictors, key=lambda predictor: predictor.horizon_days):
+        plain, named = predictor.pack()
         answers.append(plain)
-        texts |= {f"answer-{answer.horizon_days}-{name}.txt": text for name, text in named.items()}
+        texts |= {f"answer-{predictor.horizon_days}-{name}.txt": text for name, text in named.items()}
     actions, named = (None, {}) if bundle.actions is None else bundle.actions.pack()
     texts |= {f"actions-{name}.txt": text for name, text in named.items()}
     plain = {

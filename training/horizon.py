@@ -213,7 +213,7 @@ def _serving(
         longer=question.expectations(rows) if split.extrapolated and question.is_money else None,
         power=_power(question, rows, reported),
     )
-    said = answer.say(reported.base, setting.features.position, setting.as_of)
+    said = answer.predict(reported.base, setting.features.position, setting.as_of)
     base = tuple(np.percentile(said.score, PERCENTILES).tolist()) if len(reported.base) else ()
     return replace(answer, base=base), _prior(answer, rows, said.score, said.baseline)
 
@@ -255,7 +255,7 @@ def _prior(answer: Predictor, rows: Examples, scores: Floats, baselines: Floats)
     if answer.is_money:
         ends = shortest(rows.outcome) if len(rows) else (0.0, 0.0)
     else:
-        low, high = answer.spread.interval(fitted if answer.horizon_days != answer.fitted_days else np.array([score]))
+        low, high = answer.interval.interval(fitted if answer.horizon_days != answer.fitted_days else np.array([score]))
         ends = float(low[0]), float(high[0])
     low_end, high_end = answer.carried(np.array(ends)).tolist()
     baseline = float(baselines.mean()) if len(baselines) else score

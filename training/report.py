@@ -77,4 +77,4 @@ def _sentences(outcome: Outcome) -> list[str]:
 
 def _answers(outcome: Outcome) -> Sequence[Predictor | Actions]:
     bundle = outcome.bundle
-    return bundle.answers if bundle.actions is None else (bundle.actions,)
+    return bundle.predictors if bundle.actions is None else (bundle.actions,)

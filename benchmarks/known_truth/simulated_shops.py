@@ -118,7 +118,7 @@ def told(world: World, folder: Path, *, trials: int = TRIALS, threads: int = 1) 
     setting, facts = prepare(config, store, as_of=None, trials=trials, progress=lambda _: None)
     bundle, _ = train_task(setting, task, facts)
     customers, said = of_everybody(setting, task, bundle)
-    (answer,) = bundle.answers
+    (answer,) = bundle.predictors
     return Told(*_truth(world.shop, made, customers), *said, answer.rung.name, answer.grade)
 
 
@@ -126,12 +126,12 @@ def of_everybody(
     setting: TrainingContext, task: TaskConfig, bundle: Bundle
 ) -> tuple[Strings, tuple[Floats, Floats, Floats, Floats]]:
     """The population at the training's instant, and of each score, low, high and baseline."""
-    (answer,) = bundle.answers
+    (answer,) = bundle.predictors
     customers, columns = [], []
     for part in setting.parts():
         rows = Rows.grid(len(part), np.array([setting.as_of], np.int64))
         rows = rows[population(task, part, rows)]
-        said = answer.say(build(part, rows, bundle.features).values, bundle.features.position)
+        said = answer.predict(build(part, rows, bundle.features).values, bundle.features.position)
         customers.append(part.customers[rows.customer])
         columns.append(np.stack([said.score, said.low, said.high, said.baseline]))
     score, low, high, baseline = np.concatenate(columns, axis=1)

@@ -131,10 +131,10 @@ def told(shop: Steady, folder: Path, *, trials: int) -> tuple[Told, Worth]:
     churn, value = (train_task(setting, config.task(name), facts)[0] for name in ("churn", "value"))
     who, said = of_everybody(setting, config.task("churn"), churn)
     silent = ~np.isin(who.astype(str), ahead["customer_id"].unique().astype(str))
-    (answer,) = churn.answers
+    (answer,) = churn.predictors
     first = Told(_of(world.silent, who), silent.astype(np.float64), *said, answer.rung.name, answer.grade)
     who, (score, low, high, _) = of_everybody(setting, config.task("value"), value)
-    (answer,) = value.answers
+    (answer,) = value.predictors
     came = _of(ahead.groupby("customer_id")["value"].sum(), who, 0.0)
     return first, Worth(came, score, low, high, _of(rival(past), who), answer.rung.name, answer.grade)
 

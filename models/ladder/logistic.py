@@ -12,7 +12,7 @@ import numpy as np
 from scipy.special import expit, logit
 
 from features.arrays import Floats
-from models.ladder.purchase_process import PurchaseProcess, unpack_btyd
+from models.ladder.purchase_process import PurchaseProcess, unpack_purchase_process
 from models.prediction import Packed, Position, Prediction
 
 WIDEST = 5.0  # standard deviations: nobody stands further out
@@ -20,7 +20,7 @@ SUREST = 1e-3  # of what it starts from
 
 
 @dataclass(frozen=True, eq=False)
-class Scale:
+class Standardizer:
     """How columns become comparable: sign(x) · ln(1 + |x|), centred and scaled, cut at `WIDEST`; NaN is the centre.
 
     `centre` and `spread` have one entry per column.
@@ -46,7 +46,7 @@ class Logistic:
     """
 
     columns: tuple[str, ...]
-    scale: Scale
+    scale: Standardizer
     blanks: tuple[int, ...]
     weights: Floats
     intercept: float
@@ -113,15 +113,15 @@ def _sober(probability: Floats) -> Floats:
     return np.asarray(logit(np.clip(probability, SUREST, 1 - SUREST)))
 
 
-def unpack_linear(plain: Mapping[str, Any]) -> Logistic:
+def unpack_logistic(plain: Mapping[str, Any]) -> Logistic:
     """The rung that `pack` wrote."""
     centre, spread, weights = (np.asarray(plain[name], np.float64) for name in ("centre", "spread", "weights"))
     return Logistic(
         columns=tuple(plain["columns"]),
-        scale=Scale(centre, spread),
+        scale=Standardizer(centre, spread),
         blanks=tuple(plain["blanks"]),
         weights=weights,
         intercept=plain["intercept"],
-        start=None if plain["start"] is None else unpack_btyd(plain["start"]),
+        start=None if plain["start"] is None else unpack_purchase_process(plain["start"]),
         name=plain["name"],
     )

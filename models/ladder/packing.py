@@ -9,8 +9,8 @@ from models.btyd.expectations import unpack_expectations
 from models.ladder.average import Average
 from models.ladder.hurdle import History, Hurdle, Orders
 from models.ladder.lightgbm import Trees
-from models.ladder.logistic import unpack_linear
-from models.ladder.purchase_process import unpack_btyd
+from models.ladder.logistic import unpack_logistic
+from models.ladder.purchase_process import unpack_purchase_process
 from models.ladder.rules import Binned, Scaled
 from models.ladder.rung import Rung
 from models.ladder.trees import Probability
@@ -42,7 +42,7 @@ def _average(plain: Mapping[str, Any], texts: Mapping[str, str]) -> Average:
 
 
 def _probability(plain: Mapping[str, Any], texts: Mapping[str, str]) -> Probability:
-    start = None if plain.get("start") is None else unpack_btyd(plain["start"])
+    start = None if plain.get("start") is None else unpack_purchase_process(plain["start"])
     return Probability(Trees.from_text(texts["trees"]), **{**_given(plain), "start": start})
 
 
@@ -60,8 +60,8 @@ UNPACK: Mapping[str, Callable[[Mapping[str, Any], Mapping[str, str]], Rung]] = M
     {
         "binned": lambda plain, _: Binned(**_given(plain)),
         "scaled": lambda plain, _: Scaled(**_given(plain)),
-        "btyd": lambda plain, _: unpack_btyd(plain),
-        "logistic": lambda plain, _: unpack_linear(plain),
+        "btyd": lambda plain, _: unpack_purchase_process(plain),
+        "logistic": lambda plain, _: unpack_logistic(plain),
         "probability": _probability,
         "hurdle": _hurdle,
         "orders": _orders,

@@ -79,7 +79,7 @@ class PurchaseProcess:
         )
 
 
-def unpack_btyd(plain: Mapping[str, Any]) -> PurchaseProcess:
+def unpack_purchase_process(plain: Mapping[str, Any]) -> PurchaseProcess:
     """The rung that `pack` wrote."""
     given = {key: value for key, value in plain.items() if key != "rung"}
     return PurchaseProcess(**{**given, "expectations": unpack_expectations(plain["expectations"])})

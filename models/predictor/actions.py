@@ -1,6 +1,6 @@
 """Next best action, first rung: what each action is worth on average, and the best one for everybody.
 
-`Actions.say` is the scoring path of a next_action task: the same answer for every customer, because personalised
+`Actions.predict` is the scoring path of a next_action task: the same for every customer, because personalised
 effects are not learnt yet.
 """
 
@@ -39,7 +39,7 @@ class RankedActions:
 
 @dataclass(frozen=True, eq=False)
 class Actions:
-    """What a next_action task's bundle says.
+    """What a next_action task's bundle predicts.
 
     Per action, in the order of `actions` (sorted): `value` is the mean reward after its cost; `gain` is value against
     `nothing`, with its 90 % interval `low`, `high` (all 0 for `nothing` itself); `count` decisions tell it.
@@ -76,7 +76,7 @@ class Actions:
         """The action for everybody."""
         return self.actions[self.ranking[0]]
 
-    def say(self, rows: int) -> RankedActions:
+    def predict(self, rows: int) -> RankedActions:
         """What to do with each of `rows` customers."""
         first = self.ranking[0]
         column = {

@@ -43,7 +43,7 @@ class OutcomeDistribution:
     used: Table
     floor: float
 
-    def say(self, around: "PredictionContext") -> tuple[Floats, Floats, Floats]:
+    def predict(self, around: "PredictionContext") -> tuple[Floats, Floats, Floats]:
         """The shortest interval that holds 90 % of outcomes, its ends by row, and quantiles at `LEVELS`, (n, n_levels).
 
         All from one reading: of a single customer the calls cost more than the work.
@@ -75,7 +75,7 @@ class OutcomeDistribution:
         return np.where(some, chance + (1.0 - chance) * within, chance * within)
 
     def pack(self) -> dict[str, Any]:
-        """Plain JSON from which `unpack_amounts` makes the same."""
+        """Plain JSON from which `unpack_outcome_distribution` makes the same."""
         return asdict(self)
 
     @cached_property
@@ -112,7 +112,7 @@ class OutcomeDistribution:
 
 @dataclass(frozen=True)
 class PredictionContext:
-    """What an answer expects of n customers within the fitted horizon: their mean and, within the horizon asked for,
+    """What a predictor expects of n customers within the fitted horizon: their mean and, within the horizon asked for,
     the chance that they buy nothing.
 
     `factor` carries the mean over to the horizon asked for, `doubt` is the standard deviation of the level that all
@@ -125,7 +125,7 @@ class PredictionContext:
     doubt: float = 0.0
 
 
-def unpack_amounts(plain: Mapping[str, Any] | None) -> OutcomeDistribution | None:
+def unpack_outcome_distribution(plain: Mapping[str, Any] | None) -> OutcomeDistribution | None:
     """What `pack` wrote; None stays None."""
     if plain is None:
         return None

@@ -1,8 +1,8 @@
-"""What a bundle says about one horizon: a rung, the named baseline beside it, and what turns a prediction into a score.
+"""One horizon of a bundle: a rung, the named baseline beside it, and what turns a prediction into a score.
 
 A probability goes from the rung through the calibrator to the level of the date that it is asked for.
 
-`Predictor.say` is the heart of the scoring path: the same code for one customer over HTTP and for the whole base.
+`Predictor.predict` is the heart of the scoring path: the same code for one customer over HTTP and for the whole base.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ from models.ladder.rung import Rung
 from models.prediction import TINY, Packed, Position, Prediction
 from models.predictor.adjusted import Adjusted, unpack_adjusted
 from models.predictor.intervals import PredictionInterval, clip
-from models.predictor.outcome_distribution import OutcomeDistribution, PredictionContext, unpack_amounts
+from models.predictor.outcome_distribution import OutcomeDistribution, PredictionContext, unpack_outcome_distribution
 
 BANDS = ("low", "medium", "high", "very high")
 BAND_EDGES = (50.0, 80.0, 95.0)  # of the percentile
@@ -28,12 +28,12 @@ BAND_EDGES = (50.0, 80.0, 95.0)  # of the percentile
 
 @dataclass(frozen=True)
 class NoPurchase:
-    """Whether a customer buys at all, said beside the money: a rung for the chance of silence, and what adjusts it."""
+    """Whether a customer buys at all, beside the money: a rung for the chance of silence, and what adjusts it."""
 
     rung: Rung
     adjusted: Adjusted
 
-    def say(self, values: Floats, position: Position, as_of_us: int | None = None) -> Floats:
+    def predict(self, values: Floats, position: Position, as_of_us: int | None = None) -> Floats:
         """The chance that nothing is bought within `fitted_days` of the as-of."""
         return self.adjusted.apply(self.rung.predict(values, position).mean, as_of_us)
 
@@ -58,10 +58,10 @@ class Predictor:
     `fitted_days` is the horizon the rung was fitted on; when it is shorter than `horizon_days`, what is said is carried
     over (law 5): the chance of silence by `power`, the same for all, because what a process says of one customer's pace
     would be counted twice; money by the process `longer`. Without them by hazard and rate. `outcome` says which way the
-    probability points: "event" (something happens) or "silence" (churn by inactivity). Money has `amounts` instead of
-    a `spread`, and `quiet` beside its rung. `base` are ascending scores of the base at training at evenly spaced
-    percentiles 0..100. `metrics` and `baseline_metrics` are out-of-time figures, each `{name: [value, low, high]}`;
-    `notes` are sentences for a person.
+    probability points: "event" (something happens) or "silence" (churn by inactivity). Money has a `distribution`
+    instead of an `interval`, and `no_purchase` beside its rung. `base` are ascending scores of the base at training
+    at evenly spaced percentiles 0..100. `metrics` and `baseline_metrics` are out-of-time figures, each
+    `{name: [value, low, high]}`; `notes` are sentences for a person.
     """
 
     horizon_days: int
@@ -70,7 +70,7 @@ class Predictor:
     outcome: str
     rung: Rung
     baseline: Rung
-    spread: PredictionInterval
+    interval: PredictionInterval
     base: tuple[float, ...]
     grade: str
     metrics: Mapping[str, Any] = field(default_factory=dict)
@@ -80,8 +80,8 @@ class Predictor:
     longer: Expectations | None = None
     power: float | None = None
     adjusted: Adjusted = field(default_factory=Adjusted)
-    amounts: OutcomeDistribution | None = None
-    quiet: NoPurchase | None = None
+    distribution: OutcomeDistribution | None = None
+    no_purchase: NoPurchase | None = None
 
     @property
     def is_money(self) -> bool:
@@ -95,13 +95,13 @@ class Predictor:
             return Prediction(self.adjusted.apply(prediction.mean, as_of_us), prediction.parts)
         factor = self.adjusted.factor(as_of_us)
         mean, parts = prediction.mean * factor, dict(prediction.parts)
-        if self.quiet is not None:
-            parts["p_none"] = self.quiet.say(values, position, as_of_us)
+        if self.no_purchase is not None:
+            parts["p_none"] = self.no_purchase.predict(values, position, as_of_us)
         if "orders" in parts:
             parts["orders"] = parts["orders"] * factor
         return Prediction(mean, parts)
 
-    def say(self, values: Floats, position: Position, as_of_us: int | None = None) -> PredictedScore:
+    def predict(self, values: Floats, position: Position, as_of_us: int | None = None) -> PredictedScore:
         """Score every row of a panel: `values` (n, n_features) with feature columns at `position`.
 
         `as_of_us` is the instant of all rows (µs UTC); default: that of the training.
@@ -131,13 +131,13 @@ class Predictor:
     ) -> tuple[tuple[Floats, Floats], Floats | None]:
         """The 90 % interval and, of money, quantiles of the outcome at `LEVELS`, shape (n, n_levels)."""
         mean, doubt = prediction.mean, self.adjusted.doubt(as_of_us)
-        if self.amounts is not None:
+        if self.distribution is not None:
             around = PredictionContext(
                 mean, parts["p_none"], by if self.horizon_days != self.fitted_days else 1.0, doubt
             )
-            low, high, quantiles = self.amounts.say(around)
+            low, high, quantiles = self.distribution.predict(around)
             return (low, high), quantiles
-        low, high = self.spread.widened(mean, doubt) if doubt else self.spread.interval(mean)
+        low, high = self.interval.widened(mean, doubt) if doubt else self.interval.interval(mean)
         return (self.carried(low, by), self.carried(high, by)), None
 
     def carried(self, said: Floats, by: Floats | None = None) -> Floats:
@@ -177,21 +177,21 @@ class Predictor:
         return np.asarray(self.base, np.float64)
 
     def pack(self) -> Packed:
-        """Plain JSON and named texts from which `unpack_answer` makes the same answer."""
+        """Plain JSON and named texts from which `unpack_predictor` makes the same."""
         plain, texts = self.rung.pack()
         baseline, baseline_texts = self.baseline.pack()
-        rest = {key: getattr(self, key) for key in _PLAIN} | {"spread": asdict(self.spread)}
+        rest = {key: getattr(self, key) for key in _PLAIN} | {"spread": asdict(self.interval)}
         rest["adjusted"] = self.adjusted.pack()
         if self.longer is not None:
             rest["longer"] = self.longer.pack()
-        if self.amounts is not None:
-            rest["amounts"] = self.amounts.pack()
+        if self.distribution is not None:
+            rest["amounts"] = self.distribution.pack()
         named = {f"rung-{name}": text for name, text in texts.items()} | {
             f"baseline-{n}": t for n, t in baseline_texts.items()
         }
-        if self.quiet is not None:
-            quiet, quiet_texts = self.quiet.rung.pack()
-            rest["quiet"] = {"rung": quiet, "adjusted": self.quiet.adjusted.pack()}
+        if self.no_purchase is not None:
+            quiet, quiet_texts = self.no_purchase.rung.pack()
+            rest["quiet"] = {"rung": quiet, "adjusted": self.no_purchase.adjusted.pack()}
             named |= {f"quiet-{name}": text for name, text in quiet_texts.items()}
         return {**rest, "rung": plain, "baseline": baseline}, named
 
@@ -223,23 +223,25 @@ _PLAIN = (
 )
 
 
-def unpack_answer(plain: Mapping[str, Any], texts: Mapping[str, str]) -> Predictor:
-    """The answer that `pack` wrote."""
-    given: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in plain.items()}
+def unpack_predictor(plain: Mapping[str, Any], texts: Mapping[str, str]) -> Predictor:
+    """The predictor that `pack` wrote."""
+    fields: dict[str, Any] = {
+        key: tuple(plain[key]) if isinstance(plain[key], list) else plain[key] for key in _PLAIN if key in plain
+    }
     own, other, silent = (_named(f"{part}-", texts) for part in ("rung", "baseline", "quiet"))
     quiet = plain.get("quiet")
-    parts = {
+    parts: dict[str, Any] = {
         "rung": unpack(plain["rung"], own),
         "baseline": unpack(plain["baseline"], other),
-        "spread": PredictionInterval(*(tuple(plain["spread"][name]) for name in ("edges", "low", "high"))),
+        "interval": PredictionInterval(*(tuple(plain["spread"][name]) for name in ("edges", "low", "high"))),
         "longer": unpack_expectations(plain.get("longer")),
         "adjusted": unpack_adjusted(plain.get("adjusted", {})),
-        "amounts": unpack_amounts(plain.get("amounts")),
-        "quiet": None
+        "distribution": unpack_outcome_distribution(plain.get("amounts")),
+        "no_purchase": None
         if quiet is None
         else NoPurchase(unpack(quiet["rung"], silent), unpack_adjusted(quiet["adjusted"])),
     }
-    return Predictor(**(given | parts))
+    return Predictor(**fields, **parts)
 
 
 def _named(start: str, texts: Mapping[str, str]) -> dict[str, str]:

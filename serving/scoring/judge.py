@@ -68,7 +68,7 @@ def judge(journeys: Journeys, served: Sequence[Served], asked: ScoringOptions) -
     seen = journeys.as_of(asked.as_of_us)
     rows = Rows.grid(len(seen), np.array([asked.as_of_us], np.int64))
     everybody = _who(seen, rows, served, asked)
-    modelled = [(one, who) for one, who in zip(served, everybody, strict=True) if one.bundle.answers]
+    modelled = [(one, who) for one, who in zip(served, everybody, strict=True) if one.bundle.predictors]
     anyone = np.logical_or.reduce([who.member for _, who in modelled]) if modelled else np.zeros(len(seen), np.bool_)
     asked_about = rows if anyone.all() else rows[anyone]
     sets = {one.bundle.features.fingerprint: one.bundle.features for one, _ in modelled}
@@ -172,8 +172,10 @@ def _only(panel: Panel, member: Mask) -> Panel:
 
 def _answered(served: Served, panel: Panel, who: _Who, asked: ScoringOptions) -> list[Judged]:
     """What the bundle says of its members, by horizon, spread over all customers."""
-    answers = served.bundle.answers
-    said = monotone(answers, [answer.say(panel.values, panel.features.position, asked.as_of_us) for answer in answers])
+    answers = served.bundle.predictors
+    said = monotone(
+        answers, [answer.predict(panel.values, panel.features.position, asked.as_of_us) for answer in answers]
+    )
     priors = monotone(answers, [prior_of(served, answer) for answer in answers]) if who.unknown.any() else said
     return [
         _judged(served, answer, (one, prior), panel, who, asked)
@@ -209,7 +211,7 @@ def _judged(
 
 def _acted(served: Served, actions: Actions, who: _Who, asked: ScoringOptions) -> Judged:
     """Actions for everybody the task asks about, and for those nobody knows."""
-    chosen = actions.say(len(who.member))
+    chosen = actions.predict(len(who.member))
     scored = who.member | who.unknown
     return Judged(
         head=_head(served, actions.horizon_days, actions.rung, actions.grade, asked),
@@ -233,9 +235,11 @@ def prior_of(served: Served, answer: Predictor) -> PredictedScore:
     prior: Mapping[str, float] | None = served.bundle.facts.get("prior", {}).get(str(answer.horizon_days))
     if prior is None:
         mean = np.array([np.mean(answer.base) if answer.base else np.nan])
-        amounts = answer.amounts
+        amounts = answer.distribution
         low, high = (
-            answer.spread.interval(mean) if amounts is None else amounts.say(PredictionContext(mean, 0.0 * mean))[:2]
+            answer.interval.interval(mean)
+            if amounts is None
+            else amounts.predict(PredictionContext(mean, 0.0 * mean))[:2]
         )
         return PredictedScore(mean, low, high, answer.percentile(mean), mean, {})
     score, low, high, baseline = (np.array([prior[name]]) for name in ("score", "low", "high", "baseline"))

@@ -42,7 +42,7 @@ class Served:
     def described(self) -> dict[str, Any]:
         """The fields of `ServedModel`."""
         actions = self.bundle.actions
-        said = [(answer, answer.rung.name) for answer in self.bundle.answers]
+        said = [(answer, answer.rung.name) for answer in self.bundle.predictors]
         horizons = said if actions is None else [(actions, actions.rung)]
         return {
             "task": self.name,

@@ -35,8 +35,8 @@ def test_what_was_saved_is_what_is_loaded(bundle: Bundle, tmp_path: Path) -> Non
     assert (again.task, again.features, again.facts) == (bundle.task, bundle.features, bundle.facts)
     assert again.task.model_fields_set == bundle.task.model_fields_set
     assert again.digest == folder.name == text_digest((folder / "manifest.json").read_text())
-    for one, other in zip(bundle.answers, again.answers, strict=True):
-        was, found = (answer.say(VALUES, FEATURES.position) for answer in (one, other))
+    for one, other in zip(bundle.predictors, again.predictors, strict=True):
+        was, found = (answer.predict(VALUES, FEATURES.position) for answer in (one, other))
         assert found.score.tobytes() == was.score.tobytes()
         assert found.high.tobytes() == was.high.tobytes()
     assert again.actions is None or again.actions.ranking == (0, 2, 1)

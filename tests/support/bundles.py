@@ -99,8 +99,8 @@ def value(horizon: int = 90, **facts: Any) -> Bundle:
         "B",
         flags=("extrapolated",),
         adjusted=Adjusted(level=Level(START, 7.0, (0.1, 0.3), (0.2, 0.3))),
-        amounts=MONEY,
-        quiet=quiet,
+        distribution=MONEY,
+        no_purchase=quiet,
     )
     return Bundle(task, FEATURES, (answer,), None, known_facts(facts))
 

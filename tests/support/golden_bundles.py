@@ -17,7 +17,7 @@ from features.language.feature_set import FeatureSet
 from features.timeline import DAY_US, instant, iso
 from models.bundle import Bundle, load, save
 from models.ladder.average import Average
-from models.ladder.logistic import Logistic, Scale
+from models.ladder.logistic import Logistic, Standardizer
 from models.ladder.rules import Binned, Scaled
 from models.ladder.rung import Rung
 from models.predictor.adjusted import Adjusted
@@ -36,7 +36,7 @@ AS_OF = instant("2025-05-01")
 NAMES_OF_LOG = Config.model_validate({"folder": Path(), "log": {"value": "value", "categories": ("channel",)}})
 RULE = Binned(NAMES[3], (30.0, 90.0), (0.2, 0.4, 0.6, 0.9))
 COLUMNS = (NAMES[3], NAMES[5], NAMES[6])
-SCALE = Scale(np.array([3.5, 1.5, 5.0]), np.array([1.0, 0.75, 0.5]))
+SCALE = Standardizer(np.array([3.5, 1.5, 5.0]), np.array([1.0, 0.75, 0.5]))
 LINEAR = Logistic(COLUMNS, SCALE, (0,), np.array([-0.5, 0.75, 0.125, 0.25]), -0.5)
 LEVEL = Level(AS_OF - 30 * DAY_US, 7.0, (0.1, 0.3), (0.2, 0.3))
 
@@ -46,7 +46,9 @@ def made() -> dict[str, Bundle]:
     event = {"event": "purchase", "horizon_days": 90}
     money = Average((HURDLE, VALUE, ORDERS), odds=False)
     quiet = NoPurchase(Average((LOGISTIC, PROBABLE), odds=True), Adjusted(level=LEVEL))
-    value = replace(answer("cltv", "event", money, Scaled(NAMES[4], 0.5)), base=HIGH, amounts=MONEY, quiet=quiet)
+    value = replace(
+        answer("cltv", "event", money, Scaled(NAMES[4], 0.5)), base=HIGH, distribution=MONEY, no_purchase=quiet
+    )
     churn = answer("churn", "silence", Average((LOGISTIC, PROBABLE), odds=True), RULE)
     adjusted = Adjusted(Beta(0.9, 1.1, 0.05), LEVEL)
     return {

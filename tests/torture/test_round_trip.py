@@ -15,7 +15,7 @@ import pytest
 from features.arrays import Floats
 from features.errors import BundleError
 from models.bundle import Bundle, load, save
-from models.ladder.logistic import Logistic, Scale
+from models.ladder.logistic import Logistic, Standardizer
 from models.ladder.rules import Scaled
 from models.ladder.rung import Rung
 from models.predictor.adjusted import Adjusted
@@ -26,7 +26,7 @@ from tests.torture.support.sizes import Toll, size
 
 ROWS = size(seconds=2_000, ci=20_000, full=100_000)
 ROOT = Path(__file__).parents[2]
-WIDER = Scale(np.array([*SCALE.centre, 3.0, 0.4, 1.0, 0.4]), np.array([*SCALE.spread, 1.0, 0.2, 0.5, 0.2]))
+WIDER = Standardizer(np.array([*SCALE.centre, 3.0, 0.4, 1.0, 0.4]), np.array([*SCALE.spread, 1.0, 0.2, 0.5, 0.2]))
 STARTED = Logistic(COLUMNS, WIDER, (0,), np.linspace(-0.5, 0.75, 8), -0.5, PROBABLE)
 OTHERS: tuple[Rung, ...] = (LINEAR, STARTED, RULE, Scaled(NAMES[4], 0.5))
 CALIBRATOR = VennAbers((0.1, 0.4, 0.6, 0.8), (0.05, 0.3, 0.5, 0.7), (0.1, 0.4, 0.6, 0.9))
@@ -51,8 +51,8 @@ def every() -> list[Bundle]:
 
 def said(held: Bundle, rows: Floats) -> Floats:
     """All that the bundle says of the rows, (5, n)."""
-    (one,) = held.answers
-    spoken = one.say(rows, held.features.position, AS_OF)
+    (one,) = held.predictors
+    spoken = one.predict(rows, held.features.position, AS_OF)
     return np.stack([getattr(spoken, name) for name in ("score", "low", "high", "percentile", "baseline")])
 
 
@@ -66,7 +66,7 @@ def test_a_fresh_process_predicts_the_same_to_the_bit(tmp_path: Path, toll: Toll
     assert done.returncode == 0, done.stderr
     here, there = np.stack([said(one, rows) for one in bundles]), np.load(tmp_path / "said.npy", allow_pickle=False)
     for one, mine, theirs in zip(bundles, here, there, strict=True):
-        toll.hold(mine.tobytes() == theirs.tobytes(), f"{one.answers[0].rung.name}: {np.nanmax(abs(mine - theirs))}")
+        toll.hold(mine.tobytes() == theirs.tobytes(), f"{one.predictors[0].rung.name}: {np.nanmax(abs(mine - theirs))}")
     for folder in folders:
         for file in sorted(folder.iterdir()):
             flip(file, toll)

@@ -19,7 +19,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Bundle]:
 
 
 def test_the_model_beats_the_rule_and_stays_under_the_truth(trained: dict[str, Bundle]) -> None:
-    (answer,) = trained["churn"].answers
+    (answer,) = trained["churn"].predictors
     assert answer.rung.name in ("lightgbm", "btyd", "logistic", "average")
     own, other = answer.metrics["auroc"][0], answer.baseline_metrics["auroc"][0]
     assert other < own < 0.95  # nobody can know when an exponential clock rings
@@ -27,12 +27,12 @@ def test_the_model_beats_the_rule_and_stays_under_the_truth(trained: dict[str, B
 
 
 def test_every_horizon_has_its_answer(trained: dict[str, Bundle]) -> None:
-    assert [answer.horizon_days for answer in trained["buys"].answers] == [7, 30]
+    assert [answer.horizon_days for answer in trained["buys"].predictors] == [7, 30]
     assert set(trained["buys"].facts["prior"]) == {"7", "30"}
 
 
 def test_money_beats_its_rule_and_is_covered(trained: dict[str, Bundle]) -> None:
-    (answer,) = trained["value"].answers
+    (answer,) = trained["value"].predictors
     assert answer.rung.name in ("hurdle", "btyd", "average")
     assert answer.metrics["gini"][0] > answer.baseline_metrics["gini"][0]
     assert answer.metrics["coverage_90"][0] == pytest.approx(0.9, abs=0.08)
@@ -77,7 +77,7 @@ def test_equal_data_and_seed_give_equal_bundles(tmp_path: Path) -> None:
 def test_a_tiny_log_gives_a_rule_a_low_grade_and_a_sentence(tmp_path: Path, rows: list[Row], grades: str) -> None:
     rows = [*rows, event("zoe", rows[0]["at"], "mail", None) | {"kind": "web"}]
     for bundle in bundles(tmp_path, rows).values():
-        for answer in bundle.answers:
+        for answer in bundle.predictors:
             assert answer.grade in grades
             assert answer.rung.name == "rule"
             assert answer.notes
@@ -87,7 +87,7 @@ def test_a_tiny_log_gives_a_rule_a_low_grade_and_a_sentence(tmp_path: Path, rows
 
 
 def test_a_short_history_is_fitted_shorter_and_says_so(tmp_path: Path) -> None:
-    (answer,) = bundles(tmp_path, crowd(150, 60), ("churn",))["churn"].answers
+    (answer,) = bundles(tmp_path, crowd(150, 60), ("churn",))["churn"].predictors
     assert answer.fitted_days in (17, 18)
     assert answer.flags == ("extrapolated",)
     assert answer.grade in ("C", "D")
@@ -116,7 +116,7 @@ def test_a_training_before_the_first_event_knows_nothing_and_says_so(tmp_path: P
     for task in shop.tasks.values():
         setting, facts = prepare(shop, opened(shop), as_of="2020-01-01", trials=0, progress=lambda _: None)
         bundle, _ = train_task(setting, task, facts)
-        assert {answer.grade for answer in bundle.answers} <= {"D"}
+        assert {answer.grade for answer in bundle.predictors} <= {"D"}
         assert save(bundle, tmp_path / "bundles").is_dir()
 
 
@@ -161,4 +161,4 @@ def test_a_search_by_the_clock_is_told(tmp_path: Path) -> None:
     run(shop)
     (timed,) = train(shop, opened(shop), ["churn"], minutes=0.02, clock=lambda: 0)
     assert timed.bundle.facts["repeatable"] is False
-    assert any("0.02 minutes" in note for note in timed.bundle.answers[0].notes)
+    assert any("0.02 minutes" in note for note in timed.bundle.predictors[0].notes)

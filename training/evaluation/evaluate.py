@@ -48,18 +48,18 @@ def seen(question: Question, answer: Predictor, rows: Examples) -> Seen:
     Money is put on the level that came: how sure the forecast of a level is, is known by itself.
     """
     expected = answer.expected(rows.values, question.features.position, _as_of(rows))
-    if answer.amounts is None:
+    if answer.distribution is None:
         return Missed(rows.outcome, expected.mean, np.zeros(len(rows), np.int64))
     return landed(rows, expected.mean, expected.parts["p_none"])
 
 
 def informed(question: Question, answer: Predictor, *found: Seen) -> Predictor:
     """The answer with intervals by what was seen on later rows."""
-    if answer.amounts is not None:
+    if answer.distribution is not None:
         money = (one for one in found if isinstance(one, Landed))
-        return replace(answer, amounts=conformal(answer.amounts, sum(money, NOTHING_LANDED), question.seed))
+        return replace(answer, distribution=conformal(answer.distribution, sum(money, NOTHING_LANDED), question.seed))
     missed = (one for one in found if isinstance(one, Missed))
-    return replace(answer, spread=probability_spread(sum(missed, NOTHING_SEEN)))
+    return replace(answer, interval=probability_spread(sum(missed, NOTHING_SEEN)))
 
 
 def _as_of(rows: Examples) -> int:
@@ -83,7 +83,7 @@ def evaluate(question: Question, tried: Trial, rows: Examples) -> Tested:
     """All figures with their intervals over customers, and the grade."""
     weights = draws(rows.customer, question.seed)
     answer = informed(question, tried.answer, tried.seen)
-    said = answer.say(rows.values, question.features.position, _as_of(rows))
+    said = answer.predict(rows.values, question.features.position, _as_of(rows))
     figures = _figures(question, tried, rows, said.score, weights) | _skill(question, tried, rows, said, weights)
     if said.quantiles is not None:
         figures |= _interval_figures(rows, said, said.quantiles, weights)

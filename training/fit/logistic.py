@@ -16,7 +16,7 @@ from scipy.special import expit, logit
 
 from features.arrays import Floats, Ints
 from features.timeline import DAY_US
-from models.ladder.logistic import Logistic, Scale, reading
+from models.ladder.logistic import Logistic, Standardizer, reading
 from models.ladder.purchase_process import PurchaseProcess
 from models.prediction import Position
 from training.dataset.examples import Examples
@@ -92,14 +92,14 @@ def _first_of_equals(columns: NDArray[Any]) -> list[int]:
     return list(found.values())
 
 
-def _scale(read: Floats) -> Scale:
+def _scale(read: Floats) -> Standardizer:
     """How to centre and scale what is read; what does not differ stays at the centre."""
     known = np.copysign(np.log1p(np.abs(read)), read)
     counted = ~np.isnan(known)
     count = np.maximum(counted.sum(axis=0), 1)
     centre = np.where(counted, known, 0.0).sum(axis=0) / count
     spread = np.sqrt((np.where(counted, known - centre, 0.0) ** 2).sum(axis=0) / count)
-    return Scale(_rounded(centre), _rounded(np.where(spread > FLAT, spread, 1.0)))
+    return Standardizer(_rounded(centre), _rounded(np.where(spread > FLAT, spread, 1.0)))
 
 
 def _speaks(blank: NDArray[np.bool_]) -> NDArray[np.bool_]:

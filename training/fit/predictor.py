@@ -73,7 +73,7 @@ def fit_predictor(
         outcome="silence" if task.outcome == "silence" else "event",
         rung=rungs.rung,
         baseline=rungs.baseline,
-        spread=probability_spread(NOTHING_SEEN),
+        interval=probability_spread(NOTHING_SEEN),
         base=(),
         grade="D",
         adjusted=_adjusted(question, mean, rows, calibrator, first=first, start=start),
@@ -84,7 +84,7 @@ def fit_predictor(
     fitted_on = landed(rows, mean, p_none)
     shape = amounts(fitted_on.outcome, fitted_on.mean, fitted_on.p_none)
     adjusted = _adjusted(question.silence, p_none, rows.silence, None, first=first, start=start)
-    return replace(plain, quiet=NoPurchase(rungs.quiet, adjusted), amounts=shape)
+    return replace(plain, no_purchase=NoPurchase(rungs.quiet, adjusted), distribution=shape)
 
 
 def _adjusted(

@@ -41,7 +41,7 @@ def worst(found: Sequence[Condition]) -> Condition:
 
 def size(challenger: Bundle, champion: Bundle, latency: Mapping[str, float | None]) -> Condition:
     """Trees of the answer that has most, and feature columns; the time that scoring takes is only written down."""
-    trees, before = (max(map(count_trees, one.answers), default=0) for one in (challenger, champion))
+    trees, before = (max(map(count_trees, one.predictors), default=0) for one in (challenger, champion))
     columns, had = len(challenger.features), len(champion.features)
     most_trees, most_columns = max(GROWS_BY * before, MOST_TREES), max(GROWS_BY * had, MOST_COLUMNS)
     told = f"{trees:,} trees and {columns:,} columns, the champion {before:,} and {had:,}"
@@ -64,7 +64,7 @@ def size(challenger: Bundle, champion: Bundle, latency: Mapping[str, float | Non
 
 def count_trees(answer: Predictor) -> int:
     """All trees that a score of this answer walks."""
-    return _trees(answer.rung) + (0 if answer.quiet is None else _trees(answer.quiet.rung))
+    return _trees(answer.rung) + (0 if answer.no_purchase is None else _trees(answer.no_purchase.rung))
 
 
 def _trees(rung: Rung) -> int:

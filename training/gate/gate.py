@@ -112,7 +112,7 @@ def _judged(rivals: Rivals, sized: Condition) -> list[Condition]:
     """All conditions of a task that is measured on rows, horizon by horizon; the worst decides."""
     setting, task = rivals.setting, rivals.challenger.task
     found: dict[str, list[Condition]] = {"loss": [], "calibration": [], "grade": [], "segments": []}
-    for one, own, other in zip(rivals.trained, rivals.challenger.answers, rivals.champion.answers, strict=True):
+    for one, own, other in zip(rivals.trained, rivals.challenger.predictors, rivals.champion.predictors, strict=True):
         met = match(setting, rivals.champion, one)
         if met is None:
             found["loss"].append(recorded_skill(own, other))
@@ -158,7 +158,7 @@ def _latency(rivals: Rivals, timer: Callable[[], float]) -> dict[str, float | No
 
 
 def _timed(setting: TrainingContext, bundle: Bundle | None, timer: Callable[[], float]) -> float | None:
-    if bundle is None or not bundle.answers:
+    if bundle is None or not bundle.predictors:
         return None
     try:
         values = base_values(setting.parts, bundle.task, bundle.features, setting.as_of, TIMED_ROWS)
@@ -167,8 +167,8 @@ def _timed(setting: TrainingContext, bundle: Bundle | None, timer: Callable[[], 
     took = []
     for _ in range(3):
         started = timer()
-        for answer in bundle.answers:
-            answer.say(values, bundle.features.position, setting.as_of)
+        for answer in bundle.predictors:
+            answer.predict(values, bundle.features.position, setting.as_of)
         took.append(timer() - started)
     return min(took) / len(values) * 1e6 if len(values) else None
 

@@ -71,7 +71,7 @@ def readable(setting: TrainingContext, champion: Bundle) -> Bundle | None:
 
 def match(setting: TrainingContext, champion: Bundle, one: Trained) -> Match | None:
     """The two at the horizon of this answer; None where they cannot be compared on rows."""
-    other = next((a for a in champion.answers if a.horizon_days == one.split.horizon_days), None)
+    other = next((a for a in champion.predictors if a.horizon_days == one.split.horizon_days), None)
     known = readable(setting, champion)
     if one.tested is None or other is None or known is None or not len(one.tested.customer):
         return None
@@ -87,7 +87,7 @@ def _fair(setting: TrainingContext, champion: Bundle, other: Predictor, one: Tra
     rows = _rows(setting, champion.features, one, [one.split.test])
     rows = rows[np.isin(rows.customer.astype(np.str_), tested.customer.astype(np.str_))]
     asked = replace(other, horizon_days=other.fitted_days)  # not carried over: the label window is the fitted one
-    said = asked.say(rows.values, champion.features.position, one.split.test)
+    said = asked.predict(rows.values, champion.features.position, one.split.test)
     best = _best(other.rung.name, extrapolated="extrapolated" in other.flags)
     return _matched(one, tested, rows, Scored(said.score, said.low, said.high, best), "fair")
 

@@ -55,11 +55,11 @@ class Evidence:
     @property
     def said(self) -> tuple[Predictor | Actions, ...]:
         """What the bundle says: an answer per horizon, or the actions."""
-        return self.bundle.answers if self.bundle.actions is None else (self.bundle.actions,)
+        return self.bundle.predictors if self.bundle.actions is None else (self.bundle.actions,)
 
     def suffix(self, horizon_days: int) -> str:
         """What names end in where there are several horizons."""
-        return f"_{horizon_days}d" if len(self.bundle.answers) > 1 else ""
+        return f"_{horizon_days}d" if len(self.bundle.predictors) > 1 else ""
 
     def of(self, horizon_days: int) -> HorizonEvidence | None:
         """How the answer for this horizon was tested; None where it was not."""

@@ -21,8 +21,8 @@ def pictures(shop: str, evidence: Evidence) -> Iterator[tuple[str, bytes]]:
         title = f"{heading} · {bundle.actions.horizon_days} days"
         yield "actions", png(actions.actions(bundle.actions, title=title))
         yield "values", png(actions.values(bundle.actions, title=title))
-    for answer in bundle.answers:
-        place = f"{answer.horizon_days}d/" if len(bundle.answers) > 1 else ""
+    for answer in bundle.predictors:
+        place = f"{answer.horizon_days}d/" if len(bundle.predictors) > 1 else ""
         title = f"{heading} · {answer.horizon_days} days"
         one = evidence.of(answer.horizon_days)
         for name, picture in (*_importance(bundle, answer, title), *(_tested(bundle, one, title) if one else ())):

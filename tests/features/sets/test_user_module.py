@@ -159,7 +159,9 @@ def test_executors_give_what_one_machine_gives(tmp_path: Path, monkeypatch: pyte
 def test_a_bundle_holds_the_digest_and_no_code(tmp_path: Path) -> None:
     bundle = bundles.buys()
     own = of()
-    folder = save(type(bundle)(bundle.task, bundle.features.union(own), bundle.answers, None, bundle.facts), tmp_path)
+    folder = save(
+        type(bundle)(bundle.task, bundle.features.union(own), bundle.predictors, None, bundle.facts), tmp_path
+    )
     assert not any(
         "longest silence between" in file.read_text() or "def " in file.read_text() for file in folder.iterdir()
     )
@@ -173,7 +175,7 @@ def test_a_bundle_holds_the_digest_and_no_code(tmp_path: Path) -> None:
 
 def test_another_module_than_that_of_the_training_is_refused(tmp_path: Path) -> None:
     plain = bundles.buys()
-    bundle = type(plain)(plain.task, plain.features.union(of()), plain.answers, None, plain.facts)
+    bundle = type(plain)(plain.task, plain.features.union(of()), plain.predictors, None, plain.facts)
     changed = "trained with a module .*, and my.py has changed since .*; train again, or restore the file"
     with pytest.raises(BundleError, match=changed):
         equipped(bundle, of(SOURCE + "#"))

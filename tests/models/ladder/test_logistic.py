@@ -11,7 +11,7 @@ from scipy.special import logit
 from features.arrays import Floats
 from models.ladder.average import moved
 from models.ladder.lightgbm import QUIET, Trees
-from models.ladder.logistic import WIDEST, Logistic, Scale
+from models.ladder.logistic import WIDEST, Logistic, Standardizer
 from models.ladder.packing import unpack
 from models.ladder.rung import Rung
 from models.ladder.trees import Probability
@@ -23,7 +23,7 @@ RNG = np.random.default_rng(11)
 
 def linear(width: int, blanks: tuple[int, ...]) -> Logistic:
     """A logistic of COLUMNS with made-up weights."""
-    scale = Scale(RNG.normal(1.0, 1.0, width), RNG.uniform(0.5, 2.0, width))
+    scale = Standardizer(RNG.normal(1.0, 1.0, width), RNG.uniform(0.5, 2.0, width))
     return Logistic(COLUMNS, scale, blanks, RNG.normal(0, 0.4, width + len(blanks)), -0.7)
 
 
@@ -36,7 +36,7 @@ def trees() -> Trees:
 
 PLAIN = linear(3, (2,))
 STARTED = replace(linear(7, (2, 3)), start=PROBABLE)
-NOTHING = Logistic((), Scale(np.zeros(0), np.zeros(0)), (), np.zeros(0), 0.3)
+NOTHING = Logistic((), Standardizer(np.zeros(0), np.zeros(0)), (), np.zeros(0), 0.3)
 RUNGS: dict[str, Rung] = {
     "plain": PLAIN,
     "from a process": STARTED,
@@ -95,7 +95,7 @@ def test_trees_from_a_base_are_moved_from_there() -> None:
 
 
 def test_nobody_stands_further_out_than_five() -> None:
-    scale = Scale(np.array([0.0, 2.0]), np.array([0.5, 1e-3]))
+    scale = Standardizer(np.array([0.0, 2.0]), np.array([0.5, 1e-3]))
     rows = np.array([[np.inf, -np.inf], [np.nan, np.nan], [-1e300, 1e300], [0.1, 6.3]])
     units = scale.scaled(rows)
     assert units[:2].tolist() == [[WIDEST, -WIDEST], [0.0, 0.0]]

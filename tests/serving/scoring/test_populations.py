@@ -131,7 +131,7 @@ def assert_follow(task: str, records: list[dict[str, Any]]) -> None:
         found = [record[name] for record in records]
         assert found == sorted(found, reverse=task == "churn")
     bundle = bundles.churn(HORIZONS) if task == "churn" else bundles.buys(HORIZONS)
-    for answer, record in zip(bundle.answers, records, strict=True):
+    for answer, record in zip(bundle.predictors, records, strict=True):
         assert record["low"] <= record["score"] <= record["high"]
         assert record["percentile"] == answer.percentile(np.array([record["score"]]))[0]
 
@@ -139,8 +139,8 @@ def assert_follow(task: str, records: list[dict[str, Any]]) -> None:
 def test_without_care_they_would_contradict_each_other(online: Online) -> None:
     values = np.random.default_rng(1).gamma(1.0, 8.0, (200, len(FEATURES)))
     for one, wrong in zip(online.served, (np.less, np.greater), strict=True):
-        answers = one.bundle.answers
-        said = [answer.say(values, FEATURES.position) for answer in answers]
+        answers = one.bundle.predictors
+        said = [answer.predict(values, FEATURES.position) for answer in answers]
         moved = monotone(answers, said)
         assert any(wrong(a.score, b.score).any() for a, b in pairwise(said))
         assert not any(wrong(a.score, b.score).any() for a, b in pairwise(moved))

@@ -113,7 +113,7 @@ def test_buckets_change_nothing() -> None:
 
 def test_everybody_is_told_the_same_best_action() -> None:
     actions = learnt(offer(), world(*mails(600)).journeys())
-    said = actions.say(3)
+    said = actions.predict(3)
     assert said.order.tolist() == [[1, 0]] * 3
     assert said.score.tolist() == [max(actions.gain)] * 3
     assert said.probability.tolist() == [1.0] * 3

@@ -8,7 +8,12 @@ import pytest
 from numpy.typing import NDArray
 
 from features.arrays import Floats
-from models.predictor.outcome_distribution import LEVELS, OutcomeDistribution, PredictionContext, unpack_amounts
+from models.predictor.outcome_distribution import (
+    LEVELS,
+    OutcomeDistribution,
+    PredictionContext,
+    unpack_outcome_distribution,
+)
 from training.fit.intervals import Landed, Missed, amounts, conformal, probability_spread, shortest
 from training.metrics.grade import grade
 
@@ -27,7 +32,7 @@ def paying(rows: int, seed: int) -> tuple[Floats, Floats, Floats]:
 
 
 def covered(found: OutcomeDistribution, truth: Floats, mean: Floats, p_none: Floats) -> NDArray[np.bool_]:
-    low, high, _ = found.say(PredictionContext(mean, p_none))
+    low, high, _ = found.predict(PredictionContext(mean, p_none))
     return np.asarray((truth >= low) & (truth <= high))
 
 
@@ -36,7 +41,7 @@ def test_intervals_and_quantiles_of_money_hold_what_they_promise_in_every_group(
     found = conformal(found, Landed(*paying(4000, 2)), 0)
     truth, mean, p_none = paying(20_000, 3)
     around = PredictionContext(mean, p_none)
-    low, high, _ = found.say(around)
+    low, high, _ = found.predict(around)
     inside = (truth >= low) & (truth <= high)
     for group in range(10):
         rows = (np.argsort(np.argsort(mean)) * 10 // len(mean)) == group
@@ -73,7 +78,7 @@ def test_one_price_for_all_that_changed_is_followed(price: float) -> None:
 
 def test_who_surely_buys_has_no_zero_in_the_interval_and_who_surely_does_not_nothing_else() -> None:
     found = amounts(*paying(20_000, 1))
-    low, high, _ = found.say(PredictionContext(np.array([60.0, 0.5]), np.array([0.01, 0.95])))
+    low, high, _ = found.predict(PredictionContext(np.array([60.0, 0.5]), np.array([0.01, 0.95])))
     assert low[0] > 5
     assert high[0] > 60
     assert (low[1], high[1]) == (0.0, 0.0)
@@ -91,7 +96,7 @@ def test_refunds_beyond_purchases_are_in_the_distribution() -> None:
     truth, mean, p_none = paying(20_000, 1)
     refunded = np.where((truth == 0) & (np.arange(20_000) % 5 == 0), -20.0, truth)
     found = amounts(refunded, mean, p_none)
-    low, _, _ = found.say(PredictionContext(np.array([30.0]), np.array([0.6])))
+    low, _, _ = found.predict(PredictionContext(np.array([30.0]), np.array([0.6])))
     assert found.quantiles(np.array([0.02]), PredictionContext(np.array([30.0]), np.array([0.6])))[0, 0] < 0
     assert low[0] <= 0
 
@@ -99,11 +104,11 @@ def test_refunds_beyond_purchases_are_in_the_distribution() -> None:
 def test_amounts_are_the_same_after_they_were_packed_and_alone() -> None:
     truth, mean, p_none = paying(500, 1)
     found = conformal(amounts(truth, mean, p_none), Landed(*paying(300, 2)), 0)
-    again = unpack_amounts(json.loads(json.dumps(found.pack())))
+    again = unpack_outcome_distribution(json.loads(json.dumps(found.pack())))
     assert again == found
     around, one = PredictionContext(mean, p_none, doubt=0.2), PredictionContext(mean[7:8], p_none[7:8], doubt=0.2)
-    assert found.say(around)[1][7:8].tobytes() == found.say(one)[1].tobytes()
-    assert unpack_amounts(None) is None
+    assert found.predict(around)[1][7:8].tobytes() == found.predict(one)[1].tobytes()
+    assert unpack_outcome_distribution(None) is None
 
 
 def test_the_shortest_interval_stands_where_outcomes_are_dense() -> None:

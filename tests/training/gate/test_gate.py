@@ -241,16 +241,16 @@ def test_small_segments_are_not_judged(champion: Bundle, later: Made) -> None:
 def grown(trees: int, columns: int = 10) -> Bundle:
     """A churn bundle of so many trees and columns."""
     bundle = bundles.churn()
-    (answer,) = bundle.answers
+    (answer,) = bundle.predictors
     rung = Average(tuple(Probability(bundles.trees(1, rounds=one)) for one in (trees - 40, 40)), odds=True)
     counts = tuple(Feature("count", Stream(("purchase",)), None, days) for days in range(1, columns + 1))
-    return replace(bundle, answers=(replace(answer, rung=rung),), features=FeatureSet(counts))
+    return replace(bundle, predictors=(replace(answer, rung=rung),), features=FeatureSet(counts))
 
 
 def test_a_challenger_may_grow_to_twice_the_champion_but_no_further(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(conditions, "MOST_TREES", 100)
     small = grown(60)
-    assert count_trees(small.answers[0]) == 60
+    assert count_trees(small.predictors[0]) == 60
     assert size(grown(120), small, {}).passed
     refused = size(grown(121), small, {"latency_us": 5.0})
     assert not refused.passed
@@ -290,8 +290,8 @@ def test_a_lower_grade_on_the_same_rows_is_refused(champion: Bundle, later: Made
     found = rule.against(champion)
     assert failed(found) == {"grade"}
     assert found.reason.startswith("it would be graded C, the champion A, on 700 rows of 2024-09-19")
-    (answer,) = champion.answers
-    assert rule.against(replace(champion, answers=(replace(answer, flags=("extrapolated",)),))).passed
+    (answer,) = champion.predictors
+    assert rule.against(replace(champion, predictors=(replace(answer, flags=("extrapolated",)),))).passed
 
 
 def entry(what: str, version: int, before: int | None, **more: Any) -> Entry:
@@ -370,9 +370,9 @@ def test_a_champion_of_other_features_is_refitted_on_its_own(later: Made, sooner
 
 
 def test_without_a_recorded_recipe_what_each_recorded_is_compared(later: Made, sooner: Bundle) -> None:
-    (answer,) = sooner.answers
+    (answer,) = sooner.predictors
     skill = {**answer.metrics, "skill": [0.9, 0.8, 0.95]}
-    strong = replace(with_facts(sooner, recipes={}), answers=(replace(answer, metrics=skill, grade="A"),))
+    strong = replace(with_facts(sooner, recipes={}), predictors=(replace(answer, metrics=skill, grade="A"),))
     found = later.against(strong)
     assert told(found, "loss").figures["method"] == "record"
     assert "lies below the champion's interval (0.8 on)" in found.reason

@@ -69,18 +69,18 @@ def test_the_rule_for_money_serves_where_all_else_is_worse(behind: list[float], 
 
 
 def test_what_is_trained_has_levels_of_its_own_date(trained: Served) -> None:
-    (churn,), (value,) = trained.bundles["churn"].answers, trained.bundles["value"].answers
-    assert value.quiet is not None
-    for adjusted in (churn.adjusted, value.adjusted, value.quiet.adjusted):
+    (churn,), (value,) = trained.bundles["churn"].predictors, trained.bundles["value"].predictors
+    assert value.no_purchase is not None
+    for adjusted in (churn.adjusted, value.adjusted, value.no_purchase.adjusted):
         assert adjusted.level is not None
         assert adjusted.level.start_us == trained.bundles["churn"].facts["trained_as_of_us"]
 
 
 def test_nobody_is_said_to_buy_by_one_task_and_not_by_the_other(trained: Served) -> None:
-    (churn,), (value,) = trained.bundles["churn"].answers, trained.bundles["value"].answers
+    (churn,), (value,) = trained.bundles["churn"].predictors, trained.bundles["value"].predictors
     position = {name: trained.bundles[name].features.position for name in ("churn", "value")}
-    said = churn.say(trained.values["churn"], position["churn"]).score
-    p_none = value.say(trained.values["value"], position["value"]).parts["p_none"]
+    said = churn.predict(trained.values["churn"], position["churn"]).score
+    p_none = value.predict(trained.values["value"], position["value"]).parts["p_none"]
     assert np.abs(said - p_none).mean() < 0.04
     assert said.mean() == pytest.approx(p_none.mean(), abs=0.02)
 
@@ -88,31 +88,31 @@ def test_nobody_is_said_to_buy_by_one_task_and_not_by_the_other(trained: Served)
 @pytest.mark.parametrize("days", [0, 17, 9999])
 def test_a_row_alone_is_answered_as_among_many_at_every_date(trained: Served, days: int) -> None:
     bundle = trained.bundles["churn"]
-    (held,) = bundle.answers
+    (held,) = bundle.predictors
     assert held.adjusted.level is not None
     answer = replace(held, adjusted=Adjusted(Beta(0.8, 0.9, 0.1), held.adjusted.level))
     at = held.adjusted.level.start_us + days * DAY_US
     rows = trained.values["churn"]
-    together = answer.say(rows, bundle.features.position, at)
+    together = answer.predict(rows, bundle.features.position, at)
     assert len(rows) > 60
     for row in range(0, len(rows), 11):
-        alone = answer.say(rows[row : row + 1], bundle.features.position, at)
+        alone = answer.predict(rows[row : row + 1], bundle.features.position, at)
         for name in ("score", "low", "high", "percentile", "baseline"):
             assert getattr(alone, name).tobytes() == getattr(together, name)[row : row + 1].tobytes()
 
 
 def test_a_later_date_moves_scores_and_leaves_the_baseline(trained: Served) -> None:
     bundle = trained.bundles["churn"]
-    answer = replace(bundle.answers[0], adjusted=Adjusted(None, Level(0, 7.0, (0.0, 1.0), (0.0, 0.3))))
+    answer = replace(bundle.predictors[0], adjusted=Adjusted(None, Level(0, 7.0, (0.0, 1.0), (0.0, 0.3))))
     rows = trained.values["churn"]
-    now, later = (answer.say(rows, bundle.features.position, day * DAY_US) for day in (0, 7))
+    now, later = (answer.predict(rows, bundle.features.position, day * DAY_US) for day in (0, 7))
     assert (later.score > now.score).all()
     assert later.baseline.tobytes() == now.baseline.tobytes()
     assert ((later.low <= later.score) & (later.score <= later.high)).all()
 
 
 def test_doubt_about_the_level_widens_the_interval_on_both_sides(trained: Served) -> None:
-    spread, said = trained.bundles["churn"].answers[0].spread, np.linspace(0.05, 0.95, 50)
+    spread, said = trained.bundles["churn"].predictors[0].interval, np.linspace(0.05, 0.95, 50)
     low, high = spread.interval(said)
     wider = spread.widened(said, 0.3)
     assert ((wider[0] < low) | (low == 0)).all()
@@ -122,11 +122,11 @@ def test_doubt_about_the_level_widens_the_interval_on_both_sides(trained: Served
 def test_money_is_the_same_at_every_date(trained: Served) -> None:
     bundle = trained.bundles["value"]
     rows = trained.values["value"]
-    now, later = (bundle.answers[0].say(rows, bundle.features.position, day * DAY_US) for day in (0, 200))
+    now, later = (bundle.predictors[0].predict(rows, bundle.features.position, day * DAY_US) for day in (0, 200))
     assert now.score.tobytes() == later.score.tobytes()
     assert now.low.tobytes() == later.low.tobytes()
 
 
 def test_a_log_of_one_cutoff_is_answered_without_a_level(tmp_path: Path) -> None:
-    (answer,) = bundles(tmp_path, crowd(20, 12), ("churn",))["churn"].answers
+    (answer,) = bundles(tmp_path, crowd(20, 12), ("churn",))["churn"].predictors
     assert answer.adjusted.level is None or np.isfinite(answer.adjusted.level.shift).all()

@@ -131,7 +131,7 @@ def answer(kind: str, horizon_days: int, rung: Rung) -> Predictor:
         outcome="silence" if kind == "churn" else "event",
         rung=rung,
         baseline=rule,
-        spread=spread,
+        interval=spread,
         base=(0.0, 1.0),
         grade="B",
         metrics={"auroc": [0.75, 0.7, 0.8], "lift": [1.5, None, None]},
@@ -244,7 +244,7 @@ def test_the_bundle_comes_back_from_the_registry_and_loads(
     assert version.tags["grade"] == "B"
     assert version.tags["as_of"] == "2011-01-26T00:00:00Z"
     folder = registry.fetch(version, tmp_path / "bundles")
-    assert load(folder, version.digest).answers[0].rung.name == "lightgbm"
+    assert load(folder, version.digest).predictors[0].rung.name == "lightgbm"
 
 
 def test_what_a_training_read_is_told(registry: Registry, config: Config, trees: Trees, tmp_path: Path) -> None:
