@@ -11,12 +11,12 @@ from features.config.sections import Config
 from features.store.reader import Store
 from serving.contract.arrow import SCHEMA
 from serving.scoring.arrow_table import record_batch
-from serving.scoring.as_of import LogEnd, as_of_us
+from serving.scoring.as_of import LogEnd, resolve_as_of
 from serving.scoring.champions import champions
-from serving.scoring.judge import ScoringOptions, judge_everyone
 from serving.scoring.online import Customer, Online, ScoreQuery
+from serving.scoring.score_journeys import ScoringOptions, score_known_customers
 from serving.scoring.scores import Scores
-from serving.scoring.served_model import attended
+from serving.scoring.served_model import with_global_counts
 
 
 def score(
@@ -34,17 +34,16 @@ def score(
     `events` adds events of named customers, as rows by the log's own column names, as if they had been ingested.
     `as_of` is an ISO date or time, or µs UTC; by default the instant where the log ends.
     """
-    stored = Store.open(config.workspace_path, config)
     served = champions(config, tasks)
-    store = attended(stored, served)
-    as_of = None if as_of is None else as_of_us(config, store, as_of)
+    store = with_global_counts(Store.open(config.workspace_path, config), served)
+    as_of = None if as_of is None else resolve_as_of(config, store, as_of)
     if customers is None and events is None:
-        now = as_of_us(config, store, as_of)
-        told = LogEnd.by(config, store).until(now)
-        asked = ScoringOptions(now, store.log_position, False, reasons, model_from_the_future, told)
-        return frame(judge_everyone(journeys, served, asked) for journeys in store.buckets())
-    own = events or {}
-    named = [Customer(name, own.get(name, ())) for name in dict.fromkeys([*(customers or ()), *own])]
+        as_of_us = resolve_as_of(config, store, as_of)
+        log_end_us = LogEnd.of(config, store).at(as_of_us)
+        options = ScoringOptions(as_of_us, store.log_position, False, reasons, model_from_the_future, log_end_us)
+        return frame(score_known_customers(journeys, served, options) for journeys in store.buckets())
+    events_of = events or {}
+    named = [Customer(name, events_of.get(name, ())) for name in dict.fromkeys([*(customers or ()), *events_of])]
     return frame(Online(config, store, served).scores(named, ScoreQuery(None, as_of, reasons, model_from_the_future)))
 
 

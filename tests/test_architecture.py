@@ -390,7 +390,7 @@ def test_the_lock_is_hashed_and_without_addresses(name: str) -> None:
         (import_order, "training.run", "from experiments.results import paired"),
         (import_order, "features.timeline", "def late():\n    from features.language.feature import Feature"),
         (import_order, "training.metrics.paired", "from training.gate import gate"),
-        (import_order, "serving.contract.requests", "from serving.scoring.judge import judge"),
+        (import_order, "serving.contract.requests", "from serving.scoring.score_journeys import score_journeys"),
         (doors, "training.run", "import mlflow.tracking"),
         (doors, "features.panel.build", "from numba import njit"),
         (doors, "models.registry.versions", "import sqlalchemy"),

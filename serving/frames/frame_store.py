@@ -1,6 +1,6 @@
-"""A data frame as a store: the events of a frame, ingested like any log, for as long as a question takes.
+"""A data frame as a store: the events of a frame, ingested like any log, for as long as a `with` block runs.
 
-So all that holds of a log holds of a frame: what a cell may be, one event an id, occurrences, and what everybody did.
+So all that holds of a log holds of a frame: what a cell may be, one event an id, occurrences, and global counts.
 """
 
 import logging
@@ -29,35 +29,37 @@ LAST = instant("2100-01-01")  # no event is too late: what is after the as-of is
 
 
 @contextmanager
-def stored(frame: pd.DataFrame, names: Config, features: FeatureSet) -> Iterator[tuple[Store, Config]]:
-    """A store of the frame's events, and the configuration it was made with, which knows columns as `names` does.
+def store_of_frame(frame: pd.DataFrame, log_config: Config, features: FeatureSet) -> Iterator[tuple[Store, Config]]:
+    """A store of the frame's events, and the configuration it was made with, which names columns as `log_config` does.
 
     Columns that are attributes in `features` become the profile, one row a customer, known from the beginning.
 
     Raises:
-        RequestError: a column is missing, or a row can not be read.
+        RequestError: a column is missing, or a row cannot be read.
     """
-    columns = list(dict.fromkeys(log_columns(names).values()))
+    columns = list(dict.fromkeys(log_columns(log_config).values()))
     attributes = [name for name in _attributes(features) if name in frame.columns and name not in columns]
     if missing := [name for name in _attributes(features) if name not in frame.columns]:
-        logger.warning("the model reads %s of a profile, which the frame does not hold: null", ", ".join(missing))
-    _refuse_strangers(frame, columns, [*columns, *_attributes(features)])
-    with tempfile.TemporaryDirectory() as place:
-        folder = Path(place)
-        log = names.log.model_copy(update={"source": ("log.parquet",)})
-        profile = names.profile
+        logger.warning(
+            "the model reads profile attributes that the frame does not hold; they are null: %s", ", ".join(missing)
+        )
+    _refuse_wrong_columns(frame, columns, [*columns, *_attributes(features)])
+    with tempfile.TemporaryDirectory() as folder_name:
+        folder = Path(folder_name)
+        log = log_config.log.model_copy(update={"source": ("log.parquet",)})
+        profile = log_config.profile
         pq.write_table(_table(frame[columns]), folder / "log.parquet")
         if attributes:
             pq.write_table(_profile(frame, log.customer, attributes), folder / "profile.parquet")
             profile = profile.model_copy(update={"source": ("profile.parquet",), "customer": log.customer})
-        config = names.model_copy(update={"folder": folder, "log": log, "profile": profile})
+        config = log_config.model_copy(update={"folder": folder, "log": log, "profile": profile})
         try:
             report = ingest(config, clock=lambda: LAST)
         except LogError as error:
-            _refuse_bad_rows(frame[columns], names)
+            _refuse_bad_rows(frame[columns], log_config)
             raise RequestError(f"the frame cannot be read as a log: {error}") from error
         if report.quarantined:
-            _refuse_bad_rows(frame[columns], names)
+            _refuse_bad_rows(frame[columns], log_config)
             reasons = ", ".join(f"{count:,} × {reason}" for reason, count in report.quarantined.items())
             raise RequestError(f"expected rows that can be read, found {reasons}; correct them or leave them out")
         yield Store.open(config.workspace_path, config), config
@@ -65,23 +67,23 @@ def stored(frame: pd.DataFrame, names: Config, features: FeatureSet) -> Iterator
 
 def _attributes(features: FeatureSet) -> tuple[str, ...]:
     """Attributes of customers that features read."""
-    found = (feature.column for feature in features.declared if feature.kind in PROFILE)
-    return tuple(dict.fromkeys(name for name in found if name))
+    columns = (feature.column for feature in features.declared if feature.kind in PROFILE)
+    return tuple(dict.fromkeys(name for name in columns if name))
 
 
-def _refuse_strangers(frame: pd.DataFrame, columns: Sequence[str], known: Sequence[str]) -> None:
+def _refuse_wrong_columns(frame: pd.DataFrame, columns: Sequence[str], known: Sequence[str]) -> None:
     """A column that is missing would be nulls in silence; others are not read."""
-    found = [str(name) for name in frame.columns]
-    twice = sorted({name for name in found if found.count(name) > 1} & set(known))
-    if twice:
-        raise RequestError(f"expected every column once, found '{twice[0]}' twice; leave one out")
+    names = [str(name) for name in frame.columns]
+    repeated = sorted({name for name in names if names.count(name) > 1} & set(known))
+    if repeated:
+        raise RequestError(f"expected every column once, found '{repeated[0]}' twice; leave one out")
     for name in columns:
         if name not in frame.columns:
-            strange = [other for other in found if other not in known]
-            hint = did_you_mean(name, strange) if strange else f"found only {', '.join(found)}"
+            unknown = [other for other in names if other not in known]
+            hint = did_you_mean(name, unknown) if unknown else f"found only {', '.join(names)}"
             raise RequestError(
-                f"expected the log's column '{name}' in the frame, found none; {hint}; a column of which nothing is "
-                "known may be empty"
+                f"expected the log's column '{name}' in the frame, found none; {hint}; a column without "
+                "values may stay empty"
             )
 
 
@@ -107,24 +109,24 @@ def _array(column: "pd.Series[Any]") -> pa.Array:
 
 
 def _profile(frame: pd.DataFrame, customer: str, attributes: Sequence[str]) -> pa.Table:
-    each = frame[[customer, *attributes]].drop_duplicates()
-    twice = each[customer][each[customer].duplicated()]
-    if len(twice):
+    profiles = frame[[customer, *attributes]].drop_duplicates()
+    repeated = profiles[customer][profiles[customer].duplicated()]
+    if len(repeated):
         raise RequestError(
-            f"expected one value of {', '.join(attributes)} for each customer, found several for {twice.iloc[0]!r}; "
+            f"expected one value of {', '.join(attributes)} for each customer, found several for {repeated.iloc[0]!r}; "
             "give those of the as-of"
         )
-    return _table(each)
+    return _table(profiles)
 
 
-def _refuse_bad_rows(frame: pd.DataFrame, names: Config) -> None:
-    """The first row that cannot be read, in the words of the rules for one event."""
+def _refuse_bad_rows(frame: pd.DataFrame, log_config: Config) -> None:
+    """The first row that cannot be read, with the message that one event gets over HTTP."""
     for number, row in enumerate(_table(frame).to_pylist()):
-        _check(row, number, names)
+        _check(row, number, log_config)
 
 
-def _check(row: Mapping[str, Any], number: int, names: Config) -> None:
+def _check(row: Mapping[str, Any], number: int, log_config: Config) -> None:
     try:
-        merge(None, row[names.log.customer], [row], names)
+        merge(None, row[log_config.log.customer], [row], log_config)
     except RequestError as error:
         raise RequestError(f"row {number}: {str(error).removeprefix('events[0].')}") from None

@@ -10,12 +10,12 @@ from features.sets.user_module import load_user_features
 from models.bundle import Bundle, equipped, load
 from models.registry.version import Version
 from models.registry.versions import Registry
-from serving.scoring.served_model import Served
+from serving.scoring.served_model import ServedBundle
 
 logger = logging.getLogger(__name__)
 
 
-def champions(config: Config, tasks: Sequence[str] | None = None) -> tuple[Served, ...]:
+def champions(config: Config, tasks: Sequence[str] | None = None) -> tuple[ServedBundle, ...]:
     """The champions of these tasks in their order; without names, of every task of the TOML that has one.
 
     Raises:
@@ -24,19 +24,21 @@ def champions(config: Config, tasks: Sequence[str] | None = None) -> tuple[Serve
     """
     if not config.tasks:
         raise ConfigError("expected at least one [tasks.NAME] in the TOML, found none; name what is to be predicted")
-    registry = Registry.open(config)  # its alias, not the ledger: a service starts without one, and settles nothing
-    wanted = [config.task(name).name for name in (tasks or config.tasks)]
-    found = {name: registry.champion(name) for name in dict.fromkeys(wanted)}
-    missing = [name for name, version in found.items() if version is None]
-    if missing and (tasks or len(missing) == len(found)):
+    registry = Registry.open(config)  # its alias, not the ledger: a service starts without a ledger and writes none
+    names = [config.task(name).name for name in (tasks or config.tasks)]
+    versions = {name: registry.champion(name) for name in dict.fromkeys(names)}
+    missing = [name for name, version in versions.items() if version is None]
+    if missing and (tasks or len(missing) == len(versions)):
         raise BundleError(
             f"expected a champion for task '{missing[0]}', found none; run `journeycast train {missing[0]}` first"
         )
     for name in missing:
         logger.warning("task '%s' has no champion and is left out; run `journeycast train %s`", name, name)
-    loaded = [(_bundle(config, registry, version), version) for version in found.values() if version is not None]
-    own = load_user_features(config) if any(bundle.features.module for bundle, _ in loaded) else FeatureSet(())
-    return tuple(Served(equipped(bundle, own), str(version.version)) for bundle, version in loaded)
+    loaded = [(_bundle(config, registry, version), version) for version in versions.values() if version is not None]
+    user_features = (
+        load_user_features(config) if any(bundle.features.module for bundle, _ in loaded) else FeatureSet(())
+    )
+    return tuple(ServedBundle(equipped(bundle, user_features), str(version.version)) for bundle, version in loaded)
 
 
 def _bundle(config: Config, registry: Registry, version: Version) -> Bundle:

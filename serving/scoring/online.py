@@ -11,10 +11,10 @@ from features.journeys import Journeys
 from features.log import cells
 from features.store.merge import merge
 from features.store.reader import Store
-from serving.scoring.as_of import LogEnd, as_of_us
-from serving.scoring.judge import ScoringOptions, judge
+from serving.scoring.as_of import LogEnd, resolve_as_of
+from serving.scoring.score_journeys import ScoringOptions, score_journeys
 from serving.scoring.scores import Scores
-from serving.scoring.served_model import Served
+from serving.scoring.served_model import ServedBundle
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Customer:
 
 @dataclass(frozen=True)
 class ScoreQuery:
-    """What is asked about named customers; the fields are those of a score request."""
+    """What to score named customers by; the fields are those of a score request."""
 
     tasks: Sequence[str] | None = None
     as_of: str | int | None = None
@@ -41,56 +41,62 @@ class Online:
 
     config: Config
     store: Store
-    served: tuple[Served, ...]
+    served: tuple[ServedBundle, ...]
 
     @cached_property
-    def told(self) -> LogEnd:
-        """Up to when the log tells of the world."""
-        return LogEnd.by(self.config, self.store)
+    def log_end(self) -> LogEnd:
+        """Up to when the log is complete."""
+        return LogEnd.of(self.config, self.store)
 
-    def scores(self, customers: Sequence[Customer], question: ScoreQuery) -> Iterator[Scores]:
+    def scores(self, customers: Sequence[Customer], query: ScoreQuery) -> Iterator[Scores]:
         """The scores of each customer, in the order asked.
 
         Raises:
             RequestError: an id, a task or an event that cannot be, or a model trained after the as-of.
         """
-        served = self._serving(question.tasks)
+        served = self._served(query.tasks)
         try:
-            default = as_of_us(self.config, self.store, question.as_of)
+            default_us = resolve_as_of(self.config, self.store, query.as_of)
         except ConfigError as error:
             raise RequestError(str(error)) from None
         for customer in customers:
             journeys = self._journeys(customer)
-            yield judge(journeys, served, self._asked(question, default, customer, journeys))
+            yield score_journeys(journeys, served, self._options(query, default_us, customer, journeys))
 
     def warm(self) -> None:
         """Score a known customer and a stranger once, so that no request pays for compiling and mapping."""
-        known = next((files.customers[:1] for files in self.store.buckets() if len(files)), ())
+        known = next((journeys.customers[:1] for journeys in self.store.buckets() if len(journeys)), ())
         for customer in [*known, "nobody"]:
             for scores in self.scores([Customer(customer)], ScoreQuery(model_from_the_future=True)):
                 list(scores.records())
 
-    def _asked(self, question: ScoreQuery, default: int, customer: Customer, journeys: Journeys) -> ScoringOptions:
-        own, as_of = bool(customer.events), default
-        if own and question.as_of is None and self.config.log.complete_until is None:
-            as_of = max(default, int(journeys.known.max()))  # as if the events had been ingested
-        told = self.told.until(as_of)
+    def _options(self, query: ScoreQuery, default_us: int, customer: Customer, journeys: Journeys) -> ScoringOptions:
+        own_events, as_of_us = bool(customer.events), default_us
+        if own_events and query.as_of is None and self.config.log.complete_until is None:
+            as_of_us = max(default_us, int(journeys.known.max()))  # as if the events had been ingested
         return ScoringOptions(
-            as_of, self.store.log_position, own, question.reasons, question.model_from_the_future, told
+            as_of_us,
+            self.store.log_position,
+            own_events,
+            query.reasons,
+            query.model_from_the_future,
+            self.log_end.at(as_of_us),
         )
 
     def _journeys(self, customer: Customer) -> Journeys:
         try:
             name = cells.customer(customer.id)
         except ValueError as error:
-            raise RequestError(f"expected an id of at most 256 bytes without control characters; one {error}") from None
+            raise RequestError(
+                f"customer_id: {error}; expected an id of at most 256 bytes without control characters"
+            ) from None
         return merge(self.store.find(name), name, customer.events, self.config)
 
-    def _serving(self, tasks: Sequence[str] | None) -> tuple[Served, ...]:
+    def _served(self, tasks: Sequence[str] | None) -> tuple[ServedBundle, ...]:
         if tasks is None:
             return self.served
-        by_name = {one.name: one for one in self.served}
+        by_name = {model.name: model for model in self.served}
         for name in tasks:
             if name not in by_name:
-                raise RequestError(f"no task '{name[:100]}' is served; {did_you_mean(name, by_name)}")
+                raise RequestError(f"expected a task that is served, got '{name[:100]}'; {did_you_mean(name, by_name)}")
         return tuple(by_name[name] for name in dict.fromkeys(tasks))

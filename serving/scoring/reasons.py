@@ -1,4 +1,4 @@
-"""Why a score is what it is: the features that moved it most, by TreeSHAP. Milliseconds a row, so only on request."""
+"""The features that moved a score most, by TreeSHAP. They take milliseconds a row, so only on request."""
 
 import numpy as np
 
@@ -6,20 +6,20 @@ from features.arrays import Floats
 from features.panel.build import Panel
 from models.ladder.average import moved
 from models.ladder.rung import Rung
-from serving.scoring.scores import Why
+from serving.scoring.scores import Reasons
 
-REASONS = 3  # as many as a person reads
+MOST_REASONS = 3  # as many as a person reads
 
 
-def why(rung: Rung, panel: Panel) -> Why:
-    """The strongest reasons for what the rung says about each row, of features that have moved it at all."""
+def strongest_reasons(rung: Rung, panel: Panel) -> Reasons:
+    """The features that moved each row's prediction most, the strongest first, of those that moved it at all."""
     shift = contributions(rung, panel)
-    strongest = np.argsort(-np.abs(shift), axis=1, kind="stable")[:, :REASONS]
-    by = np.take_along_axis(shift, strongest, axis=1)
-    return Why(
+    strongest = np.argsort(-np.abs(shift), axis=1, kind="stable")[:, :MOST_REASONS]
+    strongest_shift = np.take_along_axis(shift, strongest, axis=1)
+    return Reasons(
         features=panel.features.features,
-        feature=np.where(by == 0.0, -1, strongest),
-        raises=by > 0.0,
+        feature=np.where(strongest_shift == 0.0, -1, strongest),
+        raises=strongest_shift > 0.0,
         value=np.take_along_axis(panel.values, strongest, axis=1),
     )
 

@@ -1,11 +1,12 @@
 """Scores, column by column: what the one scoring path returns, before it becomes JSON or Parquet.
 
-A `Judged` holds what one head (a task and a horizon) says about `n` customers; `Scores` holds one per head over the
-same customers. NaN is null.
+`HeadScores` holds what one head (a task and a horizon) predicts for `n` customers; `Scores` holds one per head over the
+same customers. NaN is null. Fields of `Head` and of a prediction that are fields of the score record too enter it by
+their name; the others stand in `_record`.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from math import isnan
 from typing import Any
@@ -17,10 +18,8 @@ from features.arrays import Floats, Ints, Strings
 from features.language.feature import AnyFeature
 from features.timeline import moment
 from models.predictor.actions import RankedActions
-from models.predictor.predictor import BAND_EDGES, BANDS
-from models.score_record import FLAGS
-
-NUMBERS = ("score", "low", "high", "percentile", "baseline")  # of the score record, that depend on the customer
+from models.predictor.predictor import BAND_EDGES, BANDS, PredictedScore
+from models.score_record import FLAGS, ScoreRecord
 
 
 @dataclass(frozen=True)
@@ -37,6 +36,11 @@ class Head:
     score_id: str
 
 
+FIELDS = tuple(ScoreRecord.model_fields)
+HEAD_FIELDS = tuple(field.name for field in fields(Head) if field.name in ScoreRecord.model_fields)
+NUMBERS = tuple(field.name for field in fields(PredictedScore) if field.name in ScoreRecord.model_fields)
+
+
 @dataclass(frozen=True, eq=False)
 class Ranked:
     """A next_action head's actions and what was chosen among them for each of the n customers."""
@@ -46,7 +50,7 @@ class Ranked:
 
 
 @dataclass(frozen=True, eq=False)
-class Why:
+class Reasons:
     """Reasons of each row, the strongest first: number of the feature (-1: no more), direction, value; each (n, r)."""
 
     features: tuple[AnyFeature, ...]
@@ -56,17 +60,17 @@ class Why:
 
 
 @dataclass(frozen=True, eq=False)
-class Judged:
-    """What one head says about n customers; arrays of shape (n,) unless said otherwise."""
+class HeadScores:
+    """What one head predicts for n customers; arrays of shape (n,) unless said otherwise."""
 
     head: Head
     numbers: Mapping[str, Floats]  # by name of NUMBERS
     flags: NDArray[np.bool_]  # (n, len(FLAGS))
-    parts: Mapping[str, Floats] = field(default_factory=dict)  # fields of Details; instants in µs UTC
+    details: Mapping[str, Floats] = field(default_factory=dict)  # fields of Details; instants in µs UTC
     levels: tuple[float, ...] = ()
     quantiles: Floats | None = None  # (n, len(levels))
     ranked: Ranked | None = None
-    why: Why | None = None
+    reasons: Reasons | None = None
 
     @property
     def scored(self) -> NDArray[np.bool_]:
@@ -80,62 +84,53 @@ class Scores:
 
     customers: Strings
     as_of_us: int
-    judged: tuple[Judged, ...]
+    by_head: tuple[HeadScores, ...]
 
     def __len__(self) -> int:
-        return len(self.customers) * len(self.judged)
+        return len(self.customers) * len(self.by_head)
 
     def records(self) -> Iterator[dict[str, Any]]:
         """The score records as plain values, in the order of the contract's fields."""
         as_of = moment(self.as_of_us)
         for row, customer in enumerate(self.customers):
-            for judged in self.judged:
-                yield _record(customer, as_of, judged, row)
+            for head_scores in self.by_head:
+                yield _record(customer, as_of, head_scores, row)
 
 
-def _record(customer: str, as_of: datetime, judged: Judged, row: int) -> dict[str, Any]:
-    head, numbers = judged.head, {name: _number(values[row]) for name, values in judged.numbers.items()}
-    score, percentile = numbers["score"], numbers["percentile"]
-    ranked = judged.ranked if score is not None else None
+def _record(customer: str, as_of: datetime, head_scores: HeadScores, row: int) -> dict[str, Any]:
+    head, numbers = head_scores.head, {name: _number(values[row]) for name, values in head_scores.numbers.items()}
+    score, percentile, reasons = numbers["score"], numbers["percentile"], head_scores.reasons
+    ranked = head_scores.ranked if score is not None else None
     ranking = None if ranked is None else [ranked.actions[action] for action in ranked.chosen.order[row]]
-    return {
+    values = {
+        **{name: getattr(head, name) for name in HEAD_FIELDS},
+        **numbers,
         "customer_id": customer,
-        "task": head.task,
-        "kind": head.kind,
-        "horizon_days": head.horizon_days,
         "as_of": as_of,
-        "score": score,
-        "low": numbers["low"],
-        "high": numbers["high"],
-        "details": None if score is None else _details(judged, row),
-        "percentile": percentile,
+        "details": None if score is None else _details(head_scores, row),
         "band": None if percentile is None else BANDS[int(np.searchsorted(BAND_EDGES, percentile, side="right"))],
         "action": None if ranking is None else ranking[0],
         "action_probability": None if ranked is None else _number(ranked.chosen.probability[row]),
         "ranking": ranking,
-        "reasons": None if judged.why is None or score is None else _reasons(judged.why, row),
-        "baseline": numbers["baseline"],
-        "model_version": head.model_version,
-        "rung": head.rung,
-        "grade": head.grade,
+        "reasons": None if reasons is None or score is None else _reasons(reasons, row),
         "expires_at": moment(head.expires_at_us),
-        "flags": [flag for flag, raised in zip(FLAGS, judged.flags[row].tolist(), strict=True) if raised],
-        "score_id": head.score_id,
+        "flags": [flag for flag, raised in zip(FLAGS, head_scores.flags[row].tolist(), strict=True) if raised],
     }
+    return {name: values[name] for name in FIELDS}
 
 
-def _details(judged: Judged, row: int) -> dict[str, Any] | None:
-    details: dict[str, Any] = {name: _number(values[row]) for name, values in judged.parts.items()}
+def _details(head_scores: HeadScores, row: int) -> dict[str, Any] | None:
+    details: dict[str, Any] = {name: _number(values[row]) for name, values in head_scores.details.items()}
     if details.get("next_order_at") is not None:
         details["next_order_at"] = moment(details["next_order_at"])
-    if judged.quantiles is not None:
-        values = judged.quantiles[row].tolist()
+    if head_scores.quantiles is not None:
+        values = head_scores.quantiles[row].tolist()
         if not isnan(values[0]):
             details["quantiles"] = [
-                {"level": level, "value": value} for level, value in zip(judged.levels, values, strict=True)
+                {"level": level, "value": value} for level, value in zip(head_scores.levels, values, strict=True)
             ]
-    if judged.ranked is not None:
-        details["actions"] = _actions(judged.ranked, row)
+    if head_scores.ranked is not None:
+        details["actions"] = _actions(head_scores.ranked, row)
     return {name: value for name, value in details.items() if value is not None} or None
 
 
@@ -152,16 +147,18 @@ def _actions(ranked: Ranked, row: int) -> list[dict[str, Any]]:
     ]
 
 
-def _reasons(why: Why, row: int) -> list[dict[str, Any]]:
-    found = zip(why.feature[row].tolist(), why.raises[row].tolist(), why.value[row].tolist(), strict=True)
+def _reasons(reasons: Reasons, row: int) -> list[dict[str, Any]]:
+    strongest = zip(
+        reasons.feature[row].tolist(), reasons.raises[row].tolist(), reasons.value[row].tolist(), strict=True
+    )
     return [
         {
-            "feature": why.features[feature].name,
+            "feature": reasons.features[feature].name,
             "direction": "raises" if raises else "lowers",
-            "text": f"{why.features[feature].text}: {'none' if isnan(value) else f'{value:.4g}'}",
-            "can_act": False,  # no feature says yet which events are the firm's own doing
+            "text": f"{reasons.features[feature].text}: {'none' if isnan(value) else f'{value:.4g}'}",
+            "can_act": False,  # no feature knows yet which events the shop itself causes
         }
-        for feature, raises, value in found
+        for feature, raises, value in strongest
         if feature >= 0
     ]
 

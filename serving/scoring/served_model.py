@@ -14,11 +14,11 @@ from models.bundle import Bundle
 from models.grades import activity
 from models.tasks import membership
 
-FIGURES = ("metrics", "baseline_metrics", "notes")
+EVALUATION = ("metrics", "baseline_metrics", "notes")
 
 
 @dataclass(frozen=True, eq=False)
-class Served:
+class ServedBundle:
     """A bundle under the version that the registry gave it."""
 
     bundle: Bundle
@@ -31,19 +31,19 @@ class Served:
 
     @cached_property
     def activity(self) -> Feature:
-        """What thin data are judged by."""
+        """The feature that decides whether a customer's data are thin."""
         return activity(self.bundle.task)
 
     @cached_property
-    def asking(self) -> FeatureSet:
-        """The features that say whether the task asks about a customer, and how thin the data are."""
+    def population_features(self) -> FeatureSet:
+        """The features that decide who is in the task's population, and whose data are thin."""
         return FeatureSet((self.activity,)).union(membership(self.bundle.task))
 
-    def described(self) -> dict[str, Any]:
+    def description(self) -> dict[str, Any]:
         """The fields of `ServedModel`."""
         actions = self.bundle.actions
-        said = [(answer, answer.rung.name) for answer in self.bundle.predictors]
-        horizons = said if actions is None else [(actions, actions.rung)]
+        predictors = [(predictor, predictor.rung.name) for predictor in self.bundle.answers]
+        horizons = predictors if actions is None else [(actions, actions.rung)]
         return {
             "task": self.name,
             "kind": self.bundle.task.kind,
@@ -51,12 +51,12 @@ class Served:
             "bundle": self.bundle.digest,
             "trained_as_of": moment(self.bundle.trained_as_of_us),
             "horizons": [
-                {"rung": rung, **{name: getattr(one, name) for name in ("horizon_days", "grade", *FIGURES)}}
-                for one, rung in horizons
+                {"rung": rung, **{name: getattr(horizon, name) for name in ("horizon_days", "grade", *EVALUATION)}}
+                for horizon, rung in horizons
             ],
         }
 
 
-def attended(store: Store, served: Sequence[Served]) -> Store:
-    """The store with what everybody did, where the bundles compare customers with it."""
-    return store.with_global_counts(count_keys(*(one.bundle.features for one in served)))
+def with_global_counts(store: Store, served: Sequence[ServedBundle]) -> Store:
+    """The store with what all customers together did, where features of the bundles compare a customer with it."""
+    return store.with_global_counts(count_keys(*(model.bundle.features for model in served)))

@@ -25,7 +25,7 @@ from serving.service.openapi import OPENAPI
 
 LARGEST_BODY = 2**20  # bytes
 INLINE_CUSTOMERS = 8  # more than these are scored in a thread, so that other requests are answered meanwhile
-STARTING = "the service is starting; ask again in a few seconds"
+STARTING = "the service is starting; try again in a few seconds"
 logger = logging.getLogger(__name__)
 
 
@@ -46,14 +46,14 @@ def create_app() -> Starlette:
 
 
 def _route(path: str, endpoint: Endpoint, method: str, metrics: Metrics) -> Route:
-    return Route(path, metrics.counted(path, _explained(endpoint)), methods=[method])
+    return Route(path, metrics.counted(path, _with_error_responses(endpoint)), methods=[method])
 
 
-def _explained(endpoint: Endpoint) -> Endpoint:
-    """The endpoint, with every failure told in the one shape."""
+def _with_error_responses(endpoint: Endpoint) -> Endpoint:
+    """The endpoint, with every failure answered in the one shape."""
 
     @wraps(endpoint)
-    async def explained(request: Request) -> Response:
+    async def answer(request: Request) -> Response:
         try:
             return await endpoint(request)
         except JourneycastError as error:
@@ -61,38 +61,38 @@ def _explained(endpoint: Endpoint) -> Endpoint:
         except HTTPException as error:
             return _failure(error.status_code, "RequestError", error.detail)
         except ValidationError as error:
-            return _failure(*_mistake(error))
+            return _failure(*_validation_failure(error))
         except Exception:
             logger.exception("a request failed")
-            return _failure(500, "InternalError", "the service failed; its log says where")
-
-    return explained
-
-
-async def _score(request: Request) -> Response:
-    online = _online(request)
-    asked = ScoreRequest.model_validate_json(await _body(request))
-    answer = _answer(online, asked)
-    few = len(asked.customers) <= INLINE_CUSTOMERS and not asked.reasons
-    body = answer() if few else await anyio.to_thread.run_sync(answer)
-    request.app.state.metrics.customers.inc(len(asked.customers))
-    return _json(200, body)
-
-
-def _answer(online: Online, asked: ScoreRequest) -> Callable[[], bytes]:
-    customers = [Customer(one.customer_id, one.events) for one in asked.customers]
-    question = ScoreQuery(asked.tasks, asked.as_of, asked.reasons, asked.model_from_the_future)
-
-    def answer() -> bytes:
-        return to_json(
-            {"scores": [record for scores in online.scores(customers, question) for record in scores.records()]}
-        )
+            return _failure(500, "InternalError", "the service failed; its log holds the error")
 
     return answer
 
 
+async def _score(request: Request) -> Response:
+    online = _online(request)
+    score_request = ScoreRequest.model_validate_json(await _body(request))
+    compute_body = _score_body(online, score_request)
+    inline = len(score_request.customers) <= INLINE_CUSTOMERS and not score_request.reasons
+    body = compute_body() if inline else await anyio.to_thread.run_sync(compute_body)
+    request.app.state.metrics.customers.inc(len(score_request.customers))
+    return _json(200, body)
+
+
+def _score_body(online: Online, request: ScoreRequest) -> Callable[[], bytes]:
+    customers = [Customer(customer.customer_id, customer.events) for customer in request.customers]
+    query = ScoreQuery(request.tasks, request.as_of, request.reasons, request.model_from_the_future)
+
+    def body() -> bytes:
+        return to_json(
+            {"scores": [record for scores in online.scores(customers, query) for record in scores.records()]}
+        )
+
+    return body
+
+
 async def _models(request: Request) -> Response:
-    return _json(200, to_json({"models": [one.described() for one in _online(request).served]}))
+    return _json(200, to_json({"models": [model.description() for model in _online(request).served]}))
 
 
 async def _openapi(_: Request) -> Response:
@@ -112,8 +112,8 @@ async def _body(request: Request) -> bytes:
         raise HTTPException(
             415, "expected a body of type application/json; send the header Content-Type: application/json"
         )
-    announced = request.headers.get("content-length", "0")
-    if announced.isdecimal() and int(announced) > LARGEST_BODY:
+    content_length = request.headers.get("content-length", "0")
+    if content_length.isdecimal() and int(content_length) > LARGEST_BODY:
         raise _too_large()
     body = bytearray()
     async for chunk in request.stream():
@@ -124,16 +124,18 @@ async def _body(request: Request) -> bytes:
 
 
 def _too_large() -> HTTPException:
-    return HTTPException(413, f"expected at most {LARGEST_BODY:,} bytes; ask for fewer customers at a time")
+    return HTTPException(
+        413, f"expected a body of at most {LARGEST_BODY:,} bytes, got more; send fewer customers at a time"
+    )
 
 
-def _mistake(error: ValidationError) -> tuple[int, str, str]:
-    """Status, type and message of the first mistake, without the value that was sent."""
+def _validation_failure(error: ValidationError) -> tuple[int, str, str]:
+    """Status, type and message of the first invalid field, without the value that was sent."""
     first = error.errors(include_input=False, include_url=False, include_context=False)[0]
     if first["type"] == "json_invalid":
         return 400, "RequestError", "the body is not JSON"
-    where = ".".join(str(part) for part in first["loc"])
-    return 422, "RequestError", f"{where}: {first['msg']}"
+    field = ".".join(str(part) for part in first["loc"])
+    return 422, "RequestError", f"{field}: {first['msg']}"
 
 
 async def _http_error(_: Request, error: Exception) -> Response:

@@ -21,7 +21,7 @@ from features.store.reader import Store
 from features.system import environment
 from serving.scoring.champions import champions
 from serving.scoring.online import Online
-from serving.scoring.served_model import attended
+from serving.scoring.served_model import with_global_counts
 from serving.service.app import create_app
 
 environment.apply()  # BentoML reads its switches while it is imported
@@ -45,7 +45,7 @@ app = create_app()
 )
 @asgi_app(app)
 class Journeycast:
-    """Scores of the champions. Without a store or a champion it stays up, is not ready, and says what to do."""
+    """Scores of the champions. Without a store or a champion it stays up, is not ready, and tells what to do."""
 
     def __init__(self) -> None:
         start(Path(os.environ.get(CONFIG, "journeycast.toml")))
@@ -59,11 +59,11 @@ def start(config_path: Path) -> None:
     try:
         config = load(config_path)
         store, served = Store.open(config.workspace_path, config), champions(config)
-        online = Online(config, attended(store, served), served)
+        online = Online(config, with_global_counts(store, served), served)
         online.warm()
     except JourneycastError as error:
         app.state.reason = f"{error}; then start the service again"
-        logger.error("not ready: %s", error)  # noqa: TRY400  the sentence is all a person needs
+        logger.error("not ready: %s", error)  # noqa: TRY400  the message is all a person needs
         return
     app.state.online = online
     gc.collect()
@@ -79,7 +79,7 @@ def serve(config_path: Path, host: str, port: int) -> None:
     """
     os.environ[CONFIG] = str(Path(config_path).resolve())
     bento: Any = Journeycast  # BentoML made a service of the class
-    listening = _listen(host, port)
+    listener = _listen(host, port)
     signal.signal(signal.SIGTERM, _stop_quietly)  # uvicorn raises it once more when it has drained
     options = uvicorn.Config(
         bento.to_asgi(is_main=False),  # without BentoML's web pages
@@ -95,14 +95,14 @@ def serve(config_path: Path, host: str, port: int) -> None:
         "Journeycast answers on http://%s:%s/v1/score once it has started", host, port
     )
     try:
-        server.run(sockets=[listening])
+        server.run(sockets=[listener])
     except KeyboardInterrupt:
         pass
     finally:
-        listening.close()
+        listener.close()
         gc.unfreeze()  # so that the interpreter takes everything down in order
     if not server.started:
-        raise JourneycastError("the service could not start; the lines above say why")
+        raise JourneycastError("the service could not start; the log lines above tell why")
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -27,7 +27,7 @@ class Metrics:
     customers: Counter = field(init=False)
 
     def __post_init__(self) -> None:
-        made = {
+        metrics = {
             "requests": Counter(
                 "journeycast_requests", "requests answered", ("route", "status"), registry=self.registry
             ),
@@ -36,21 +36,21 @@ class Metrics:
             ),
             "customers": Counter("journeycast_customers_scored", "customers scored", registry=self.registry),
         }
-        for name, metric in made.items():
+        for name, metric in metrics.items():
             object.__setattr__(self, name, metric)
 
     def counted(self, route: str, endpoint: Endpoint) -> Endpoint:
         """The endpoint, with every answer counted under `route`."""
 
-        async def counting(request: Request) -> Response:
+        async def count(request: Request) -> Response:
             started = perf_counter()
             response = await endpoint(request)
             self.seconds.labels(route).observe(perf_counter() - started)
             self.requests.labels(route, str(response.status_code)).inc()
             return response
 
-        return counting
+        return count
 
     async def show(self, _: Request) -> Response:
-        """All figures as Prometheus text."""
+        """All metrics as Prometheus text."""
         return Response(generate_latest(self.registry), media_type=TEXT)

@@ -25,18 +25,18 @@ def _content(name: str) -> dict[str, Any]:
     return {"application/json": {"schema": {"$ref": REFERENCE.format(model=name)}}}
 
 
-def _operation(summary: str, answer: str, body: str | None = None) -> dict[str, Any]:
+def _operation(summary: str, response: str, body: str | None = None) -> dict[str, Any]:
     refusals = {
         str(status): {"description": text, "content": _content("FailureResponse")} for status, text in REFUSALS.items()
     }
     operation: dict[str, Any] = {
         "summary": summary,
-        "responses": {"200": {"description": "OK", "content": _content(answer)}, **refusals},
+        "responses": {"200": {"description": "OK", "content": _content(response)}, **refusals},
     }
     return operation if body is None else {**operation, "requestBody": {"required": True, "content": _content(body)}}
 
 
-def _described() -> bytes:
+def _openapi() -> bytes:
     _, schemas = models_json_schema(
         [
             (ScoreRequest, "validation"),
@@ -52,4 +52,4 @@ def _described() -> bytes:
     return to_json({"openapi": "3.1.0", "info": info, "paths": paths, "components": {"schemas": schemas["$defs"]}})
 
 
-OPENAPI = _described()
+OPENAPI = _openapi()

@@ -16,9 +16,9 @@ from serving import batch
 from serving import score as in_python
 from serving.batch import score_base
 from serving.scoring.as_of import LogEnd
-from serving.scoring.judge import ScoringOptions, judge
 from serving.scoring.online import Customer, Online, ScoreQuery
-from serving.scoring.served_model import Served
+from serving.scoring.score_journeys import ScoringOptions, score_journeys
+from serving.scoring.served_model import ServedBundle
 from tests.support import bundles
 from tests.support.ingested_shop import EMOJI, base, rows
 from tests.support.strategies import CUTOFFS, Event, World, world
@@ -26,7 +26,7 @@ from training.metrics.grade import grade
 
 AS_OF = CUTOFFS[1]
 DOCS = (Path(__file__).parents[2] / "docs" / "trust.md").read_text(encoding="utf-8")
-SERVED = (Served(bundles.churn((2, 90)), "1"), Served(bundles.offer(), "1"))
+SERVED = (ServedBundle(bundles.churn((2, 90)), "1"), ServedBundle(bundles.offer(), "1"))
 OLD, FRESH = Event(AS_OF - 50 * DAY_US), Event(AS_OF - DAY_US, "view")
 
 
@@ -82,7 +82,7 @@ def test_features_are_stale_when_a_score_as_old_would_have_expired(horizon: int,
 def stale(of: World, told_days_before: float, customer: str = "anna") -> dict[tuple[str, int], bool]:
     """Which heads raise the flag for a customer, when the log told the last thing some days before the as-of."""
     told = AS_OF - round(told_days_before * DAY_US)
-    records = judge(of.journeys(), SERVED, ScoringOptions(AS_OF, 1, told_until_us=told)).records()
+    records = score_journeys(of.journeys(), SERVED, ScoringOptions(AS_OF, 1, log_end_us=told)).records()
     return {
         (record["task"], record["horizon_days"]): "stale_features" in record["flags"]
         for record in records
@@ -148,12 +148,12 @@ def test_the_log_tells_up_to_its_newest_day_and_its_silence_is_vouched_for(
     def us(day: float) -> int:
         return round(day * DAY_US)
 
-    assert LogEnd(DAYS, None if complete is None else us(complete)).until(us(as_of)) == us(until)
+    assert LogEnd(DAYS, None if complete is None else us(complete)).at(us(as_of)) == us(until)
 
 
 def test_a_log_that_tells_nothing_yet_is_stale() -> None:
-    assert is_stale(LogEnd(np.zeros(0, np.int64), None).until(AS_OF), AS_OF, 90)
-    assert is_stale(LogEnd(DAYS, AS_OF).until(99 * DAY_US), 99 * DAY_US, 90)
+    assert is_stale(LogEnd(np.zeros(0, np.int64), None).at(AS_OF), AS_OF, 90)
+    assert is_stale(LogEnd(DAYS, AS_OF).at(99 * DAY_US), 99 * DAY_US, 90)
 
 
 @pytest.fixture(scope="module")

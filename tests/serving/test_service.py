@@ -32,7 +32,7 @@ from serving.scoring.champions import champions
 from serving.scoring.online import Online
 from serving.service.app import LARGEST_BODY, create_app
 from serving.service.bento import serve
-from tests.support.ingested_shop import AS_OF, BUNDLES, EMOJI, asked, base, rows, without_silence
+from tests.support.ingested_shop import AS_OF, BUNDLES, EMOJI, base, options, rows, without_nulls
 from tests.support.log_files import event
 
 FRESH = {"at": "2025-04-28T12:00:00", "what": "purchase", "money": 99.5, "channel": "web"}
@@ -66,9 +66,9 @@ class Client:
 
 @pytest.fixture(scope="module")
 def online(tmp_path_factory: pytest.TempPathFactory) -> Online:
-    made = base(tmp_path_factory.mktemp("base"), rows())
-    made.warm()
-    return made
+    online = base(tmp_path_factory.mktemp("base"), rows())
+    online.warm()
+    return online
 
 
 @pytest.fixture(scope="module")
@@ -77,15 +77,15 @@ def client(online: Online) -> Client:
 
 
 def ask(client: Client, *customers: Any, **more: Any) -> httpx.Response:
-    named = [one if isinstance(one, dict) else {"customer_id": one} for one in customers]
+    named = [customer if isinstance(customer, dict) else {"customer_id": customer} for customer in customers]
     return client.post("/v1/score", json={"customers": named, "as_of": AS_OF, **more})
 
 
 def scores(client: Client, *customers: Any, **more: Any) -> list[dict[str, Any]]:
     response = ask(client, *customers, **more)
     assert response.status_code == 200, response.text
-    found: list[dict[str, Any]] = response.json()["scores"]
-    return found
+    records: list[dict[str, Any]] = response.json()["scores"]
+    return records
 
 
 def refused(response: httpx.Response) -> tuple[int, str]:
@@ -95,16 +95,16 @@ def refused(response: httpx.Response) -> tuple[int, str]:
 
 
 def test_a_known_customer_gets_to_the_bit_what_the_file_says(client: Client, online: Online, tmp_path: Path) -> None:
-    file = BatchRun(online.store, online.served, asked(online), tmp_path).publish(tmp_path / "scores.parquet").path
-    rows = [without_silence(row) for row in pq.read_table(file).to_pylist()]
+    file = BatchRun(online.store, online.served, options(online), tmp_path).publish(tmp_path / "scores.parquet").path
+    rows = [without_nulls(row) for row in pq.read_table(file).to_pylist()]
     names = list(dict.fromkeys(row["customer_id"] for row in rows))
     answered = ScoreResponse.model_validate_json(ask(client, *names).content)
     assert [plain(record) for record in answered.scores] == rows
 
 
 def plain(record: BaseModel) -> dict[str, Any]:
-    said: dict[str, Any] = record.model_dump()
-    return without_silence(said)
+    fields: dict[str, Any] = record.model_dump()
+    return without_nulls(fields)
 
 
 def test_a_customer_nobody_knows_gets_the_prior(client: Client) -> None:
@@ -115,12 +115,12 @@ def test_a_customer_nobody_knows_gets_the_prior(client: Client) -> None:
 
 def test_events_in_the_request_count_as_if_they_had_been_ingested(client: Client, tmp_path: Path) -> None:
     fresh = {"customer_id": EMOJI, "events": [FRESH]}
-    told = scores(client, fresh)
+    with_events = scores(client, fresh)
     later = base(tmp_path, [*rows(), event(who=EMOJI, **FRESH)])
     ingested = scores(Client.of(later), EMOJI)
-    assert [without_id(record) for record in told] == [without_id(record) for record in ingested]
-    assert [record["score"] for record in told] != [record["score"] for record in scores(client, EMOJI)]
-    assert {read_score_id(record["score_id"]).own_events for record in told} == {True}
+    assert [without_id(record) for record in with_events] == [without_id(record) for record in ingested]
+    assert [record["score"] for record in with_events] != [record["score"] for record in scores(client, EMOJI)]
+    assert {read_score_id(record["score_id"]).own_events for record in with_events} == {True}
     assert {read_score_id(record["score_id"]).own_events for record in ingested} == {False}
 
 
@@ -174,10 +174,10 @@ def test_every_record_keeps_the_contract(client: Client) -> None:
 
 def test_models_tells_what_serves(client: Client, online: Online) -> None:
     models = ModelsResponse.model_validate_json(client.get("/v1/models").content).models
-    assert [(one.task, one.model_version, one.bundle) for one in models] == [
-        (one.name, one.version, one.bundle.digest) for one in online.served
+    assert [(model.task, model.model_version, model.bundle) for model in models] == [
+        (model.name, model.version, model.bundle.digest) for model in online.served
     ]
-    assert [len(one.horizons) for one in models] == [2, 1, 1, 1]
+    assert [len(model.horizons) for model in models] == [2, 1, 1, 1]
 
 
 def test_openapi_describes_every_route_and_refusal(client: Client) -> None:
@@ -216,9 +216,9 @@ def test_openapi_describes_every_route_and_refusal(client: Client) -> None:
 def test_a_body_that_cannot_be_used_is_refused_with_what_to_do(
     client: Client, body: str, status: int, message: str
 ) -> None:
-    found = refused(client.post("/v1/score", content=body, headers={"content-type": "application/json"}))
-    assert found[0] == status, found
-    assert message in found[1]
+    refusal = refused(client.post("/v1/score", content=body, headers={"content-type": "application/json"}))
+    assert refusal[0] == status, refusal
+    assert message in refusal[1]
 
 
 def test_more_than_a_thousand_customers_are_refused(client: Client) -> None:
@@ -229,7 +229,7 @@ def test_an_id_of_256_bytes_is_scored_and_a_longer_one_refused(client: Client) -
     assert ask(client, "é" * 128).status_code == 200
     assert refused(ask(client, "é" * 128 + "x")) == (
         422,
-        "expected an id of at most 256 bytes without control characters; one longer than 256 bytes",
+        "customer_id: longer than 256 bytes; expected an id of at most 256 bytes without control characters",
     )
 
 
@@ -257,14 +257,14 @@ def test_another_method_is_refused_in_the_same_shape(client: Client) -> None:
 def test_a_failure_of_ours_tells_the_client_nothing_of_the_inside(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("serving.service.app._answer", lambda *_: 1 / 0)
-    assert refused(ask(client, EMOJI)) == (500, "the service failed; its log says where")
+    monkeypatch.setattr("serving.service.app._score_body", lambda *_: 1 / 0)
+    assert refused(ask(client, EMOJI)) == (500, "the service failed; its log holds the error")
 
 
 def test_without_a_model_it_says_what_to_do() -> None:
     client = Client(create_app())
     status, message = refused(ask(client, EMOJI))
-    assert (status, message) == (503, "the service is starting; ask again in a few seconds")
+    assert (status, message) == (503, "the service is starting; try again in a few seconds")
     assert client.get("/v1/models").status_code == 503
     assert client.get("/v1/openapi.json").status_code == 200
 
@@ -322,7 +322,7 @@ def test_in_python_and_in_the_file_it_is_the_same(shop: Path) -> None:
 def test_a_task_without_a_champion_is_named_or_left_out_aloud(shop: Path, caplog: pytest.LogCaptureFixture) -> None:
     config = load(shop)
     both = config.model_copy(update={"tasks": {**config.tasks, "value": BUNDLES[2].task}})
-    assert [one.name for one in champions(both)] == ["churn"]
+    assert [model.name for model in champions(both)] == ["churn"]
     assert "task 'value' has no champion and is left out" in caplog.text
     with pytest.raises(
         BundleError, match=r"expected a champion for task 'value', found none; run `journeycast train value`"

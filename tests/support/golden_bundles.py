@@ -25,7 +25,7 @@ from models.predictor.calibrators import Beta
 from models.predictor.level import Level
 from models.predictor.predictor import NoPurchase, Predictor
 from serving.frames.frames import Frames
-from serving.scoring.served_model import Served
+from serving.scoring.served_model import ServedBundle
 from tests.models.btyd.test_expectations import FEATURES, HURDLE, LOGISTIC, NAMES, ORDERS, PROBABLE, VALUE
 from tests.support import bundles
 from tests.support.bundles import HIGH, LOW, MONEY, PROBABILITY
@@ -100,7 +100,7 @@ def events() -> pd.DataFrame:
 
 def scored(held: Bundle) -> list[Any]:
     """The score records of the events, as JSON has them."""
-    frame = Frames(Served(held, "1"), NAMES_OF_LOG).predict(events(), as_of=iso(AS_OF))
+    frame = Frames(ServedBundle(held, "1"), NAMES_OF_LOG).predict(events(), as_of=iso(AS_OF))
     return [plain(row) for row in frame.to_dict("records")]
 
 

@@ -12,9 +12,9 @@ from features.ingest import build
 from features.store.reader import Store
 from features.timeline import instant
 from models.bundle import load, save
-from serving.scoring.judge import ScoringOptions
 from serving.scoring.online import Online
-from serving.scoring.served_model import Served
+from serving.scoring.score_journeys import ScoringOptions
+from serving.scoring.served_model import ServedBundle
 from tests.support import bundles, log_files
 from tests.support.log_files import Row, event
 
@@ -50,7 +50,7 @@ def base(folder: Path, log: list[Row], **keys: Any) -> Online:
         patch.setattr(build, "ROWS_PER_BUCKET", 200)
         log_files.run(config)
     saved = [save(bundle, config.workspace_path / "bundles") for bundle in BUNDLES]
-    served = tuple(Served(load(path, path.name), str(version)) for version, path in enumerate(saved, start=1))
+    served = tuple(ServedBundle(load(path, path.name), str(version)) for version, path in enumerate(saved, start=1))
     return Online(config, Store.open(config.workspace_path, config), served)
 
 
@@ -59,12 +59,12 @@ def configuration(folder: Path, **keys: Any) -> Config:
     return config.model_copy(update={"tasks": {bundle.task.name: bundle.task for bundle in BUNDLES}})
 
 
-def asked(online: Online, **keys: Any) -> ScoringOptions:
+def options(online: Online, **keys: Any) -> ScoringOptions:
     return replace(ScoringOptions(instant(AS_OF), online.store.log_position), **keys)
 
 
-def without_silence(row: dict[str, Any]) -> dict[str, Any]:
-    """A row of the file as JSON has it: what `details` does not say is left out."""
+def without_nulls(row: dict[str, Any]) -> dict[str, Any]:
+    """A row of the file as JSON has it: nulls in `details` are left out."""
     if row["details"] is not None:
         row["details"] = {name: value for name, value in row["details"].items() if value is not None}
     return row

@@ -26,8 +26,8 @@ from models.ladder.purchase_process import PurchaseProcess
 from models.ladder.rung import Rung
 from models.ladder.trees import Probability
 from models.predictor.intervals import PredictionInterval
-from models.predictor.predictor import Predictor, unpack_predictor
-from serving.scoring.reasons import why
+from models.predictor.predictor import Predictor, unpack_answer
+from serving.scoring.reasons import strongest_reasons
 from training.dataset.examples import Examples
 from training.dataset.labels import Labels
 from training.fit.purchase_process import FEWEST_RETURNED, processes, repeats
@@ -105,7 +105,7 @@ def test_every_rung_has_reasons_among_the_features_of_the_panel(rung: Rung) -> N
     assert moved(rung, rows, POSITION).shape == rows.shape
     assert np.isfinite(moved(rung, rows, POSITION)).all()
     panel = Panel(Rows(np.arange(50), np.zeros(50, np.int64)), rows, FEATURES)
-    assert (why(rung, panel).feature[1:6] >= 0).any(axis=1).all()
+    assert (strongest_reasons(rung, panel).feature[1:6] >= 0).any(axis=1).all()
 
 
 def test_what_moved_trees_is_all_there_after_folding() -> None:
@@ -158,23 +158,23 @@ def test_a_process_carries_over_to_what_it_says_of_the_longer_horizon(rung: Purc
     rows = customers(70)
     bought = ~np.isnan(rows[:, 0])
     wanted = replace(rung, expectations=replace(rung.expectations, horizon_days=270.0)).predict(rows, POSITION)
-    said = answer.predict(rows, POSITION)
+    said = answer.say(rows, POSITION)
     assert said.score[bought] == pytest.approx(wanted.mean[bought])
     for name, part in wanted.parts.items():
         assert said.parts[name][bought] == pytest.approx(part[bought])
-    alone = answer.predict(rows[3:4], POSITION)
+    alone = answer.say(rows[3:4], POSITION)
     assert alone.score.tobytes() == said.score[3:4].tobytes()
-    again = unpack_predictor(json.loads(json.dumps(answer.pack()[0])), {})
-    assert again.predict(rows, POSITION).score.tobytes() == said.score.tobytes()
+    again = unpack_answer(json.loads(json.dumps(answer.pack()[0])), {})
+    assert again.say(rows, POSITION).score.tobytes() == said.score.tobytes()
 
 
 def test_a_chance_carries_over_by_one_power_that_leaves_the_order_of_customers_alone() -> None:
     spread, rows = PredictionInterval((), (0.0,), (0.0,)), customers(70)
     answer = Predictor(270, 90, "churn", "silence", PROBABLE, PROBABLE, spread, (0.0,), "C", power=2.2)
-    said, fitted = answer.predict(rows, POSITION), PROBABLE.predict(rows, POSITION).mean
+    said, fitted = answer.say(rows, POSITION), PROBABLE.predict(rows, POSITION).mean
     assert said.score == pytest.approx(fitted**2.2)
-    again = unpack_predictor(json.loads(json.dumps(answer.pack()[0])), {})
-    assert again.predict(rows, POSITION).score.tobytes() == said.score.tobytes()
+    again = unpack_answer(json.loads(json.dumps(answer.pack()[0])), {})
+    assert again.say(rows, POSITION).score.tobytes() == said.score.tobytes()
 
 
 def test_too_few_who_came_back_give_no_process_and_a_sentence() -> None:

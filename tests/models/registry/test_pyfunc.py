@@ -144,7 +144,7 @@ def test_a_panel_scores_like_the_batch(shop: Config, task: str) -> None:
 def panel(shop: Config, task: str, cutoffs: list[int]) -> pd.DataFrame:
     """What the task's bundle reads, of everybody known at each cutoff, cutoffs mixed as a panel has them."""
     (served,) = champions(shop, [task])
-    features = served.bundle.features.union(served.asking)
+    features = served.bundle.features.union(served.population_features)
     frames = []
     for journeys in Store.open(shop.workspace_path, shop).buckets():
         for cutoff in cutoffs:

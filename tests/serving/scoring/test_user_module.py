@@ -13,7 +13,7 @@ from models.registry.versions import Registry
 from serving.score import score
 from serving.scoring.champions import champions
 from serving.scoring.online import Customer, Online, ScoreQuery
-from serving.scoring.served_model import Served
+from serving.scoring.served_model import ServedBundle
 from tests.features.sets.test_user_module import SOURCE
 from tests.support import bundles
 from tests.support.ingested_shop import EMOJI, FACTS, base, rows
@@ -40,24 +40,24 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Config:
     return config
 
 
-def served(config: Config) -> tuple[Served, ...]:
+def served(config: Config) -> tuple[ServedBundle, ...]:
     return champions(config, ["churn"])
 
 
 def test_the_base_and_one_customer_get_the_same_score(trained: Config) -> None:
     everybody = score(trained, ["churn"])
-    one = score(trained, ["churn"], customers=[EMOJI])
-    assert everybody[everybody["customer_id"] == EMOJI].reset_index(drop=True).equals(one)
-    used = {part for line in _splits(trained) for part in line}
+    alone = score(trained, ["churn"], customers=[EMOJI])
+    assert everybody[everybody["customer_id"] == EMOJI].reset_index(drop=True).equals(alone)
+    used = {feature for line in _splits(trained) for feature in line}
     position = served(trained)[0].bundle.features.position
     assert {str(position["custom_longest_silence"]), str(position["custom_web_money"])} <= used
 
 
 def test_an_event_of_the_request_enters_a_function(trained: Config) -> None:
     online = Online(trained, Store.open(trained.workspace_path, trained), served(trained))
-    asked = ScoreQuery(as_of="2025-05-01")
-    before, after = (next(online.scores([Customer(EMOJI, own)], asked)) for own in ((), (FRESH,)))
-    assert before.judged[0].numbers["score"] != after.judged[0].numbers["score"]
+    query = ScoreQuery(as_of="2025-05-01")
+    before, after = (next(online.scores([Customer(EMOJI, events)], query)) for events in ((), (FRESH,)))
+    assert before.by_head[0].numbers["score"] != after.by_head[0].numbers["score"]
 
 
 @pytest.mark.parametrize(
