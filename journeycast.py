@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
 console = Console()
-complaints = Console(stderr=True)
+error_console = Console(stderr=True)
 
 NEXT_STEPS = """
 Where to look next
@@ -36,7 +36,7 @@ Where to look next
   trainings   mlflow ui --backend-store-uri sqlite:///{workspace}/mlflow.db
   over HTTP   journeycast -c {config} serve
 """
-FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)  # for a person to change, no fault of ours
+FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)  # permissions, which only the user can change
 DEMO_TRIALS = 5  # a third of the default: a first look, not the best model
 Tasks = Annotated[
     list[str] | None, typer.Argument(help="tasks of the TOML; all when none is named", show_default=False)
@@ -62,7 +62,7 @@ def demo(out: Annotated[Path, typer.Option(help="folder of the simulated shop")]
     _ingest(shop, None)
     _train(shop, None, None, DEMO_TRIALS, promote=True, text=config.read_text(encoding="utf-8"))
     _score(shop, None, None, None)
-    _say(NEXT_STEPS.format(config=config, workspace=shop.workspace_path))
+    _print_lines(NEXT_STEPS.format(config=config, workspace=shop.workspace_path))
 
 
 @app.command()
@@ -75,7 +75,7 @@ def simulate(
     from features.simulate.write import Shop, simulate
 
     shop = simulate(Shop(customers=customers, seed=seed), out)
-    _say(f"Simulated {shop.customer_count:,} customers with {shop.event_count:,} events in {out}.")
+    _print_lines(f"Simulated {shop.customer_count:,} customers with {shop.event_count:,} events in {out}.")
 
 
 @app.command()
@@ -86,7 +86,7 @@ def init(
     """Read a log and write a commented TOML for it: guessed columns, events, horizons."""
     from features.init.draft import init
 
-    _say(*init(log, context.obj))
+    _print_lines(*init(log, context.obj))
 
 
 @app.command()
@@ -102,13 +102,13 @@ def ingest(
 
 @app.command()
 def features(context: typer.Context, as_of: AsOf = None) -> None:
-    """Print the features that training takes: each with its unit, what it says and why it is there."""
+    """Print the features that training uses: each with its unit, its meaning and why it is there."""
     from features.store.reader import Store
     from training.report import features
     from training.run import prepare
 
     shop = load(context.obj)
-    with console.status("surveying the log"):
+    with console.status("reading the log"):
         store = Store.open(shop.workspace_path, shop)
         setting, _ = prepare(shop, store, as_of=as_of, trials=0, progress=lambda _: None)
     console.print(features(setting))
@@ -116,14 +116,14 @@ def features(context: typer.Context, as_of: AsOf = None) -> None:
 
 @app.command()
 def readiness(context: typer.Context, task: Tasks = None, as_of: AsOf = None) -> None:
-    """Print for each task what the log holds, what better answers need, when it will be there, and what you get now."""
+    """Print for each task what the log holds, what better models need and when, and what to expect now."""
     from features.store.reader import Store
     from training.readiness.readiness import page, readiness
 
     shop = load(context.obj)
-    with console.status("counting"):
-        found = readiness(shop, Store.open(shop.workspace_path, shop), task, as_of=as_of)
-    console.print(page(found))
+    with console.status("counting what the log holds"):
+        reports = readiness(shop, Store.open(shop.workspace_path, shop), task, as_of=as_of)
+    console.print(page(reports))
 
 
 @app.command()
@@ -133,9 +133,12 @@ def train(
     as_of: AsOf = None,
     trials: Annotated[int | None, typer.Option(help="Optuna trials for each model", min=0, show_default=False)] = None,
     minutes: Annotated[
-        float | None, typer.Option(help="search so long instead; nobody can repeat it", min=0, show_default=False)
+        float | None,
+        typer.Option(
+            help="search this many minutes instead; such a search is not reproducible", min=0, show_default=False
+        ),
     ] = None,
-    promote: Annotated[bool, typer.Option(help="let a challenger serve that passes the gate")] = True,
+    promote: Annotated[bool, typer.Option(help="promote a challenger that passes the gate")] = True,
 ) -> None:
     """Fit, tune, evaluate, track and register a model for each task; promote it if it passes the gate."""
     text = context.obj.read_text(encoding="utf-8") if context.obj.is_file() else ""
@@ -160,10 +163,10 @@ def compare(
     name = shop.task(task).name
     page = out or shop.workspace_path / "compare" / f"{name}.html"
     with console.status("comparing"):
-        found = compare(Promotion.open(shop, [name]), name)
-        write_page(found, page)
-    console.print(table(found))
-    _say(*sources(found, page))
+        comparison = compare(Promotion.open(shop, [name]), name)
+        write_page(comparison, page)
+    console.print(table(comparison))
+    _print_lines(*sources(comparison, page))
 
 
 @app.command()
@@ -171,12 +174,12 @@ def promote(
     context: typer.Context,
     task: Annotated[str, typer.Argument(help="a task of the TOML")],
     version: Annotated[int | None, typer.Option(help="default: the challenger", min=1, show_default=False)] = None,
-    why: Annotated[str | None, typer.Option(help="for the ledger", show_default=False)] = None,
+    why: Annotated[str | None, typer.Option(help="the reason, for the ledger", show_default=False)] = None,
 ) -> None:
     """Let a version of a task serve from now on; the ledger keeps who did it, when and why."""
     from training.lifecycle.versions import promote
 
-    _say(promote(load(context.obj), task, version, _hand(), why))
+    _print_lines(promote(load(context.obj), task, version, _actor(), why))
 
 
 @app.command()
@@ -185,14 +188,14 @@ def rollback(
     task: Annotated[str, typer.Argument(help="a task of the TOML")],
     version: Annotated[
         int | None,
-        typer.Option(help="only if this one serves, so that a script may ask twice", min=1, show_default=False),
+        typer.Option(help="only if this version serves, so that a script can run it twice", min=1, show_default=False),
     ] = None,
-    why: Annotated[str | None, typer.Option(help="for the ledger", show_default=False)] = None,
+    why: Annotated[str | None, typer.Option(help="the reason, for the ledger", show_default=False)] = None,
 ) -> None:
-    """Let the champion before this one serve again, at once: nothing is trained and no gate is asked."""
+    """Let the champion before this one serve again, at once, without training and without the gate."""
     from training.lifecycle.versions import rollback
 
-    _say(rollback(load(context.obj), task, version, _hand(), why))
+    _print_lines(rollback(load(context.obj), task, version, _actor(), why))
 
 
 @app.command()
@@ -212,41 +215,45 @@ def tune_worker(
     context: typer.Context,
     task: Annotated[str, typer.Argument(help="a task of the TOML")],
     as_of: AsOf = None,
-    trials: Annotated[int | None, typer.Option(help="as given to `train`", min=0, show_default=False)] = None,
-    minutes: Annotated[float | None, typer.Option(help="as given to `train`", min=0, show_default=False)] = None,
+    trials: Annotated[int | None, typer.Option(help="the same as for `train`", min=0, show_default=False)] = None,
+    minutes: Annotated[float | None, typer.Option(help="the same as for `train`", min=0, show_default=False)] = None,
 ) -> None:
-    """Take part in the search of a task's trees, on this host or any: as `train` with the same options, no further."""
+    """Join the search of a task's tree parameters from this host or another; give the same options as to `train`."""
     from features.store.reader import Store
     from training.worker import work
 
     shop = load(context.obj)
     with console.status("searching") as status:
         store = Store.open(shop.workspace_path, shop)
-        tell = lambda doing: status.update(f"searching: {doing}")  # noqa: E731
-        worked = work(shop, store, task, as_of=as_of, trials=trials, minutes=minutes, progress=tell)
-    _say(*(one.told() for one in worked))
+        show_step = lambda step: status.update(f"searching: {step}")  # noqa: E731
+        searches = work(shop, store, task, as_of=as_of, trials=trials, minutes=minutes, progress=show_step)
+    _print_lines(*(search.told() for search in searches))
 
 
 @app.command()
 def prune(
     context: typer.Context,
-    days: Annotated[int, typer.Option(help="how old that must be", min=1)] = 180,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="say what would go, and change nothing")] = False,
+    days: Annotated[int, typer.Option(help="remove only what is older than this many days", min=1)] = 180,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="print what would be removed, and change nothing")] = False,
 ) -> None:
-    """Remove what is old and what nobody can need any more; never what served, what wants to, or the newest training.
+    """Remove what is old and no longer needed; never a version that served, a challenger, or the newest training.
 
-    What goes: trainings that failed or were killed, versions that never served, with their runs and bundles, studies
-    nobody went on with, and files that belong to nothing. Scores can be replayed from every bundle that ever served, so
-    these stay for ever, and so does every entry of the ledger.
+    Removed are trainings that failed or were killed, versions that never served, with their runs and bundles, studies
+    that were abandoned, and files that belong to nothing. Bundles that ever served stay, so that their scores can be
+    replayed, and so does every entry of the ledger.
     """
     from training.lifecycle.prune import prune, shown, total
 
-    hand, removed = _hand(), "would remove" if dry_run else "removed"
-    with console.status("looking for what is old"):
-        gone = prune(
-            load(context.obj), days=days, hand=hand, dry_run=dry_run, tell=lambda one: _say(f"{removed} {shown(one)}")
+    actor, removed = _actor(), "would remove" if dry_run else "removed"
+    with console.status("looking for what can be removed"):
+        removals = prune(
+            load(context.obj),
+            days=days,
+            hand=actor,
+            dry_run=dry_run,
+            tell=lambda removal: _print_lines(f"{removed} {shown(removal)}"),
         )
-    _say(total(gone, removed))
+    _print_lines(total(removals, removed))
 
 
 @app.command()
@@ -280,11 +287,11 @@ def _ingest(shop: Config, files: list[Path] | None) -> None:
     from features.ingest.report import render
     from features.ingest.run import ingest
 
-    with _progress() as progress:
-        line = progress.add_task("reading", total=None)
-        tell = lambda what, done, total: progress.update(line, description=what, completed=done, total=total)  # noqa: E731
-        report = ingest(shop, files=files, clock=_now, progress=tell)
-    _say(render(report))
+    with _progress_bar() as progress:
+        bar = progress.add_task("reading", total=None)
+        show_step = lambda step, done, total: progress.update(bar, description=step, completed=done, total=total)  # noqa: E731
+        report = ingest(shop, files=files, clock=_now, progress=show_step)
+    _print_lines(render(report))
 
 
 def _train(
@@ -303,7 +310,7 @@ def _train(
 
     with console.status("training") as status:
         store = Store.open(shop.workspace_path, shop)
-        tell = lambda doing: status.update(f"training: {doing}")  # noqa: E731
+        show_step = lambda step: status.update(f"training: {step}")  # noqa: E731
         outcomes = train(
             shop,
             store,
@@ -312,13 +319,13 @@ def _train(
             trials=trials,
             minutes=minutes,
             promote=promote,
-            who=_hand().who,
+            who=_actor().who,
             clock=_now,
             toml=text,
-            progress=tell,
+            progress=show_step,
         )
     console.print(table(outcomes))
-    _say("", *sentences(outcomes))
+    _print_lines("", *sentences(outcomes))
 
 
 def _score(
@@ -326,21 +333,21 @@ def _score(
 ) -> None:
     from serving.batch import score_base
 
-    with _progress() as progress:
-        line = progress.add_task("scoring", total=None)
-        tell = lambda done, total: progress.update(line, completed=done, total=total)  # noqa: E731
-        written = score_base(shop, task, as_of, out, tell, model_from_the_future=from_the_future)
-    _say(f"Wrote {written.rows:,} scores of {written.customers:,} customers to {written.path}.")
+    with _progress_bar() as progress:
+        bar = progress.add_task("scoring", total=None)
+        show_done = lambda done, total: progress.update(bar, completed=done, total=total)  # noqa: E731
+        written = score_base(shop, task, as_of, out, show_done, model_from_the_future=from_the_future)
+    _print_lines(f"Wrote {written.rows:,} scores of {written.customers:,} customers to {written.path}.")
 
 
-def _say(*lines: str) -> None:
+def _print_lines(*lines: str) -> None:
     """Lines for a person, as they are: no markup, no wrapping in the middle of a path."""
     for line in lines:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def _hand() -> "Actor":
-    """Who is asking, and when."""
+def _actor() -> "Actor":
+    """The person who runs the verb, and when."""
     from models.actor import Actor, who
 
     return Actor(who(os.environ), _now())
@@ -351,24 +358,28 @@ def _now() -> int:
     return time.time_ns() // 1000
 
 
-def _progress() -> Progress:
+def _progress_bar() -> Progress:
     return Progress(console=console, transient=True)
 
 
 def main() -> None:
-    """Run one verb; a failure that we foresaw is one sentence on stderr and its own exit code."""
+    """Run one verb; a failure that the project knows is one message on stderr and its own exit code."""
     try:
         app()
     except JourneycastError as error:
-        _complain(str(error), error.exit_code)
+        _fail(str(error), error.exit_code)
     except OSError as error:
         if error.errno not in FORBIDDEN or error.filename is None:
             raise
-        _complain(f"expected to be allowed to use {error.filename}, found: {error.strerror}; change who may", 1)
+        _fail(
+            f"expected permission to use {error.filename}, got: {error.strerror}; "
+            "change its permissions or choose another path",
+            1,
+        )
 
 
-def _complain(told: str, exit_code: int) -> NoReturn:
-    complaints.print(f"[bold red]journeycast:[/] {escape(told)}", highlight=False, soft_wrap=True)
+def _fail(message: str, exit_code: int) -> NoReturn:
+    error_console.print(f"[bold red]journeycast:[/] {escape(message)}", highlight=False, soft_wrap=True)
     raise SystemExit(exit_code) from None
 
 

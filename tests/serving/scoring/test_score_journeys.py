@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -20,10 +20,11 @@ from models.bundle import Bundle, load, save
 from models.score_record import ScoreRecord
 from serving.contract.arrow import SCHEMA
 from serving.contract.score_id import ScoreId, read_score_id
-from serving.scoring.arrow_table import record_batch
+from serving.scoring.arrow_table import CODED_SCHEMA, record_batch
 from serving.scoring.monotone import monotone
 from serving.scoring.reasons import contributions
 from serving.scoring.score_journeys import ScoringOptions, score_journeys, score_known_customers
+from serving.scoring.scores import HEAD_FIELDS, NUMBERS
 from serving.scoring.served_model import ServedBundle
 from tests.support import bundles
 from tests.support.bundles import FEATURES
@@ -276,3 +277,12 @@ def test_a_score_id_says_what_it_was_made_from(score_id: ScoreId) -> None:
 def test_a_text_that_is_no_score_id_is_refused(text: str) -> None:
     with pytest.raises(InputError, match=r"expected a score_id such as 'churn\.90d"):
         read_score_id(text)
+
+
+def test_the_fields_of_a_record_are_declared_once() -> None:
+    assert SCHEMA.names == CODED_SCHEMA.names == list(ScoreRecord.model_fields)
+    assert {field.name for field in SCHEMA if not field.nullable} == {
+        name for name, info in ScoreRecord.model_fields.items() if type(None) not in get_args(info.annotation)
+    }
+    assert set(HEAD_FIELDS) | set(NUMBERS) <= set(ScoreRecord.model_fields)
+    assert not set(HEAD_FIELDS) & set(NUMBERS)
