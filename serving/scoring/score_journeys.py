@@ -4,7 +4,7 @@ It takes the journeys as of one instant, decides who belongs to which population
 features, and lets every bundle predict. Nothing here knows how many customers there are or where they came from.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -19,7 +19,7 @@ from features.panel.build import Panel, Rows, build
 from features.timeline import DAY_US, FOREVER, iso
 from models.grades import is_stale, is_thin, valid_us
 from models.predictor.actions import Actions
-from models.predictor.outcome_distribution import LEVELS, PredictionContext
+from models.predictor.outcome_distribution import LEVELS
 from models.predictor.predictor import PredictedScore, Predictor
 from models.score_record import (
     EXTRAPOLATED,
@@ -33,6 +33,7 @@ from models.score_record import (
 from models.tasks import is_member
 from serving.contract.score_id import ScoreId
 from serving.scoring.monotone import monotone
+from serving.scoring.prior import prior_prediction
 from serving.scoring.reasons import strongest_reasons
 from serving.scoring.scores import NUMBERS, Head, HeadScores, Ranked, Reasons, Scores
 from serving.scoring.served_model import ServedBundle
@@ -254,20 +255,6 @@ def _reasons(predictor: Predictor, panel: Panel, status: _CustomerStatus) -> Rea
     raises = np.zeros(feature.shape, np.bool_)
     raises[status.member] = of_members.raises
     return replace(of_members, feature=feature, raises=raises, value=status.scatter(of_members.value))
-
-
-def prior_prediction(model: ServedBundle, predictor: Predictor) -> PredictedScore:
-    """What a customer nobody knows gets, in one row: the average of the base at training."""
-    prior: Mapping[str, float] | None = model.bundle.facts.get("prior", {}).get(str(predictor.horizon_days))
-    if prior is None:
-        mean = np.array([np.mean(predictor.base) if predictor.base else np.nan])
-        amounts = predictor.amounts
-        low, high = (
-            predictor.spread.interval(mean) if amounts is None else amounts.say(PredictionContext(mean, 0.0 * mean))[:2]
-        )
-        return PredictedScore(mean, low, high, predictor.percentile(mean), mean, {})
-    score, low, high, baseline = (np.array([prior[name]]) for name in ("score", "low", "high", "baseline"))
-    return PredictedScore(score, low, high, predictor.percentile(score), baseline, {})
 
 
 @lru_cache(maxsize=1024)
