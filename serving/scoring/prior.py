@@ -14,10 +14,10 @@ def prior_prediction(model: ServedBundle, predictor: Predictor) -> PredictedScor
     prior: Mapping[str, float] | None = model.bundle.facts.get("prior", {}).get(str(predictor.horizon_days))
     if prior is None:
         mean = np.array([np.mean(predictor.base) if predictor.base else np.nan])
-        amounts = predictor.amounts
-        low, high = (
-            predictor.spread.interval(mean) if amounts is None else amounts.say(PredictionContext(mean, 0.0 * mean))[:2]
-        )
+        if predictor.distribution is None:
+            low, high = predictor.interval.interval(mean)
+        else:
+            low, high, _ = predictor.distribution.predict(PredictionContext(mean, 0.0 * mean))
         return PredictedScore(mean, low, high, predictor.percentile(mean), mean, {})
     score, low, high, baseline = (np.array([prior[name]]) for name in ("score", "low", "high", "baseline"))
     return PredictedScore(score, low, high, predictor.percentile(score), baseline, {})

@@ -69,7 +69,7 @@ def score_journeys(journeys: Journeys, served: Sequence[ServedBundle], options: 
     visible = journeys.as_of(options.as_of_us)
     rows = Rows.grid(len(visible), np.array([options.as_of_us], np.int64))
     statuses = _customer_statuses(visible, rows, served, options)
-    predicting = [(model, status) for model, status in zip(served, statuses, strict=True) if model.bundle.answers]
+    predicting = [(model, status) for model, status in zip(served, statuses, strict=True) if model.bundle.predictors]
     members = (
         np.logical_or.reduce([status.member for _, status in predicting])
         if predicting
@@ -194,9 +194,11 @@ def _predictor_scores(
     model: ServedBundle, panel: Panel, status: _CustomerStatus, options: ScoringOptions
 ) -> list[HeadScores]:
     """The bundle's predictions for its members, by horizon, spread over all customers."""
-    predictors = model.bundle.answers
+    predictors = model.bundle.predictors
     values, position = panel.values, panel.features.position
-    predictions = monotone(predictors, [predictor.say(values, position, options.as_of_us) for predictor in predictors])
+    predictions = monotone(
+        predictors, [predictor.predict(values, position, options.as_of_us) for predictor in predictors]
+    )
     priors = (
         monotone(predictors, [prior_prediction(model, predictor) for predictor in predictors])
         if status.unknown.any()
@@ -239,7 +241,7 @@ def _action_scores(
     model: ServedBundle, actions: Actions, status: _CustomerStatus, options: ScoringOptions
 ) -> HeadScores:
     """Actions for everybody in the population, and for those nobody knows."""
-    chosen = actions.say(len(status.member))
+    chosen = actions.predict(len(status.member))
     return HeadScores(
         head=_head(model, actions.horizon_days, actions.rung, actions.grade, options),
         numbers={name: np.where(status.scored, getattr(chosen, name), np.nan) for name in NUMBERS},

@@ -42,7 +42,7 @@ class ServedBundle:
     def description(self) -> dict[str, Any]:
         """The fields of `ServedModel`."""
         actions = self.bundle.actions
-        predictors = [(predictor, predictor.rung.name) for predictor in self.bundle.answers]
+        predictors = [(predictor, predictor.rung.name) for predictor in self.bundle.predictors]
         horizons = predictors if actions is None else [(actions, actions.rung)]
         return {
             "task": self.name,

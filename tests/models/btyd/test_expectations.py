@@ -26,7 +26,7 @@ from models.ladder.purchase_process import PurchaseProcess
 from models.ladder.rung import Rung
 from models.ladder.trees import Probability
 from models.predictor.intervals import PredictionInterval
-from models.predictor.predictor import Predictor, unpack_answer
+from models.predictor.predictor import Predictor, unpack_predictor
 from serving.scoring.reasons import strongest_reasons
 from training.dataset.examples import Examples
 from training.dataset.labels import Labels
@@ -158,23 +158,23 @@ def test_a_process_carries_over_to_what_it_says_of_the_longer_horizon(rung: Purc
     rows = customers(70)
     bought = ~np.isnan(rows[:, 0])
     wanted = replace(rung, expectations=replace(rung.expectations, horizon_days=270.0)).predict(rows, POSITION)
-    said = answer.say(rows, POSITION)
+    said = answer.predict(rows, POSITION)
     assert said.score[bought] == pytest.approx(wanted.mean[bought])
     for name, part in wanted.parts.items():
         assert said.parts[name][bought] == pytest.approx(part[bought])
-    alone = answer.say(rows[3:4], POSITION)
+    alone = answer.predict(rows[3:4], POSITION)
     assert alone.score.tobytes() == said.score[3:4].tobytes()
-    again = unpack_answer(json.loads(json.dumps(answer.pack()[0])), {})
-    assert again.say(rows, POSITION).score.tobytes() == said.score.tobytes()
+    again = unpack_predictor(json.loads(json.dumps(answer.pack()[0])), {})
+    assert again.predict(rows, POSITION).score.tobytes() == said.score.tobytes()
 
 
 def test_a_chance_carries_over_by_one_power_that_leaves_the_order_of_customers_alone() -> None:
     spread, rows = PredictionInterval((), (0.0,), (0.0,)), customers(70)
     answer = Predictor(270, 90, "churn", "silence", PROBABLE, PROBABLE, spread, (0.0,), "C", power=2.2)
-    said, fitted = answer.say(rows, POSITION), PROBABLE.predict(rows, POSITION).mean
+    said, fitted = answer.predict(rows, POSITION), PROBABLE.predict(rows, POSITION).mean
     assert said.score == pytest.approx(fitted**2.2)
-    again = unpack_answer(json.loads(json.dumps(answer.pack()[0])), {})
-    assert again.say(rows, POSITION).score.tobytes() == said.score.tobytes()
+    again = unpack_predictor(json.loads(json.dumps(answer.pack()[0])), {})
+    assert again.predict(rows, POSITION).score.tobytes() == said.score.tobytes()
 
 
 def test_too_few_who_came_back_give_no_process_and_a_sentence() -> None:

@@ -133,7 +133,7 @@ def assert_follow(task: str, records: list[dict[str, Any]]) -> None:
         values = [record[name] for record in records]
         assert values == sorted(values, reverse=task == "churn")
     bundle = bundles.churn(HORIZONS) if task == "churn" else bundles.buys(HORIZONS)
-    for predictor, record in zip(bundle.answers, records, strict=True):
+    for predictor, record in zip(bundle.predictors, records, strict=True):
         assert record["low"] <= record["score"] <= record["high"]
         assert record["percentile"] == predictor.percentile(np.array([record["score"]]))[0]
 
@@ -141,8 +141,8 @@ def assert_follow(task: str, records: list[dict[str, Any]]) -> None:
 def test_without_care_they_would_contradict_each_other(online: Online) -> None:
     values = np.random.default_rng(1).gamma(1.0, 8.0, (200, len(FEATURES)))
     for model, contradicts in zip(online.served, (np.less, np.greater), strict=True):
-        predictors = model.bundle.answers
-        predictions = [predictor.say(values, FEATURES.position) for predictor in predictors]
+        predictors = model.bundle.predictors
+        predictions = [predictor.predict(values, FEATURES.position) for predictor in predictors]
         agreeing = monotone(predictors, predictions)
         assert any(contradicts(a.score, b.score).any() for a, b in pairwise(predictions))
         assert not any(contradicts(a.score, b.score).any() for a, b in pairwise(agreeing))

@@ -115,9 +115,9 @@ def test_a_longer_horizon_never_contradicts_a_shorter_one(shop: World) -> None:
 
 
 def test_the_interval_and_the_percentile_follow_a_score_that_was_moved() -> None:
-    predictors = BUNDLES[1].answers
+    predictors = BUNDLES[1].predictors
     values = np.tile(np.linspace(0, 40, 50)[:, None], (1, len(FEATURES)))
-    predictions = [predictor.say(values, FEATURES.position) for predictor in predictors]
+    predictions = [predictor.predict(values, FEATURES.position) for predictor in predictors]
     moved = monotone(predictors, predictions)
     assert (moved[1].score > predictions[1].score).any()
     assert (moved[1].low <= moved[1].score).all()
@@ -218,7 +218,7 @@ def test_reasons_name_features_that_moved_the_score_the_strongest_first() -> Non
 @pytest.mark.parametrize("bundle", [BUNDLES[0], BUNDLES[2]], ids=["probability", "hurdle"])
 def test_contributions_add_up_to_how_far_two_customers_lie_apart(bundle: Bundle) -> None:
     values: Floats = np.random.default_rng(3).gamma(1.0, 8.0, (2, len(FEATURES)))
-    rung = bundle.answers[0].rung
+    rung = bundle.predictors[0].rung
     moved = contributions(rung, Panel(Rows.grid(2, np.array([AS_OF])), values, FEATURES)).sum(axis=1)
     trees = getattr(rung, "trees", None)
     if trees is not None:
