@@ -110,8 +110,8 @@ def features(context: typer.Context, as_of: AsOf = None) -> None:
     shop = load(context.obj)
     with console.status("reading the log"):
         store = Store.open(shop.workspace_path, shop)
-        setting, _ = prepare(shop, store, as_of=as_of, trials=0, progress=lambda _: None)
-    console.print(features(setting))
+        training_context, _ = prepare(shop, store, as_of=as_of, trials=0, progress=lambda _: None)
+    console.print(features(training_context))
 
 
 @app.command()
@@ -225,9 +225,9 @@ def tune_worker(
     shop = load(context.obj)
     with console.status("searching") as status:
         store = Store.open(shop.workspace_path, shop)
-        show_step = lambda step: status.update(f"searching: {step}")  # noqa: E731
-        searches = work(shop, store, task, as_of=as_of, trials=trials, minutes=minutes, progress=show_step)
-    _print_lines(*(search.told() for search in searches))
+        tell = lambda doing: status.update(f"searching: {doing}")  # noqa: E731
+        worked = work(shop, store, task, as_of=as_of, trials=trials, minutes=minutes, progress=tell)
+    _say(*(one.summary() for one in worked))
 
 
 @app.command()

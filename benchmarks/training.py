@@ -110,9 +110,9 @@ def _measured(config: Config, trials: tuple[int, ...], *, with_flaml: bool) -> i
     ingest(config, clock=lambda: NOW)
     store, task = Store.open(config.workspace_path, config), config.task("churn")
     trained = [_trained(config, store, task, count) for count in trials]
-    setting, _ = prepare(config, store, as_of=None, trials=0, progress=lambda _: None)
-    cut = split(max(task.horizons_days), setting.first, setting.end)
-    rows = build_examples(setting.parts, _asked(setting, task, cut), cut.cutoffs)
+    context, _ = prepare(config, store, as_of=None, trials=0, progress=lambda _: None)
+    cut = split(max(task.horizons_days), context.first, context.end)
+    rows = examples(context.parts, _asked(context, task, cut), cut.cutoffs)
     one = _processor(lambda: _plain(rows.at(cut.serving)))
     usual = min(trained, key=lambda of: abs(of.trials - USUAL))
     print(f"\n### {config.name}: {len(rows.at(cut.serving)):,} rows × {rows.values.shape[1]} features\n")
@@ -131,9 +131,9 @@ def _measured(config: Config, trials: tuple[int, ...], *, with_flaml: bool) -> i
 
 def _trained(config: Config, store: Store, task: TaskConfig, trials: int) -> Trained:
     phases = Phases()
-    setting, facts = prepare(config, store, as_of=None, trials=trials, progress=phases.tell)
+    context, facts = prepare(config, store, as_of=None, trials=trials, progress=phases.tell)
     phases.forget()
-    bundle, _ = train_task(setting, task, facts)
+    bundle, _ = train_task(context, task, facts)
     phases.tell("")
     answer = bundle.predictors[-1]
     losses = answer.metrics["log_loss"][0], answer.baseline_metrics["log_loss"][0]
@@ -149,8 +149,8 @@ def _cost(usual: Trained, one: float) -> str:
     return "\n".join(lines)
 
 
-def _asked(setting: TrainingContext, task: TaskConfig, cut: Split) -> PanelRequest:
-    return PanelRequest(task, cut.fitted_days, setting.features, setting.end, setting.config.train.max_rows)
+def _asked(context: TrainingContext, task: TaskConfig, cut: Split) -> PanelRequest:
+    return PanelRequest(task, cut.fitted_days, context.features, context.end, context.config.train.max_rows)
 
 
 def _plain(rows: Examples) -> lgb.Booster:

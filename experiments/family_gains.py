@@ -73,30 +73,30 @@ def _asked(log: str) -> Iterator[tuple[str, Iterator[tuple[str, Floats]]]]:
             config = load(HERE / f"{name}.toml").model_copy(update={"workspace": folder})
         ingest(config, clock=lambda: NOW)
         store = Store.open(config.workspace_path, config)
-        setting, _ = prepare(_offering(config, FAMILIES), store, as_of=as_of, trials=0, progress=lambda _: None)
+        context, _ = prepare(_offering(config, FAMILIES), store, as_of=as_of, trials=0, progress=lambda _: None)
         for task in config.tasks.values():
             if task.kind in ("churn", "propensity"):
-                yield _title(log, setting, task), _losses(setting, task)
+                yield _title(log, context, task), _losses(context, task)
 
 
-def _title(log: str, setting: TrainingContext, task: TaskConfig) -> str:
-    return f"{log}, `{task.name}`, {_split(setting, task).fitted_days} days, as of {iso(setting.as_of)[:10]}"
+def _title(log: str, context: TrainingContext, task: TaskConfig) -> str:
+    return f"{log}, `{task.name}`, {_split(context, task).fitted_days} days, as of {iso(context.as_of)[:10]}"
 
 
-def _split(setting: TrainingContext, task: TaskConfig) -> Split:
-    return split(max(task.horizons_days), setting.first, setting.end)
+def _split(context: TrainingContext, task: TaskConfig) -> Split:
+    return split(max(task.horizons_days), context.first, context.end)
 
 
-def _losses(setting: TrainingContext, task: TaskConfig) -> Iterator[tuple[str, Floats]]:
+def _losses(context: TrainingContext, task: TaskConfig) -> Iterator[tuple[str, Floats]]:
     """Of every choice of families, the loss of each test row."""
-    found, cut = survey(setting.parts()), _split(setting, task)
+    found, cut = survey(context.parts()), _split(context, task)
 
     def derived(families: tuple[str, ...]) -> FeatureSet:
-        return derive(found, _offering(setting.config, families), [cut.fitted_days])
+        return derive(found, _offering(context.config, families), [cut.fitted_days])
 
-    every, base = setting.features, derived(DEFAULT)
-    asked = PanelRequest(task, cut.fitted_days, every, setting.end, setting.config.train.max_rows)
-    rows = build_examples(setting.parts, asked, cut.cutoffs)
+    every, base = context.features, derived(DEFAULT)
+    asked = PanelRequest(task, cut.fitted_days, every, context.end, context.config.train.max_rows)
+    rows = examples(context.parts, asked, cut.cutoffs)
     parts = [rows.at(cutoffs) for cutoffs in (cut.choosing, [cut.validation], cut.reporting, [cut.test])]
     choices = {"the default set": DEFAULT}
     choices |= {f"+ {family}": (*DEFAULT, family) for family in FAMILIES if family not in DEFAULT}

@@ -27,5 +27,5 @@ class TrainingContext:
     budget: Budget
     tell: Callable[[str], None]
     champions: Mapping[tuple[str, int], TreeParameters] = field(default_factory=dict)
-    studied: bool = False
+    diagnose: bool = False
     data: str = ""

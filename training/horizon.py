@@ -15,16 +15,15 @@ from training.audit.case import AuditInput
 from training.context import TrainingContext
 from training.dataset.examples import Examples, PanelRequest, base_values, build_examples
 from training.dataset.split import SHORTEST_LEAD, Split
-from training.evaluation.diagnose import study
-from training.evaluation.diagnostics import Studied, Subject
-from training.evaluation.evaluate import Tested, Trial, evaluate, informed, seen
+from training.evaluation.diagnose import diagnose
+from training.evaluation.diagnostics import Diagnostics, Subject
+from training.evaluation.evaluate import Evaluation, Trial, evaluate, residuals, with_intervals
 from training.fit.baselines import cap_of, constant
 from training.fit.calibration import calibrator
 from training.fit.intervals import shortest
 from training.fit.predictor import Recipes, Rungs, fit_predictor, fit_rungs
 from training.fit.purchase_process import Processes, processes
 from training.fit.recipe import Question
-from training.metrics.bootstrap import REPLICATES, replicates_for
 from training.request import study_name
 from training.selection.choose import Choice, choose
 from training.tuning.budget import Budget, Place, study_address
@@ -40,14 +39,14 @@ class Trained:
     """
 
     question: Question
-    answer: Predictor
+    predictor: Predictor
     split: Split
     choice: Choice
-    tested: Tested | None
+    evaluation: Evaluation | None
     rows: Mapping[str, int]
     prior: Mapping[str, float]
     quiet: Choice | None = None
-    studied: Studied | None = None
+    diagnostics: Diagnostics | None = None
     accepted: tuple[str, ...] = ()
 
 
@@ -60,58 +59,47 @@ class _Reported:
     split: Split
     choice: Choice
     quiet: Choice | None
-    tested: Tested | None
+    tested: Evaluation | None
     base: Floats
     warnings: tuple[str, ...]
     minutes: float | None
 
 
-def train_answer(setting: TrainingContext, task: TaskConfig, split: Split) -> Trained:
+def train_horizon(context: TrainingContext, task: TaskConfig, split: Split) -> Trained:
     """The answer for the split's horizon."""
-    question, rows = asked_rows(setting, task, split)
-    base = base_values(setting.parts, task, setting.features, setting.as_of, setting.config.train.max_rows)
-    setting.tell(f"{task.name}, {split.horizon_days} days: audit")
-    warnings, taken = _audited(setting, task, split, rows, base)
-    parts = parted(rows, split)
-    setting.tell(f"{task.name}, {split.horizon_days} days: choosing on {len(parts['choosing']):,} rows")
-    choice = choose(question, parts["choosing"], parts["validation"], budget_of(setting, task, split))
+    question, rows = panel_rows(context, task, split)
+    base = base_values(context.parts, task, context.features, context.as_of, context.config.train.max_rows)
+    context.tell(f"{task.name}, {split.horizon_days} days: audit")
+    warnings, taken = _audited(context, task, split, rows, base)
+    parts = split_rows(rows, split)
+    context.tell(f"{task.name}, {split.horizon_days} days: choosing on {len(parts['choosing']):,} rows")
+    choice = choose(question, parts["choosing"], parts["validation"], search_budget(context, task, split))
     quiet = None
     if question.is_money:
         quiet = choose(question.silence, parts["choosing"].silence, parts["validation"].silence, None)
-    setting.tell(f"{task.name}, {split.horizon_days} days: {_testing(len(parts['test']))}")
-    tested = evaluated(setting, question, (choice, quiet), parts, split)
-    setting.tell(f"{task.name}, {split.horizon_days} days: fitting what serves on {len(parts['serving']):,} rows")
-    reported = _Reported(split, choice, quiet, tested, base, warnings, setting.budget.minutes)
-    answer, prior = _serving(setting, question, reported, parts["serving"])
+    context.tell(f"{task.name}, {split.horizon_days} days: testing on {len(parts['test']):,} rows")
+    tested = evaluate_choice(context, question, (choice, quiet), parts, split)
+    context.tell(f"{task.name}, {split.horizon_days} days: fitting what serves on {len(parts['serving']):,} rows")
+    reported = _Reported(split, choice, quiet, tested, base, warnings, context.budget.minutes)
+    answer, prior = _final_fit(context, question, reported, parts["serving"])
     counts = {name: len(part) for name, part in parts.items()}
     del parts
-    studied = _studied(setting, question, reported, answer, rows) if setting.studied else None
+    studied = _diagnostics(context, question, reported, answer, rows) if context.diagnose else None
     return Trained(question, answer, split, choice, tested, counts, prior, quiet, studied, taken)
 
 
-def _testing(rows: int) -> str:
-    """What the log says of a test, with the number of bootstrap replicates where it is not the usual one."""
-    replicates = replicates_for(rows)
-    fewer = (
-        ""
-        if replicates == REPLICATES
-        else f", intervals by {replicates} bootstrap replicates instead of {REPLICATES:,}"
-    )
-    return f"testing on {rows:,} rows{fewer}"
-
-
-def asked_rows(setting: TrainingContext, task: TaskConfig, split: Split) -> tuple[Question, Examples]:
+def panel_rows(context: TrainingContext, task: TaskConfig, split: Split) -> tuple[Question, Examples]:
     """The question of the split's horizon, and the rows of all its cutoffs."""
-    config = setting.config
+    config = context.config
     question = Question(
-        task, split.fitted_days, setting.features, config.seed, config.train.threads, _processes(setting, task, split)
+        task, split.fitted_days, context.features, config.seed, config.train.threads, _processes(context, task, split)
     )
-    asked = PanelRequest(task, split.fitted_days, setting.features, setting.end, config.train.max_rows)
-    setting.tell(f"{task.name}, {split.horizon_days} days: panel of {len(split.cutoffs)} cutoffs")
-    return question, build_examples(setting.parts, asked, split.cutoffs)
+    asked = PanelRequest(task, split.fitted_days, context.features, context.end, config.train.max_rows)
+    context.tell(f"{task.name}, {split.horizon_days} days: panel of {len(split.cutoffs)} cutoffs")
+    return question, examples(context.parts, asked, split.cutoffs)
 
 
-def parted(rows: Examples, split: Split) -> dict[str, Examples]:
+def split_rows(rows: Examples, split: Split) -> dict[str, Examples]:
     """The rows of each purpose."""
     return {
         "choosing": rows.at(split.choosing),
@@ -122,53 +110,53 @@ def parted(rows: Examples, split: Split) -> dict[str, Examples]:
     }
 
 
-def budget_of(setting: TrainingContext, task: TaskConfig, split: Split) -> Budget:
+def search_budget(context: TrainingContext, task: TaskConfig, split: Split) -> Budget:
     """What may be tried, beginning with what serves now, and the study that keeps it."""
     doing = f"{task.name}, {split.horizon_days} days: choosing, after trial"
     return replace(
-        setting.budget,
-        champion=setting.champions.get((task.name, split.horizon_days)),
-        place=Place(study_address(setting.config), study_name(setting, task, split)),
-        told=lambda number, _loss: setting.tell(f"{doing} {number + 1}"),
+        context.budget,
+        champion=context.champions.get((task.name, split.horizon_days)),
+        place=Place(study_address(context.config), study_name(context, task, split)),
+        told=lambda number, _loss: context.tell(f"{doing} {number + 1}"),
     )
 
 
 def _audited(
-    setting: TrainingContext, task: TaskConfig, split: Split, rows: Examples, base: Floats
+    context: TrainingContext, task: TaskConfig, split: Split, rows: Examples, base: Floats
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """What an audit has to say, and which failed checks were accepted; AuditError where no fit may follow."""
     case = AuditInput(
         task=task,
-        parts=setting.parts,
-        features=setting.features,
+        parts=context.parts,
+        features=context.features,
         rows=rows,
         split=split,
         base=base,
-        as_of=setting.as_of,
-        end=setting.end,
-        max_rows=setting.config.train.max_rows,
-        seed=setting.config.seed,
+        as_of=context.as_of,
+        end=context.end,
+        max_rows=context.config.train.max_rows,
+        seed=context.config.seed,
     )
-    found, accept = audit(case), setting.config.train.accept
+    found, accept = audit(case), context.config.train.accept
     return settle(case, found, accept), accepted(found, accept)
 
 
-def _processes(setting: TrainingContext, task: TaskConfig, split: Split) -> Processes:
+def _processes(context: TrainingContext, task: TaskConfig, split: Split) -> Processes:
     """A purchase process for all rows that something is fitted on, and for those of the period before the choice."""
     horizon = days(split.fitted_days)
     newest = [cutoffs[-1] for cutoffs in (split.choosing, split.reporting, split.serving) if cutoffs]
     before = [cutoff for cutoff in split.choosing if cutoff + horizon in split.choosing]
     instants = {cutoff + horizon for cutoff in (*newest, *before[-1:])}
-    return processes(setting.parts, task, split.fitted_days, setting.config.log.timezone, instants)
+    return processes(context.parts, task, split.fitted_days, context.config.log.timezone, instants)
 
 
-def evaluated(
-    setting: TrainingContext,
+def evaluate_choice(
+    context: TrainingContext,
     question: Question,
     choices: tuple[Choice, Choice | None],
     parts: Mapping[str, Examples],
     split: Split,
-) -> Tested | None:
+) -> Evaluation | None:
     """Recipe and baseline refitted up to a horizon before the test; intervals learnt where the choice was made."""
     choice, quiet = choices
     rows = parts["reporting"]
@@ -176,11 +164,11 @@ def evaluated(
         return None
     found = None if choice.later is None else calibrator(choice.later)
     chosen = Rungs(choice.rung, constant(question.task, parts["choosing"]), None if quiet is None else quiet.rung)
-    before = fit_predictor(question, chosen, parts["choosing"], first=setting.first, start=split.validation)
-    rungs = fit_rungs(question, recipes_of(choice, quiet), rows)
+    before = answered(question, chosen, parts["choosing"], first=context.first, start=split.validation)
+    rungs = refitted(question, chosen_recipes(choice, quiet), rows)
     trial = Trial(
-        answer=fit_predictor(question, rungs, rows, first=setting.first, start=split.test, calibrator=found),
-        seen=seen(question, before, parts["validation"]),
+        predictor=answered(question, rungs, rows, first=context.first, start=split.test, calibrator=found),
+        residuals=residuals(question, before, parts["validation"]),
         threshold=choice.threshold,
         cap=cap_of(rows),
         best_grade="C" if split.extrapolated or choice.recipe.rung == "rule" else "A",
@@ -188,22 +176,20 @@ def evaluated(
     return evaluate(question, trial, parts["test"])
 
 
-def recipes_of(choice: Choice, quiet: Choice | None) -> Recipes:
+def chosen_recipes(choice: Choice, quiet: Choice | None) -> Recipes:
     """The recipes that were chosen."""
     return Recipes(choice.recipe, None if quiet is None else quiet.recipe)
 
 
-def _serving(
-    setting: TrainingContext, question: Question, reported: _Reported, rows: Examples
+def _final_fit(
+    context: TrainingContext, question: Question, reported: _Reported, rows: Examples
 ) -> tuple[Predictor, Mapping[str, float]]:
     """The recipe refitted on every cutoff up to a horizon before the end, over the base as it is now."""
     split, tested = reported.split, reported.tested
-    rungs = fit_rungs(question, recipes_of(reported.choice, reported.quiet), rows)
-    plain = fit_predictor(
-        question, rungs, rows, first=setting.first, start=setting.as_of, calibrator=_calibrator(reported)
-    )
+    rungs = refitted(question, chosen_recipes(reported.choice, reported.quiet), rows)
+    plain = answered(question, rungs, rows, first=context.first, start=context.as_of, calibrator=_calibrator(reported))
     answer = replace(
-        informed(question, plain, *(tested.seen if tested else ())),
+        with_intervals(question, plain, *(tested.residuals if tested else ())),
         horizon_days=split.horizon_days,
         grade=tested.grade if tested else "D",
         metrics=tested.metrics if tested else {},
@@ -213,21 +199,21 @@ def _serving(
         longer=question.expectations(rows) if split.extrapolated and question.is_money else None,
         power=_power(question, rows, reported),
     )
-    said = answer.predict(reported.base, setting.features.position, setting.as_of)
+    said = answer.say(reported.base, context.features.position, context.as_of)
     base = tuple(np.percentile(said.score, PERCENTILES).tolist()) if len(reported.base) else ()
     return replace(answer, base=base), _prior(answer, rows, said.score, said.baseline)
 
 
-def _studied(
-    setting: TrainingContext, question: Question, reported: _Reported, answer: Predictor, rows: Examples
-) -> Studied | None:
+def _diagnostics(
+    context: TrainingContext, question: Question, reported: _Reported, answer: Predictor, rows: Examples
+) -> Diagnostics | None:
     """What pictures show beside the test."""
     split, choice, tested = reported.split, reported.choice, reported.tested
     if tested is None:
         return None
-    setting.tell(f"{question.task.name}, {split.horizon_days} days: studying what was tested")
+    context.tell(f"{question.task.name}, {split.horizon_days} days: studying what was tested")
     found = None if choice.later is None else calibrator(choice.later)
-    return study(Subject(setting, question, choice.recipe, answer.rung, rows, split, tested, found))
+    return diagnose(Subject(context, question, choice.recipe, answer.rung, rows, split, tested, found))
 
 
 def _power(question: Question, rows: Examples, reported: _Reported) -> float | None:

@@ -30,13 +30,13 @@ def table(outcomes: Sequence[Outcome]) -> Table:
     return page
 
 
-def features(setting: TrainingContext) -> Table:
+def features(context: TrainingContext) -> Table:
     """One row per feature: its name, unit, what it says and why it is there."""
-    page = Table(box=None, pad_edge=False, title=f"{len(setting.features)} features", title_justify="left")
+    page = Table(box=None, pad_edge=False, title=f"{len(context.features)} features", title_justify="left")
     for name in ("feature", "unit", "what it says", "why it is there"):
         page.add_column(name, overflow="fold")
-    for feature in setting.features.features:
-        page.add_row(escape(feature.name), feature.unit, escape(feature.text), escape(setting.reasons[feature.name]))
+    for feature in context.features.features:
+        page.add_row(escape(feature.name), feature.unit, escape(feature.text), escape(context.reasons[feature.name]))
     return page
 
 

@@ -18,21 +18,21 @@ SOURCES = ("features", "models", "training")  # what makes a bundle
 LIBRARIES = ("lightgbm", "numba", "numpy", "optuna", "scikit-learn", "scipy")  # whose releases may make another
 
 
-def origin(setting: TrainingContext, task: TaskConfig) -> str:
+def request_digest(context: TrainingContext, task: TaskConfig) -> str:
     """The digest of data, instant, question, features, seed, what may be tried, what served before, and code.
 
     How many threads do it, and where what it makes is kept, changes nothing.
     """
-    config, budget = setting.config, setting.budget
-    champions = {str(days): asdict(grown) for (name, days), grown in setting.champions.items() if name == task.name}
+    config, budget = context.config, context.budget
+    champions = {str(days): asdict(grown) for (name, days), grown in context.champions.items() if name == task.name}
     decides = {
-        "data": setting.data,
-        "as_of": setting.as_of,
-        "first": setting.first,
-        "end": setting.end,
+        "data": context.data,
+        "as_of": context.as_of,
+        "first": context.first,
+        "end": context.end,
         "task": task.model_dump(mode="json"),
         "timezone": config.log.timezone,
-        "features": setting.features.fingerprint,
+        "features": context.features.fingerprint,
         "seed": config.seed,
         "max_rows": config.train.max_rows,
         "accept": sorted(config.train.accept),
@@ -44,10 +44,10 @@ def origin(setting: TrainingContext, task: TaskConfig) -> str:
     return text_digest(canonical_json(decides))
 
 
-def study_name(setting: TrainingContext, task: TaskConfig, split: Split) -> str:
+def study_name(context: TrainingContext, task: TaskConfig, split: Split) -> str:
     """The study of one horizon: to be read, and exact. Who asks for the same anywhere finds the same study."""
-    digest = text_digest(canonical_json([origin(setting, task), split.describe()]))
-    return f"{setting.config.name}.{task.name}.{split.fitted_days}d.{digest[:16]}"
+    digest = text_digest(canonical_json([request_digest(context, task), split.describe()]))
+    return f"{context.config.name}.{task.name}.{split.fitted_days}d.{digest[:16]}"
 
 
 def data_digest(store: Store) -> str:

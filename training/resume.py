@@ -25,41 +25,42 @@ class FinishedTraining:
     verdict: Verdict
 
 
-def again(succession: Promotion, task_name: str, request: str) -> FinishedTraining | None:
+def find_finished_training(promotion: Promotion, task_name: str, request: str) -> FinishedTraining | None:
     """The finished training of this very request; None where there is none whose verdict still holds.
 
     It holds for the champion itself, and where the champion is the one that it was judged against. What people have
     decided about the version since is asked anew.
     """
-    registry = succession.registry
+    registry = promotion.registry
     run = finished_training(registry, task_name, request=request)
     if run is None:
         return None
     digest = run.tags.get("bundle_digest", "")
-    version = next((one for one in registry.versions(task_name) if one.digest == digest), None)
-    kept = read_files(registry, run.id, RECORD).get(RECORD)
-    if version is None or kept is None:
+    version = next((known for known in registry.versions(task_name) if known.digest == digest), None)
+    text = read_files(registry, run.id, RECORD).get(RECORD)
+    if version is None or text is None:
         return None
     try:
-        gate = json.loads(kept)
+        record = json.loads(text)
     except ValueError:  # somebody spoiled it
         return None
     champion = registry.champion(task_name)
     if champion is not None and champion.digest == digest:
         verdict = Verdict("it is the champion, bit by bit", serves_already=True)
-    elif (None if champion is None else champion.digest) == gate.get("champion", {}).get("digest"):
-        verdict = _as_judged(gate, rolled_back(digest, succession.history(task_name)))
+    elif (None if champion is None else champion.digest) == record.get("champion", {}).get("digest"):
+        verdict = _as_recorded(record, rolled_back(digest, promotion.history(task_name)))
     else:
         return None
     try:
-        folder = registry.fetch(version, succession.bundles)
+        folder = registry.fetch(version, promotion.bundles)
         return FinishedTraining(run.id, load(folder, digest), folder, version, verdict)
     except BundleError:
         return None
 
 
-def _as_judged(gate: dict[str, Any], put_aside: Condition) -> Verdict:
-    kept = [Condition(**one) for one in gate["conditions"] if one["name"] != put_aside.name]
-    reason = gate["reason"] if put_aside.passed else put_aside.told
-    against = {name: value for name, value in gate.items() if name not in Verdict("").record()}
-    return Verdict(reason, (*kept, put_aside), against=against)
+def _as_recorded(record: dict[str, Any], out_of_service: Condition) -> Verdict:
+    """The recorded verdict, with what people have decided about the bundle since."""
+    recorded = Verdict.from_record(record)
+    conditions = [condition for condition in recorded.conditions if condition.name != out_of_service.name]
+    reason = recorded.reason if out_of_service.passed else out_of_service.message
+    return Verdict(reason, (*conditions, out_of_service), against=recorded.against)

@@ -27,9 +27,9 @@ from training.dataset.split import split
 from training.fit.actions import learn
 from training.fit.baselines import needed
 from training.gate.gate import Verdict, verdict
-from training.horizon import Trained, recipes_of, train_answer
-from training.request import code_version, data_digest, origin
-from training.resume import again
+from training.horizon import Trained, chosen_recipes, train_horizon
+from training.request import code_version, data_digest, request_digest
+from training.resume import find_finished_training
 from training.tracking.evidence import evidence
 from training.tracking.timings import Phases
 from training.tracking.track import track, tracked
@@ -57,7 +57,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Order:
+class TrainingRequest:
     """Whether what passes the gate serves, who asks for it, µs UTC by the clock, and the configuration's text."""
 
     promote: bool
@@ -90,38 +90,38 @@ def train(  # noqa: PLR0913  as many arguments as the verb has options
     asked = [config.task(name) for name in tasks] if tasks else list(config.tasks.values())
     if not asked:
         raise ConfigError("expected at least one table [tasks.NAME] in the configuration, found none; add a task")
-    setting, facts = prepare(config, store, as_of=as_of, trials=trials, minutes=minutes, progress=progress)
+    context, facts = prepare(config, store, as_of=as_of, trials=trials, minutes=minutes, progress=progress)
     succession = Promotion.open(config, [task.name for task in asked])
-    setting = replace(setting, champions=champions_parameters(succession, setting.as_of, asked), studied=True)
-    order = Order(promote, who, clock, toml)
-    return [_trained(succession, setting, task, facts, order) for task in asked]
+    context = replace(context, champions=grown_before(succession, context.as_of, asked), diagnose=True)
+    order = TrainingRequest(promote, who, clock, toml)
+    return [_trained(succession, context, task, facts, order) for task in asked]
 
 
 def _trained(
-    succession: Promotion, setting: TrainingContext, task: TaskConfig, facts: dict[str, Any], order: Order
+    succession: Promotion, context: TrainingContext, task: TaskConfig, facts: dict[str, Any], order: TrainingRequest
 ) -> Outcome:
     """A task's training, begun or found finished; what it found is in registry and ledger when its run ends."""
-    started, request = order.clock(), origin(setting, task)
-    if known := again(succession, task.name, request):
+    started, request = order.clock(), request_digest(context, task)
+    if known := find_finished_training(succession, task.name, request):
         promoted = _decided(succession, task.name, known.run_id, known.version, known.verdict, order)
         seconds = (order.clock() - started) / SECOND_US
         return Outcome(task, known.bundle, known.folder, known.version.version, known.verdict, promoted, seconds, True)
-    phases = Phases(order.clock, setting.tell)
+    phases = Phases(order.clock, context.tell)
     tags = {"request": request, "who": order.who}
-    with tracked(succession.registry, task, setting.as_of, toml=order.toml, tags=tags) as run:
-        bundle, trained = train_task(replace(setting, tell=phases.tell), task, facts)
+    with tracked(succession.registry, task, context.as_of, toml=order.toml, tags=tags) as run:
+        bundle, trained = train_task(replace(context, tell=phases.tell), task, facts)
         folder = save(bundle, succession.bundles)
         bundle = replace(bundle, digest=folder.name)
         phases.tell(f"{task.name}: gate")
-        found = verdict(succession.registry, setting, bundle, trained, history=succession.history(task.name))
-        told = evidence(bundle, folder, setting.data, trained)
+        found = verdict(succession.registry, context, bundle, trained, history=succession.history(task.name))
+        told = evidence(bundle, folder, context.data, trained)
         version = track(succession.registry, run, told, found, toml=order.toml, phases=phases)
         promoted = _decided(succession, task.name, run.id, version, found, order)
     return Outcome(task, bundle, folder, version.version, found, promoted, (order.clock() - started) / SECOND_US)
 
 
 def _decided(
-    succession: Promotion, task_name: str, run_id: str, version: Version, found: Verdict, order: Order
+    succession: Promotion, task_name: str, run_id: str, version: Version, found: Verdict, order: TrainingRequest
 ) -> bool:
     """Enter in the ledger what the gate said in that run, which need not be the one that registered the version;
     whether the version was promoted by it.
@@ -163,8 +163,8 @@ def prepare(
     features = FeatureSet(tuple(one.feature for one in wanted), config.log.timezone, own.module)
     if count_keys(features):
         tell("counting what everybody did")
-        parts = _parts(store.with_global_counts(count_keys(features), count), now, count)
-    setting = TrainingContext(
+        parts = _parts(store.with_crowd(topics(features), count), now, count)
+    context = TrainingContext(
         config=config,
         parts=parts,
         features=features,
@@ -185,7 +185,7 @@ def prepare(
         "repeatable": minutes is None,
         "survey": {"customers": found.customers, "rows": found.rows, "events": dict(sorted(found.events.items()))},
     }
-    return setting, facts
+    return context, facts
 
 
 def _telling(progress: Callable[[str], None]) -> tuple[Callable[[str], None], Callable[[int, int], None]]:
@@ -208,20 +208,20 @@ def _parts(store: Store, now: int, count: Callable[[int, int], None]) -> Parts:
     return lambda: (journeys.as_of(now) for journeys in store.buckets(count))
 
 
-def train_task(setting: TrainingContext, task: TaskConfig, facts: dict[str, Any]) -> tuple[Bundle, tuple[Trained, ...]]:
+def train_task(context: TrainingContext, task: TaskConfig, facts: dict[str, Any]) -> tuple[Bundle, tuple[Trained, ...]]:
     """The bundle of one task, unsaved, and how each of its answers came about."""
     if task.ranks_actions:
-        setting.tell(f"{task.name}: learning what each action gains")
-        return Bundle(task, setting.features, (), learn(task, setting.parts, setting.end), facts), ()
+        context.tell(f"{task.name}: learning what each action gains")
+        return Bundle(task, context.features, (), learn(task, context.parts, context.end), facts), ()
     horizons = sorted(task.horizons_days)
-    trained = tuple(train_answer(setting, task, split(days, setting.first, setting.end)) for days in horizons)
+    trained = tuple(train_horizon(context, task, split(days, context.first, context.end)) for days in horizons)
     more = {
-        "prior": {str(one.answer.horizon_days): dict(one.prior) for one in trained},
-        "growth": {str(one.answer.horizon_days): one.choice.growth.pack() for one in trained if one.choice.growth},
-        "recipes": {str(one.answer.horizon_days): recipes_of(one.choice, one.quiet).pack() for one in trained},
-        "accepted": {str(one.answer.horizon_days): list(one.accepted) for one in trained if one.accepted},
+        "prior": {str(one.predictor.horizon_days): dict(one.prior) for one in trained},
+        "growth": {str(one.predictor.horizon_days): asdict(one.choice.growth) for one in trained if one.choice.growth},
+        "recipes": {str(one.predictor.horizon_days): chosen_recipes(one.choice, one.quiet).pack() for one in trained},
+        "accepted": {str(one.predictor.horizon_days): list(one.accepted) for one in trained if one.accepted},
     }
-    return Bundle(task, setting.features, tuple(one.answer for one in trained), None, {**facts, **more}), trained
+    return Bundle(task, context.features, tuple(one.predictor for one in trained), None, {**facts, **more}), trained
 
 
 def _chosen(config: Config, own: FeatureSet, found: LogSummary, first: int, end: int) -> tuple[ChosenFeature, ...]:

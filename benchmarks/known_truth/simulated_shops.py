@@ -115,21 +115,21 @@ def told(world: World, folder: Path, *, trials: int = TRIALS, threads: int = 1) 
     config = config.model_copy(update={"tasks": {"churn": task}, "train": work})
     ingest(config, clock=lambda: NOW)
     store = Store.open(config.workspace_path, config)
-    setting, facts = prepare(config, store, as_of=None, trials=trials, progress=lambda _: None)
-    bundle, _ = train_task(setting, task, facts)
-    customers, said = of_everybody(setting, task, bundle)
-    (answer,) = bundle.predictors
+    context, facts = prepare(config, store, as_of=None, trials=trials, progress=lambda _: None)
+    bundle, _ = train_task(context, task, facts)
+    customers, said = of_everybody(context, task, bundle)
+    (answer,) = bundle.answers
     return Told(*_truth(world.shop, made, customers), *said, answer.rung.name, answer.grade)
 
 
 def of_everybody(
-    setting: TrainingContext, task: TaskConfig, bundle: Bundle
+    context: TrainingContext, task: TaskConfig, bundle: Bundle
 ) -> tuple[Strings, tuple[Floats, Floats, Floats, Floats]]:
     """The population at the training's instant, and of each score, low, high and baseline."""
     (answer,) = bundle.predictors
     customers, columns = [], []
-    for part in setting.parts():
-        rows = Rows.grid(len(part), np.array([setting.as_of], np.int64))
+    for part in context.parts():
+        rows = Rows.grid(len(part), np.array([context.as_of], np.int64))
         rows = rows[population(task, part, rows)]
         said = answer.predict(build(part, rows, bundle.features).values, bundle.features.position)
         customers.append(part.customers[rows.customer])

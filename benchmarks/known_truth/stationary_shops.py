@@ -127,14 +127,14 @@ def told(shop: Steady, folder: Path, *, trials: int) -> tuple[Told, Worth]:
     config = load(folder / FILE)
     ingest(config, clock=lambda: NOW)
     store = Store.open(config.workspace_path, config)
-    setting, facts = prepare(config, store, as_of=None, trials=trials, progress=lambda _: None)
-    churn, value = (train_task(setting, config.task(name), facts)[0] for name in ("churn", "value"))
-    who, said = of_everybody(setting, config.task("churn"), churn)
+    context, facts = prepare(config, store, as_of=None, trials=trials, progress=lambda _: None)
+    churn, value = (train_task(context, config.task(name), facts)[0] for name in ("churn", "value"))
+    who, said = of_everybody(context, config.task("churn"), churn)
     silent = ~np.isin(who.astype(str), ahead["customer_id"].unique().astype(str))
     (answer,) = churn.predictors
     first = Told(_of(world.silent, who), silent.astype(np.float64), *said, answer.rung.name, answer.grade)
-    who, (score, low, high, _) = of_everybody(setting, config.task("value"), value)
-    (answer,) = value.predictors
+    who, (score, low, high, _) = of_everybody(context, config.task("value"), value)
+    (answer,) = value.answers
     came = _of(ahead.groupby("customer_id")["value"].sum(), who, 0.0)
     return first, Worth(came, score, low, high, _of(rival(past), who), answer.rung.name, answer.grade)
 

@@ -92,13 +92,13 @@ def case(config: Config, name: str = "") -> AuditInput:
     """What the audit sees of a task, made as a training makes it."""
     ingest(config, clock=lambda: LATE)
     store = Store.open(config.workspace_path, config)
-    setting, _ = prepare(config, store, as_of=None, trials=0, progress=lambda _: None)
+    context, _ = prepare(config, store, as_of=None, trials=0, progress=lambda _: None)
     task = config.task(name or next(iter(config.tasks)))
-    cutoffs = split.split(task.horizons_days[0], setting.first, setting.end)
-    asked = PanelRequest(task, cutoffs.fitted_days, setting.features, setting.end, config.train.max_rows)
-    rows = examples.build_examples(setting.parts, asked, cutoffs.cutoffs)
-    base = examples.base_values(setting.parts, task, setting.features, setting.as_of, config.train.max_rows)
-    return AuditInput(task, setting.parts, setting.features, rows, cutoffs, base, setting.as_of, setting.end)
+    cutoffs = split.split(task.horizons_days[0], context.first, context.end)
+    asked = PanelRequest(task, cutoffs.fitted_days, context.features, context.end, config.train.max_rows)
+    rows = examples.examples(context.parts, asked, cutoffs.cutoffs)
+    base = examples.base_values(context.parts, task, context.features, context.as_of, config.train.max_rows)
+    return Case(task, context.parts, context.features, rows, cutoffs, base, context.as_of, context.end)
 
 
 @dataclass(frozen=True)

@@ -57,5 +57,5 @@ def bundles(folder: Path, rows: Sequence[Row], tasks: Sequence[str] = tuple(TASK
     shop = config(folder, **keys)
     write(folder / "log" / "rows.jsonl", rows)
     run(shop)
-    setting, facts = prepare(shop, opened(shop), as_of=None, trials=2, progress=lambda _: None)
-    return {task.name: train_task(setting, task, facts)[0] for task in map(shop.task, tasks)}
+    context, facts = prepare(shop, opened(shop), as_of=None, trials=2, progress=lambda _: None)
+    return {task.name: train_task(context, task, facts)[0] for task in map(shop.task, tasks)}

@@ -38,8 +38,8 @@ def counted(self, *args, **keys):
     return real(self, *args, **keys)
 
 lightgbm.TreeTrainer.count_trees = counted
-setting, facts = prepare(shop, opened(shop), as_of=None, trials=%d, progress=lambda _: None)
-made = [train_task(setting, shop.task(name), facts)[0] for name in tasks]
+context, facts = prepare(shop, opened(shop), as_of=None, trials=%d, progress=lambda _: None)
+made = [train_task(context, shop.task(name), facts)[0] for name in tasks]
 print(json.dumps([save(bundle, Path(folder) / workspace).name for bundle in made]))
 """
 

@@ -11,14 +11,14 @@ from tests.support.log_files import event, opened, run, write
 from tests.support.training_shop import config
 from training.context import TrainingContext
 from training.dataset.split import split
-from training.request import SOURCES, code_version, origin, source_digest, study_name
+from training.request import SOURCES, code_version, request_digest, source_digest, study_name
 from training.run import prepare
 
 CHURN = "churn"
 
 
 @pytest.fixture(scope="module")
-def setting(tmp_path_factory: pytest.TempPathFactory) -> TrainingContext:
+def context(tmp_path_factory: pytest.TempPathFactory) -> TrainingContext:
     shop = config(tmp_path_factory.mktemp("shop"))
     write(
         shop.folder / "log" / "rows.jsonl",
@@ -28,9 +28,9 @@ def setting(tmp_path_factory: pytest.TempPathFactory) -> TrainingContext:
     return prepare(shop, opened(shop), as_of=None, trials=2, progress=lambda _: None)[0]
 
 
-def with_train(setting: TrainingContext, **keys: object) -> TrainingContext:
-    train = setting.config.train.model_copy(update=keys)
-    return replace(setting, config=setting.config.model_copy(update={"train": train}))
+def with_train(context: TrainingContext, **keys: object) -> TrainingContext:
+    train = context.config.train.model_copy(update=keys)
+    return replace(context, config=context.config.model_copy(update={"train": train}))
 
 
 CHANGES: dict[str, Callable[[TrainingContext], TrainingContext]] = {
@@ -52,33 +52,33 @@ NO_CHANGES: dict[str, Callable[[TrainingContext], TrainingContext]] = {
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 def test_what_decides_a_bundle_changes_its_origin(
-    setting: TrainingContext, change: Callable[[TrainingContext], TrainingContext]
+    context: TrainingContext, change: Callable[[TrainingContext], TrainingContext]
 ) -> None:
-    task = setting.config.task(CHURN)
-    assert origin(change(setting), task) != origin(setting, task)
+    task = context.config.task(CHURN)
+    assert request_digest(change(context), task) != request_digest(context, task)
 
 
 @pytest.mark.parametrize("change", NO_CHANGES.values(), ids=NO_CHANGES)
 def test_what_decides_nothing_does_not(
-    setting: TrainingContext, change: Callable[[TrainingContext], TrainingContext]
+    context: TrainingContext, change: Callable[[TrainingContext], TrainingContext]
 ) -> None:
-    task = setting.config.task(CHURN)
-    assert origin(change(setting), task) == origin(setting, task)
+    task = context.config.task(CHURN)
+    assert request_digest(change(context), task) == request_digest(context, task)
 
 
-def test_each_question_has_its_origin(setting: TrainingContext) -> None:
-    task = setting.config.task(CHURN)
+def test_each_question_has_its_origin(context: TrainingContext) -> None:
+    task = context.config.task(CHURN)
     longer = task.model_copy(update={"active_days": 30})
-    assert len({origin(setting, one) for one in (*setting.config.tasks.values(), longer)}) == 5
+    assert len({request_digest(context, one) for one in (*context.config.tasks.values(), longer)}) == 5
 
 
-def test_a_study_is_named_to_be_read_and_each_horizon_has_its_own(setting: TrainingContext) -> None:
-    task = setting.config.task("buys")
-    names = [study_name(setting, task, split(days, setting.first, setting.end)) for days in (7, 30)]
+def test_a_study_is_named_to_be_read_and_each_horizon_has_its_own(context: TrainingContext) -> None:
+    task = context.config.task("buys")
+    names = [study_name(context, task, split(days, context.first, context.end)) for days in (7, 30)]
     assert names[0].startswith("shop.buys.7d.")
     assert len(names[0]) == len("shop.buys.7d.") + 16
     assert names[0] != names[1]
-    carried = [study_name(setting, task, split(days, setting.first, setting.end)) for days in (365, 730)]
+    carried = [study_name(context, task, split(days, context.first, context.end)) for days in (365, 730)]
     assert carried[0].split(".")[:3] == carried[1].split(".")[:3]  # both fitted on as many days as there are
     assert carried[0] != carried[1]
 

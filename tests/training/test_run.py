@@ -104,8 +104,8 @@ def test_nothing_after_the_as_of_reaches_a_bundle(tmp_path: Path) -> None:
         write(folder / "log" / "rows.jsonl", given)
         run(shop)
         task = shop.task("churn")
-        setting, facts = prepare(shop, opened(shop), as_of="2024-07-01", trials=1, progress=lambda _: None)
-        digests.append(save(train_task(setting, task, facts)[0], tmp_path / "bundles").name)
+        context, facts = prepare(shop, opened(shop), as_of="2024-07-01", trials=1, progress=lambda _: None)
+        digests.append(save(train_task(context, task, facts)[0], tmp_path / "bundles").name)
     assert digests[0] == digests[1]
 
 
@@ -114,9 +114,9 @@ def test_a_training_before_the_first_event_knows_nothing_and_says_so(tmp_path: P
     write(tmp_path / "log" / "rows.jsonl", [event("anna", "2024-01-01", "mail") | {"kind": "web"}])
     run(shop)
     for task in shop.tasks.values():
-        setting, facts = prepare(shop, opened(shop), as_of="2020-01-01", trials=0, progress=lambda _: None)
-        bundle, _ = train_task(setting, task, facts)
-        assert {answer.grade for answer in bundle.predictors} <= {"D"}
+        context, facts = prepare(shop, opened(shop), as_of="2020-01-01", trials=0, progress=lambda _: None)
+        bundle, _ = train_task(context, task, facts)
+        assert {answer.grade for answer in bundle.answers} <= {"D"}
         assert save(bundle, tmp_path / "bundles").is_dir()
 
 
@@ -151,8 +151,8 @@ def test_a_later_training_begins_with_how_the_champion_grew_and_the_same_one_doe
     grown = {("value", 30): unpack_tree_parameters(first.bundle.facts["growth"]["30"])}
     succession = Promotion.open(shop)
     for as_of, wanted in (("2024-10-01", grown), ("2024-08-15", {})):
-        setting, _ = prepare(shop, opened(shop), as_of=as_of, trials=3, progress=lambda _: None)
-        assert champions_parameters(succession, setting.as_of, [shop.task("value")]) == wanted
+        context, _ = prepare(shop, opened(shop), as_of=as_of, trials=3, progress=lambda _: None)
+        assert grown_before(succession, context.as_of, [shop.task("value")]) == wanted
 
 
 def test_a_search_by_the_clock_is_told(tmp_path: Path) -> None:

@@ -59,12 +59,12 @@ def shop(tmp_path: Path) -> Config:
 
 def test_a_training_goes_on_from_what_workers_found(shop: Config) -> None:
     (worked,) = work(shop, opened(shop), "churn", trials=3)
-    assert worked.told().startswith(f"{worked.study}: 3 trials (3 complete), best loss 0.")
-    setting, facts = prepare(shop, opened(shop), as_of=None, trials=3, progress=lambda _: None)
-    _, (trained,) = train_task(setting, shop.task("churn"), facts)
-    assert worked.found is not None
-    assert trained.choice.trials == worked.found.trials  # seconds and all
-    assert trained.choice.growth == replace(worked.found.growth, learning_rate=0.06)
+    assert worked.summary().startswith(f"{worked.study}: 3 trials (3 complete), best loss 0.")
+    context, facts = prepare(shop, opened(shop), as_of=None, trials=3, progress=lambda _: None)
+    _, (trained,) = train_task(context, shop.task("churn"), facts)
+    assert worked.search is not None
+    assert trained.choice.trials == worked.search.trials  # seconds and all
+    assert trained.choice.growth == replace(worked.search.growth, rate=0.06)
 
 
 def test_a_worker_searches_every_horizon_and_other_options_are_another_study(shop: Config) -> None:
@@ -86,7 +86,7 @@ def test_too_few_rows_for_trees_are_told(tmp_path: Path) -> None:
     write(tmp_path / "log" / "rows.jsonl", [event("anna", "2024-01-01") | {"kind": None}])
     run(shop)
     (worked,) = work(shop, opened(shop), "churn")
-    assert worked.told().endswith("too few rows for trees, so there is nothing to search")
+    assert worked.summary().endswith("too few rows for trees, so there is nothing to search")
 
 
 @pytest.mark.slow
@@ -120,8 +120,8 @@ def test_four_workers_share_one_study_on_postgres_and_one_is_killed(
 
 def churn_study(shop: Config) -> str:
     """The name of the study that workers with so many trials meet in."""
-    setting, _ = prepare(shop, opened(shop), as_of=None, trials=TRIALS, progress=lambda _: None)
-    return study_name(setting, shop.task("churn"), split(30, setting.first, setting.end))
+    context, _ = prepare(shop, opened(shop), as_of=None, trials=TRIALS, progress=lambda _: None)
+    return study_name(context, shop.task("churn"), split(30, context.first, context.end))
 
 
 def worker(folder: Path) -> subprocess.Popen[str]:

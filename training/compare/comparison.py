@@ -11,7 +11,8 @@ from models.promotion import Promotion
 from models.registry.past_runs import finished_training, read_files
 from training.compare.figures import Row, rows
 from training.compare.sides import Side, sides
-from training.gate.gate import RECORD
+from training.gate.conditions import Condition
+from training.gate.gate import RECORD, Verdict
 
 COMMON = ("decisions", "fair", "refitted")  # ways of the gate that measure both on the same rows
 METHODS = {
@@ -24,13 +25,13 @@ METHODS = {
 
 @dataclass(frozen=True)
 class RecordedCondition:
-    """A condition of the gate as it was recorded: `told` in a sentence, by `figures`; `parts` are those by horizon and
-    segment, under dotted names.
+    """A condition of the gate as it was recorded: `message` is a sentence, by `figures`; `parts` are those by
+    horizon and segment, under dotted names.
     """
 
     name: str
     passed: bool
-    told: str
+    message: str
     figures: Mapping[str, Any]
     parts: Mapping[str, Any]
 
@@ -70,42 +71,42 @@ class Comparison:
         return next((side.run.tags.get("kind", "") for side in self.sides if side.run), "")
 
 
-def compare(succession: Promotion, task_name: str) -> Comparison:
+def compare(promotion: Promotion, task_name: str) -> Comparison:
     """What MLflow and the ledger hold of champion and challenger; JourneycastError before the first training."""
-    history = succession.history(task_name)
-    found = sides(succession, task_name, history)
-    gate = _gate(succession, task_name, found)
+    history = promotion.history(task_name)
+    compared = sides(promotion, task_name, history)
+    gate = _gate(promotion, task_name, compared)
     return Comparison(
-        shop=succession.registry.shop,
+        shop=promotion.registry.shop,
         task=task_name,
-        sides=found,
-        rows=rows([side.run for side in found]),
+        sides=compared,
+        rows=rows([side.run for side in compared]),
         gate=gate,
         history=history,
-        notes=tuple(_notes(found, gate)),
-        look=succession.registry.ui_command,
+        notes=tuple(_notes(compared, gate)),
+        look=promotion.registry.ui_command,
     )
 
 
-def _gate(succession: Promotion, task_name: str, found: Sequence[Side]) -> Gate | None:
+def _gate(promotion: Promotion, task_name: str, compared: Sequence[Side]) -> Gate | None:
     """The judgement of what wants to serve or was refused; of two that served, of the newer one."""
     served = {"champion", "served before"}
-    for side in sorted(found, key=lambda side: (side.role in served, -side.version.version)):
-        for run_id in _judged_in(succession, task_name, side) if side.run else ():
-            if record := _recorded(succession, run_id):
+    for side in sorted(compared, key=lambda side: (side.role in served, -side.version.version)):
+        for run_id in _judged_in(promotion, task_name, side) if side.run else ():
+            if record := _recorded(promotion, run_id):
                 return _read(side, run_id, record)
     return None
 
 
-def _judged_in(succession: Promotion, task_name: str, side: Side) -> tuple[str, ...]:
+def _judged_in(promotion: Promotion, task_name: str, side: Side) -> tuple[str, ...]:
     """The runs that judged a version, the last first: a training that made it again, and the one that registered it."""
-    again = finished_training(succession.registry, task_name, bundle_digest=side.version.digest)
+    again = finished_training(promotion.registry, task_name, bundle_digest=side.version.digest)
     return (*([] if again is None else [again.id]), side.version.run_id)
 
 
-def _recorded(succession: Promotion, run_id: str) -> Mapping[str, Any]:
+def _recorded(promotion: Promotion, run_id: str) -> Mapping[str, Any]:
     """What the gate left in a run; nothing where that is spoiled, or says only that the champion was made again."""
-    for data in read_files(succession.registry, run_id, RECORD).values():
+    for data in read_files(promotion.registry, run_id, RECORD).values():
         with suppress(ValueError):
             record: dict[str, Any] = json.loads(data)
             return {} if record.get("serves_already") else record
@@ -113,27 +114,28 @@ def _recorded(succession: Promotion, run_id: str) -> Mapping[str, Any]:
 
 
 def _read(side: Side, run_id: str, record: Mapping[str, Any]) -> Gate:
-    method, champion = record.get("method"), record.get("champion") or {}
+    verdict = Verdict.from_record(record)
+    method, champion = verdict.against.get("method"), verdict.against.get("champion") or {}
     against = f"Against v{champion['version']}" if champion.get("version") else "Against the champion"
     return Gate(
         version=side.version.version,
         run_id=run_id,
-        passed=bool(record.get("passed")),
-        reason=str(record.get("reason", "")),
+        passed=verdict.passed,
+        reason=verdict.reason,
         how=f"{against}, {METHODS.get(method, method)}" if method else "",
         on_common_rows=method in COMMON,
-        conditions=tuple(_held(one) for one in record.get("conditions", ())),
+        conditions=tuple(map(_recorded_condition, verdict.conditions)),
     )
 
 
-def _held(one: Mapping[str, Any]) -> RecordedCondition:
-    found = {name: value for name, value in flat(one.get("figures") or {}).items() if value not in (None, [], "")}
+def _recorded_condition(condition: Condition) -> RecordedCondition:
+    figures = {name: value for name, value in flat(condition.figures).items() if value not in (None, [], "")}
     return RecordedCondition(
-        name=str(one.get("name", "")).replace("_", " "),
-        passed=bool(one.get("passed")),
-        told=str(one.get("told", "")),
-        figures={name: value for name, value in found.items() if "." not in name},
-        parts={name: value for name, value in found.items() if "." in name},
+        name=condition.name.replace("_", " "),
+        passed=condition.passed,
+        message=condition.message,
+        figures={name: value for name, value in figures.items() if "." not in name},
+        parts={name: value for name, value in figures.items() if "." in name},
     )
 
 
@@ -146,24 +148,26 @@ def flat(values: Any, name: str = "") -> dict[str, Any]:
     if not isinstance(values, Mapping):
         return {name: values}
     inside = [flat(value, f"{name}.{inner}".strip(".")) for inner, value in values.items()]
-    return {key: value for one in inside for key, value in one.items()}
+    return {key: value for part in inside for key, value in part.items()}
 
 
-def _notes(found: Sequence[Side], gate: Gate | None) -> list[str]:
+def _notes(compared: Sequence[Side], gate: Gate | None) -> list[str]:
     """What a reader must know before believing a difference."""
     notes = []
-    for side in found:
+    for side in compared:
         if side.run is None:
             notes.append(f"{side.name}: its run {side.version.run_id} is gone from MLflow, and its figures with it")
         elif side.run.deleted:
             notes.append(f"{side.name}: its run was deleted in MLflow; `mlflow gc` will take its figures away")
         elif not any(name.startswith("test_") for name in side.run.metrics):
             notes.append(f"{side.name}: its run holds no figures: there was too little history for a test")
-    tests = [_tests(side) for side in found]
+    tests = [_tests(side) for side in compared]
     if len(tests) == 2 and all(tests) and tests[0] != tests[1]:
-        told = " and ".join(f"{side.name} on {', '.join(one)}" for side, one in zip(found, tests, strict=True))
+        periods = " and ".join(
+            f"{side.name} from {', '.join(dates)}" for side, dates in zip(compared, tests, strict=True)
+        )
         where = "; the gate's figures below are on common rows" if gate and gate.on_common_rows else ""
-        notes.append(f"Measured in different test periods ({told}): intervals may lie apart for that alone{where}")
+        notes.append(f"Measured in different test periods ({periods}): intervals may lie apart for that alone{where}")
     return notes
 
 

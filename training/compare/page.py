@@ -56,7 +56,7 @@ def _template() -> Template:
     inside = Environment(
         loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    inside.filters |= {"shown": shown, "at": at, "told": _told}
+    inside.filters |= {"shown": shown, "at": at, "gate_value": _gate_value}
     inside.globals |= {"strip": strip}
     return inside.get_template("page.html")
 
@@ -69,10 +69,10 @@ def _grouped(rows: list[Row]) -> dict[int | None, list[Row]]:
     return groups
 
 
-def _told(value: object) -> str:
+def _gate_value(value: object) -> str:
     """A figure of the gate: numbers short, an interval as such, all else as it is."""
     if isinstance(value, list) and value and all(isinstance(one, (int, float)) for one in value):
-        first, *ends = map(_told, value)
+        first, *ends = map(_gate_value, value)
         return first if not ends else f"{first} to {ends[0]}" if len(ends) == 1 else f"{first} ({', '.join(ends)})"
     if value is None or isinstance(value, float):
         return shown(value)

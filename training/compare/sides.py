@@ -22,7 +22,7 @@ class Side:
 
     role: str
     version: Version
-    told: str
+    summary: str
     run: PastRun | None
     pictures: Mapping[str, bytes]
     card: str | None
@@ -72,14 +72,14 @@ def _side(succession: Promotion, role: str, version: Version, history: Sequence[
     return Side(
         role=role,
         version=version,
-        told=_told(role, version, history),
+        summary=_summary(role, version, history),
         run=run,
         pictures={name: data for name, data in files.items() if name.endswith(".png")},
         card=next((data.decode(errors="replace") for data in card.values()), None),
     )
 
 
-def _told(role: str, version: Version, history: Sequence[Entry]) -> str:
+def _summary(role: str, version: Version, history: Sequence[Entry]) -> str:
     """What happened to a version, in a sentence."""
     number = version.version
     own = [entry for entry in history if (entry.version, entry.digest) == (number, version.digest)]

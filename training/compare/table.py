@@ -27,7 +27,7 @@ def sources(found: Comparison, page: Path) -> list[str]:
 
 
 def _parts(found: Comparison) -> Iterator[RenderableType]:
-    yield from (Text(side.told) for side in found.sides)
+    yield from (Text(side.summary) for side in found.sides)
     yield Text()
     yield _figures(found)
     yield from (Text(f"note: {note}", style="dim") for note in found.notes)
@@ -79,5 +79,5 @@ def _gate(gate: Gate) -> Iterator[RenderableType]:
         for name in ("", "condition", "what was found"):
             made.add_column(name, overflow="fold")
         for one in gate.conditions:
-            made.add_row("held" if one.passed else "broken", escape(one.name), escape(one.told))
+            made.add_row("held" if one.passed else "broken", escape(one.name), escape(one.message))
         yield made

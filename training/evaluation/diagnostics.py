@@ -18,7 +18,7 @@ from training.context import TrainingContext
 from training.dataset.examples import Examples
 from training.dataset.sampling import stable_hash
 from training.dataset.split import Split
-from training.evaluation.evaluate import Tested
+from training.evaluation.evaluate import Evaluation
 from training.fit.recipe import Question, Recipe
 from training.metrics import metrics
 from training.metrics.bootstrap import Figures, draws, figures_of
@@ -36,13 +36,13 @@ MONEY: Mapping[str, Metric] = {"gini": metrics.normalised_gini, "rmse": metrics.
 class Subject:
     """One horizon of a task after its test: the chosen recipe, the rung that serves, and all rows of the panel."""
 
-    setting: TrainingContext
+    context: TrainingContext
     question: Question
     recipe: Recipe
     rung: Rung
     rows: Examples
     split: Split
-    tested: Tested
+    evaluation: Evaluation
     calibrator: Calibrator | None
 
     @property
@@ -63,7 +63,7 @@ class SliceFigures:
 
 
 @dataclass(frozen=True)
-class Learnt:
+class LearningPoint:
     """What the recipe makes of a share of the customers: its loss on the test rows, [value, low, high]."""
 
     share: float
@@ -73,7 +73,7 @@ class Learnt:
 
 
 @dataclass(frozen=True, eq=False)
-class Moved:
+class Attributions:
     """By how much features moved the scores of test rows, of the strongest features, the strongest first.
 
     `feature` numbers the columns of the panel; `values` and `moved` are (n_rows, n_strongest), in log-odds, in the
@@ -82,21 +82,21 @@ class Moved:
 
     feature: Ints
     values: Floats
-    moved: Floats
+    shifts: Floats
 
 
 @dataclass(frozen=True, eq=False)
-class Studied:
+class Diagnostics:
     """One horizon's study; what could not be made is empty."""
 
-    learning: tuple[Learnt, ...] = ()
+    learning: tuple[LearningPoint, ...] = ()
     learning_baseline: tuple[float | None, ...] = ()
     periods: tuple[SliceFigures, ...] = ()
     segments: tuple[SliceFigures, ...] = ()
-    moved: Moved | None = None
+    attributions: Attributions | None = None
 
 
-def told(question: Question, name: str, rows: Examples, model: Floats, baseline: Floats) -> SliceFigures:
+def slice_figures(question: Question, name: str, rows: Examples, model: Floats, baseline: Floats) -> SliceFigures:
     """Figures of both on these rows, with their intervals over customers."""
     some = thinned(rows)
     weights = draws(rows.customer[some], question.seed)
@@ -105,7 +105,7 @@ def told(question: Question, name: str, rows: Examples, model: Floats, baseline:
     return SliceFigures(name, len(rows), float(rows.outcome.mean()) if len(rows) else 0.0, own, other)
 
 
-def explained(subject: Subject) -> Moved | None:
+def attributions(subject: Subject) -> Attributions | None:
     """What moves what serves on some of the test rows; None where nothing does."""
     rows = subject.test
     values = rows.values[thinned(rows, MOST_EXPLAINED)]
@@ -113,7 +113,7 @@ def explained(subject: Subject) -> Moved | None:
     strength = np.abs(shift).mean(axis=0) if len(shift) else np.zeros(shift.shape[1])
     order = np.argsort(-strength, kind="stable")[:STRONGEST]
     order = order[strength[order] > 0]
-    return Moved(order, values[:, order], shift[:, order]) if len(order) else None
+    return Attributions(order, values[:, order], shift[:, order]) if len(order) else None
 
 
 def thinned(rows: Examples, most: int = MOST_ROWS) -> Ints:

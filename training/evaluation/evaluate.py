@@ -17,18 +17,18 @@ from training.metrics import metrics
 from training.metrics.bootstrap import MONEY, Figures, draws, figures_of, probability_figures
 from training.metrics.grade import grade
 
-Seen = Missed | Landed
+Residuals = Missed | Landed
 
 
 @dataclass(frozen=True, eq=False)
-class Tested:
+class Evaluation:
     """Figures, and arrays with one entry per test row; `seen` is what validation and test rows tell of intervals.
 
     `later` holds what the rung said on the level of the test, for a calibrator; None for money. `customer` says whose
     the rows are.
     """
 
-    seen: tuple[Seen, ...]
+    residuals: tuple[Residuals, ...]
     cap: float
     metrics: Figures
     baseline_metrics: Figures
@@ -42,7 +42,7 @@ class Tested:
     customer: Strings = field(default_factory=lambda: np.zeros(0, object))
 
 
-def seen(question: Question, answer: Predictor, rows: Examples) -> Seen:
+def residuals(question: Question, answer: Predictor, rows: Examples) -> Residuals:
     """Where the outcomes of rows of one cutoff, on which nothing was fitted, lie in what the answer expects.
 
     Money is put on the level that came: how sure the forecast of a level is, is known by itself.
@@ -53,7 +53,7 @@ def seen(question: Question, answer: Predictor, rows: Examples) -> Seen:
     return landed(rows, expected.mean, expected.parts["p_none"])
 
 
-def informed(question: Question, answer: Predictor, *found: Seen) -> Predictor:
+def with_intervals(question: Question, answer: Predictor, *found: Residuals) -> Predictor:
     """The answer with intervals by what was seen on later rows."""
     if answer.distribution is not None:
         money = (one for one in found if isinstance(one, Landed))
@@ -72,24 +72,24 @@ class Trial:
     threshold, cap).
     """
 
-    answer: Predictor
-    seen: Seen
+    predictor: Predictor
+    residuals: Residuals
     threshold: float
     cap: float
     best_grade: str = "A"
 
 
-def evaluate(question: Question, tried: Trial, rows: Examples) -> Tested:
+def evaluate(question: Question, tried: Trial, rows: Examples) -> Evaluation:
     """All figures with their intervals over customers, and the grade."""
     weights = draws(rows.customer, question.seed)
-    answer = informed(question, tried.answer, tried.seen)
-    said = answer.predict(rows.values, question.features.position, _as_of(rows))
+    answer = with_intervals(question, tried.predictor, tried.residuals)
+    said = answer.say(rows.values, question.features.position, _as_of(rows))
     figures = _figures(question, tried, rows, said.score, weights) | _skill(question, tried, rows, said, weights)
     if said.quantiles is not None:
         figures |= _interval_figures(rows, said, said.quantiles, weights)
     happened = int((rows.labels.count > 0).sum())
-    return Tested(
-        seen=(tried.seen, seen(question, tried.answer, rows)),
+    return Evaluation(
+        residuals=(tried.residuals, residuals(question, tried.predictor, rows)),
         cap=tried.cap,
         metrics=figures,
         baseline_metrics=_figures(question, tried, rows, said.baseline, weights),

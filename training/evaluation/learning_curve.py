@@ -4,8 +4,8 @@ import numpy as np
 
 from features.arrays import Floats
 from training.dataset.examples import Examples
-from training.evaluation.diagnostics import MOST_LEARNT, Learnt, Subject, ranked, thinned
-from training.fit.predictor import Recipes, fit_predictor, fit_rungs
+from training.evaluation.diagnostics import MOST_LEARNT, LearningPoint, Subject, ranked, thinned
+from training.fit.predictor import Recipes, answered, refitted
 from training.metrics import metrics
 from training.metrics.bootstrap import draws, figures_of
 from training.selection.validation import shortage_for_any
@@ -14,14 +14,14 @@ POINTS = 3  # beside all customers, who made what was tested
 Figure = list[float | None]
 
 
-def curve(subject: Subject) -> tuple[tuple[Learnt, ...], Figure]:
+def curve(subject: Subject) -> tuple[tuple[LearningPoint, ...], Figure]:
     """Losses on the test rows by the share of customers learnt from, ascending, and that of the baseline."""
     test, rows = subject.test, subject.rows.at(subject.split.reporting)
     some, rank = thinned(test), ranked(rows)
     weights = draws(test.customer[some], subject.question.seed)
 
     def lost(said: Floats) -> Figure:
-        losses = subject.question.losses(test, said, subject.tested.cap)[some]
+        losses = subject.question.losses(test, said, subject.evaluation.cap)[some]
         return figures_of({"loss": metrics.mean}, losses, losses, weights)["loss"]
 
     found = []
@@ -29,8 +29,8 @@ def curve(subject: Subject) -> tuple[tuple[Learnt, ...], Figure]:
         fewer = rows[rank < share]
         if not shortage_for_any(fewer, ""):
             found.append(_learnt(share, fewer, lost(_said(subject, fewer, test))))
-    found.append(_learnt(1.0, rows, lost(subject.tested.model)))
-    return tuple(found), lost(subject.tested.baseline)
+    found.append(_learnt(1.0, rows, lost(subject.evaluation.model)))
+    return tuple(found), lost(subject.evaluation.baseline)
 
 
 def shares(rows: int) -> tuple[float, ...]:
@@ -45,11 +45,11 @@ def shares(rows: int) -> tuple[float, ...]:
 
 def _said(subject: Subject, rows: Examples, test: Examples) -> Floats:
     """What the recipe says of the test, fitted on these rows."""
-    setting, question, start = subject.setting, subject.question, subject.split.test
-    rungs = fit_rungs(question, Recipes(subject.recipe), rows)
-    answer = fit_predictor(question, rungs, rows, first=setting.first, start=start, calibrator=subject.calibrator)
+    context, question, start = subject.context, subject.question, subject.split.test
+    rungs = refitted(question, Recipes(subject.recipe), rows)
+    answer = answered(question, rungs, rows, first=context.first, start=start, calibrator=subject.calibrator)
     return answer.expected(test.values, question.features.position, start).mean
 
 
-def _learnt(share: float, rows: Examples, loss: Figure) -> Learnt:
-    return Learnt(share, len(np.unique(rows.customer.astype(np.str_))), len(rows), loss)
+def _learnt(share: float, rows: Examples, loss: Figure) -> LearningPoint:
+    return LearningPoint(share, len(np.unique(rows.customer.astype(np.str_))), len(rows), loss)

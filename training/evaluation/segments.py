@@ -24,13 +24,13 @@ SELDOM, OFTEN = 1, 5  # times active: once, 2 to 4 times, 5 times or more
 LATELY = ("most lately", "less lately", "longest ago")
 
 
-def segments(setting: TrainingContext, task: TaskConfig, rows: Examples) -> list[Segment]:
+def segments(context: TrainingContext, task: TaskConfig, rows: Examples) -> list[Segment]:
     """Every segment that has rows, with its mask (n_rows,); each row is in one segment of either kind.
 
     Often: active ever once, 2 to 4 times, 5 times or more (`models.grades.activity`). Lately: thirds of these very rows
     by the days since the customer was last active. A customer who never was is in a segment of its own.
     """
-    often, since = _read(setting, task, rows)
+    often, since = _read(context, task, rows)
     kinds = [*_by_count(often), *_by_recency(since)]
     return [(name, mask) for name, mask in kinds if mask.any()]
 
@@ -59,13 +59,13 @@ def _span(name: str, since: Floats, held: Mask) -> str:
     return f"active {name} ({since[held].min():.0f} to {since[held].max():.0f} days ago)"
 
 
-def _read(setting: TrainingContext, task: TaskConfig, rows: Examples) -> tuple[Floats, Floats]:
+def _read(context: TrainingContext, task: TaskConfig, rows: Examples) -> tuple[Floats, Floats]:
     """How often each row's customer had been active, and how many days ago last; NaN for one who is in no journey."""
     often = activity(task)
-    wanted = FeatureSet((often, Feature("recency", often.stream)), setting.config.log.timezone)
+    wanted = FeatureSet((often, Feature("recency", often.stream)), context.config.log.timezone)
     values = np.full((len(rows), len(wanted)), np.nan)
     who = rows.customer.astype(np.str_)
-    for part in setting.parts():
+    for part in context.parts():
         held, place = _found(part, who)
         values[held] = build(part, Rows(place, rows.cutoff[held]), wanted).values
     return values[:, 0], values[:, 1]

@@ -8,8 +8,8 @@ import numpy as np
 from features.timeline import days, iso
 from training.dataset.examples import Examples
 from training.dataset.split import Split
-from training.evaluation.diagnostics import MOST_LEARNT, SliceFigures, Subject, ranked, told
-from training.fit.predictor import Recipes, fit_predictor, fit_rungs
+from training.evaluation.diagnostics import MOST_LEARNT, SliceFigures, Subject, ranked, slice_figures
+from training.fit.predictor import Recipes, answered, refitted
 from training.fit.purchase_process import processes
 from training.fit.recipe import Question
 from training.selection.validation import shortage_for_any
@@ -23,8 +23,8 @@ def periods(subject: Subject) -> tuple[SliceFigures, ...]:
     The recipe was chosen on the period before the test, so only the test itself saw nothing of it; earlier fits go
     without the calibrator, which was learnt later.
     """
-    split, tested = subject.split, subject.tested
-    found = [told(subject.question, iso(split.test)[:10], subject.test, tested.model, tested.baseline)]
+    split, tested = subject.split, subject.evaluation
+    found = [slice_figures(subject.question, iso(split.test)[:10], subject.test, tested.model, tested.baseline)]
     for cutoff in _earlier(subject.rows, split):
         period = _period(subject, cutoff)
         if period is None:
@@ -44,10 +44,10 @@ def _period(subject: Subject, cutoff: int) -> SliceFigures | None:
     question = _as_of(subject, before)
     if subject.question.processes.fitted and question.expectations(before) is None:
         return None
-    rungs = fit_rungs(question, recipes, before)
-    answer = fit_predictor(question, rungs, before, first=subject.setting.first, start=cutoff)
+    rungs = refitted(question, recipes, before)
+    answer = answered(question, rungs, before, first=subject.context.first, start=cutoff)
     said = answer.expected(asked.values, question.features.position, cutoff).mean
-    return told(question, iso(cutoff)[:10], asked, said, question.predict(rungs.baseline, asked).mean)
+    return slice_figures(question, iso(cutoff)[:10], asked, said, question.predict(rungs.baseline, asked).mean)
 
 
 def _earlier(rows: Examples, split: Split) -> Iterator[int]:
@@ -63,11 +63,11 @@ def _earlier(rows: Examples, split: Split) -> Iterator[int]:
 
 def _as_of(subject: Subject, rows: Examples) -> Question:
     """The question with the purchase process as it was when the last label of these rows ended."""
-    setting, question = subject.setting, subject.question
+    context, question = subject.context, subject.question
     if not question.processes.fitted or question.expectations(rows) is not None:
         return question
     instant = int(rows.cutoff.max()) + days(question.fitted_days)
-    timezone = setting.config.log.timezone
+    timezone = context.config.log.timezone
     return replace(
-        question, processes=processes(setting.parts, question.task, question.fitted_days, timezone, {instant})
+        question, processes=processes(context.parts, question.task, question.fitted_days, timezone, {instant})
     )

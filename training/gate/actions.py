@@ -10,7 +10,7 @@ from training.gate.conditions import Condition, recorded_skill
 FEWEST_DECISIONS = 200
 
 
-def value(setting: TrainingContext, challenger: Bundle, champion: Bundle) -> Condition:
+def value(context: TrainingContext, challenger: Bundle, champion: Bundle) -> Condition:
     """Not surely worth less than the champion's action; by what each recorded where too few decisions are new.
 
     The challenger has read those decisions when it chose, which is told with the figures.
@@ -18,7 +18,7 @@ def value(setting: TrainingContext, challenger: Bundle, champion: Bundle) -> Con
     own, other = challenger.actions, champion.actions
     if own is None or other is None:
         raise TypeError("expected two bundles of a next_action task")
-    logged = gather(challenger.task, setting.parts, setting.end)
+    logged = gather(challenger.task, context.parts, context.end)
     new = logged[logged.cutoff > champion.trained_as_of_us] if len(logged) else logged
     if len(new) < FEWEST_DECISIONS or not {own.best, other.best} <= set(logged.names):
         return recorded_skill(own, other)

@@ -24,7 +24,7 @@ class Condition:
 
     name: str
     passed: bool
-    told: str
+    message: str
     figures: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -35,7 +35,7 @@ def worst(found: Sequence[Condition]) -> Condition:
         return decides
     days = decides.figures["horizon_days"]
     every = {str(one.figures["horizon_days"]): {"passed": one.passed, **one.figures} for one in found}
-    told = f"at {days} days {decides.told}"
+    told = f"at {days} days {decides.message}"
     return Condition(decides.name, decides.passed, told, {**decides.figures, "horizons": every})
 
 

@@ -26,6 +26,7 @@ from training.horizon import Trained
 
 RECORD = "gate.json"  # the file of a run that keeps what its gate said
 TIMED_ROWS = 1000
+RECORDED = {"passed", "reason", "serves_already", "conditions"}  # fields of that file that are not of `against`
 METHODS = ("decisions", "fair", "refitted", "record")  # what is surest first
 
 
@@ -44,23 +45,43 @@ class Verdict:
     @property
     def passed(self) -> bool:
         """Every condition is fulfilled."""
-        return all(one.passed for one in self.conditions)
+        return all(condition.passed for condition in self.conditions)
 
     def record(self) -> dict[str, Any]:
         """Plain JSON of all of it, None where a figure is no number."""
         conditions = [
-            {"name": one.name, "passed": one.passed, "told": one.told, "figures": _plain(one.figures)}
-            for one in self.conditions
+            {
+                "name": condition.name,
+                "passed": condition.passed,
+                "told": condition.message,
+                "figures": _plain(condition.figures),
+            }
+            for condition in self.conditions
         ]
-        told = {"passed": self.passed, "reason": self.reason, "serves_already": self.serves_already}
-        return {**told, **_plain(self.against), "conditions": conditions}
+        head = {"passed": self.passed, "reason": self.reason, "serves_already": self.serves_already}
+        return {**head, **_plain(self.against), "conditions": conditions}
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> "Verdict":
+        """The verdict that `record` wrote; a field that is missing is empty, and unknown ones belong to `against`."""
+        conditions = tuple(
+            Condition(
+                name=str(condition.get("name", "")),
+                passed=bool(condition.get("passed")),
+                message=str(condition.get("told", "")),
+                figures=condition.get("figures") or {},
+            )
+            for condition in record.get("conditions", ())
+        )
+        against = {name: value for name, value in record.items() if name not in RECORDED}
+        return cls(str(record.get("reason", "")), conditions, bool(record.get("serves_already")), against)
 
 
 @dataclass(frozen=True, eq=False)
-class Rivals:
+class GateSubjects:
     """Challenger and champion, with how the challenger came about."""
 
-    setting: TrainingContext
+    context: TrainingContext
     challenger: Bundle
     champion: Bundle
     trained: Sequence[Trained]
@@ -68,7 +89,7 @@ class Rivals:
 
 def verdict(
     registry: Registry,
-    setting: TrainingContext,
+    context: TrainingContext,
     bundle: Bundle,
     trained: Sequence[Trained],
     *,
@@ -77,98 +98,107 @@ def verdict(
 ) -> Verdict:
     """May this bundle replace the champion? `history` is the task's ledger, oldest first; `timer` counts seconds."""
     version = registry.champion(bundle.task.name)
-    put_aside = rolled_back(bundle.digest, history)
+    out_of_service = rolled_back(bundle.digest, history)
     if version is None:
-        return _alone("there was no champion", bundle, put_aside)
+        return _alone("there was no champion", bundle, out_of_service)
     if version.digest == bundle.digest:
         return Verdict("it is the champion, bit by bit", serves_already=True, against=_named(version))
     try:
-        champion = load(registry.fetch(version, setting.config.workspace_path / "bundles"), version.digest)
+        champion = load(registry.fetch(version, context.config.workspace_path / "bundles"), version.digest)
     except BundleError as error:
-        found = _alone(f"the champion cannot be read any more: {error}", bundle, put_aside)
+        judgement = _alone(f"the champion cannot be read any more: {error}", bundle, out_of_service)
     else:
-        found = judge(Rivals(setting, bundle, champion, trained), put_aside, timer)
-    return Verdict(found.reason, found.conditions, against=_named(version) | dict(found.against))
+        judgement = check_conditions(GateSubjects(context, bundle, champion, trained), out_of_service, timer)
+    return Verdict(judgement.reason, judgement.conditions, against=_named(version) | dict(judgement.against))
 
 
-def judge(rivals: Rivals, put_aside: Condition, timer: Callable[[], float] = time.perf_counter) -> Verdict:
-    """The verdict on a challenger with a champion; `put_aside` tells whether somebody took it out of service."""
-    own, other = rivals.challenger, rivals.champion
+def check_conditions(
+    subjects: GateSubjects, out_of_service: Condition, timer: Callable[[], float] = time.perf_counter
+) -> Verdict:
+    """The verdict on a challenger with a champion; `out_of_service` says whether somebody took it out."""
+    own, other = subjects.challenger, subjects.champion
     if own.task.model_dump(mode="json") != other.task.model_dump(mode="json"):
-        return _alone("the question has changed since the champion was trained", own, put_aside)
+        return _alone("the question has changed since the champion was trained", own, out_of_service)
     question = Condition("question", True, "the question is the champion's")
-    sized = size(own, other, _latency(rivals, timer))
+    sized = size(own, other, _latency(subjects, timer))
     if own.actions is not None and other.actions is not None:
-        judged = [actions.value(rivals.setting, own, other), sized, recorded_grade(own.actions, other.actions)]
+        judged = [actions.value(subjects.context, own, other), sized, recorded_grade(own.actions, other.actions)]
     else:
-        judged = _judged(rivals, sized)
-    conditions = (question, *judged, put_aside)
-    loss = next(one for one in conditions if one.name == "loss")
-    first = next((one for one in conditions if not one.passed), loss)
-    return Verdict(first.told, conditions, against=_method(judged))
+        judged = _judged(subjects, sized)
+    conditions = (question, *judged, out_of_service)
+    loss = next(condition for condition in conditions if condition.name == "loss")
+    first = next((condition for condition in conditions if not condition.passed), loss)
+    return Verdict(first.message, conditions, against=_method(judged))
 
 
-def _judged(rivals: Rivals, sized: Condition) -> list[Condition]:
+def _judged(subjects: GateSubjects, sized: Condition) -> list[Condition]:
     """All conditions of a task that is measured on rows, horizon by horizon; the worst decides."""
-    setting, task = rivals.setting, rivals.challenger.task
-    found: dict[str, list[Condition]] = {"loss": [], "calibration": [], "grade": [], "segments": []}
-    for one, own, other in zip(rivals.trained, rivals.challenger.predictors, rivals.champion.predictors, strict=True):
-        met = match(setting, rivals.champion, one)
-        if met is None:
-            found["loss"].append(recorded_skill(own, other))
-            found["grade"].append(recorded_grade(own, other))
+    context, task = subjects.context, subjects.challenger.task
+    by_name: dict[str, list[Condition]] = {"loss": [], "calibration": [], "grade": [], "segments": []}
+    for trained, own, other in zip(
+        subjects.trained, subjects.challenger.answers, subjects.champion.answers, strict=True
+    ):
+        pair = match(context, subjects.champion, trained)
+        if pair is None:
+            by_name["loss"].append(recorded_skill(own, other))
+            by_name["grade"].append(recorded_grade(own, other))
             continue
-        found["loss"].append(performance.loss(met))
-        found["calibration"].append(performance.calibration(met))
-        found["grade"].append(performance.graded(met))
-        found["segments"].append(performance.unharmed(met, segments(setting, task, met.rows)))
-    measured = {name: worst(parts) if parts else _unmeasured(name) for name, parts in found.items()}
-    audit = audited(rivals.challenger, rivals.champion)
+        by_name["loss"].append(performance.loss(pair))
+        by_name["calibration"].append(performance.calibration(pair))
+        by_name["grade"].append(performance.graded(pair))
+        by_name["segments"].append(performance.unharmed(pair, segments(context, task, pair.rows)))
+    measured = {name: worst(parts) if parts else _unmeasured(name) for name, parts in by_name.items()}
+    audit = audited(subjects.challenger, subjects.champion)
     return [measured["loss"], measured["calibration"], sized, audit, measured["grade"], measured["segments"]]
 
 
 def _unmeasured(name: str) -> Condition:
-    told = "no rows show champion and challenger side by side, so only what each recorded was compared"
-    return Condition(name, True, told, {"method": "record"})
+    message = "there are no rows to measure both on, so only what each recorded in its own test was compared"
+    return Condition(name, True, message, {"method": "record"})
 
 
-def _alone(reason: str, bundle: Bundle, put_aside: Condition) -> Verdict:
+def _alone(reason: str, bundle: Bundle, out_of_service: Condition) -> Verdict:
     """Without a champion to be compared with."""
-    reason = reason if put_aside.passed else put_aside.told
-    conditions = (Condition("question", True, reason), audited(bundle, None), put_aside)
+    reason = reason if out_of_service.passed else out_of_service.message
+    conditions = (Condition("question", True, reason), audited(bundle, None), out_of_service)
     return Verdict(reason, conditions, against={"method": None})
 
 
 def _method(judged: Sequence[Condition]) -> dict[str, Any]:
     """By what the loss was judged, at the horizon that decided; the method is the least sure of all horizons."""
     figures = judged[0].figures
-    every = [one["method"] for one in figures.get("horizons", {"": figures}).values()]
-    said = {"method": max(every, key=METHODS.index), "test_cutoff": figures.get("cutoff")}
-    return {**said, "horizon_days": figures.get("horizon_days"), "rows": figures.get("rows")}
+    methods = [horizon["method"] for horizon in figures.get("horizons", {"": figures}).values()]
+    method = max(methods, key=METHODS.index)
+    return {
+        "method": method,
+        "test_cutoff": figures.get("cutoff"),
+        "horizon_days": figures.get("horizon_days"),
+        "rows": figures.get("rows"),
+    }
 
 
 def _named(version: Version) -> dict[str, Any]:
     return {"champion": {"version": version.version, "digest": version.digest, "run_id": version.run_id}}
 
 
-def _latency(rivals: Rivals, timer: Callable[[], float]) -> dict[str, float | None]:
+def _latency(subjects: GateSubjects, timer: Callable[[], float]) -> dict[str, float | None]:
     """What scoring one row among many takes, µs; None where it was not measured."""
-    named = {"latency_us": rivals.challenger, "champion_latency_us": readable(rivals.setting, rivals.champion)}
-    return {name: _timed(rivals.setting, bundle, timer) for name, bundle in named.items()}
+    bundles = {"latency_us": subjects.challenger, "champion_latency_us": readable(subjects.context, subjects.champion)}
+    return {name: _timed(subjects.context, bundle, timer) for name, bundle in bundles.items()}
 
 
-def _timed(setting: TrainingContext, bundle: Bundle | None, timer: Callable[[], float]) -> float | None:
-    if bundle is None or not bundle.predictors:
+def _timed(context: TrainingContext, bundle: Bundle | None, timer: Callable[[], float]) -> float | None:
+    if bundle is None or not bundle.answers:
         return None
     try:
-        values = base_values(setting.parts, bundle.task, bundle.features, setting.as_of, TIMED_ROWS)
+        values = base_values(context.parts, bundle.task, bundle.features, context.as_of, TIMED_ROWS)
     except ConfigError:  # a column that it reads has left the store
         return None
     took = []
     for _ in range(3):
         started = timer()
-        for answer in bundle.predictors:
-            answer.predict(values, bundle.features.position, setting.as_of)
+        for predictor in bundle.answers:
+            predictor.say(values, bundle.features.position, context.as_of)
         took.append(timer() - started)
     return min(took) / len(values) * 1e6 if len(values) else None
 
@@ -176,7 +206,7 @@ def _timed(setting: TrainingContext, bundle: Bundle | None, timer: Callable[[], 
 def _plain(value: Any) -> Any:
     """The same as JSON can hold it."""
     if isinstance(value, Mapping):
-        return {str(name): _plain(one) for name, one in value.items()}
+        return {str(name): _plain(inner) for name, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
+        return [_plain(inner) for inner in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

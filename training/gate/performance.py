@@ -19,7 +19,7 @@ from training.metrics.paired import Error, Interval, Sums, bias, calibration_err
 WORSE_BY = 0.01  # of the champion's loss: more is refused even where it may be chance
 LEVEL = 0.001  # of the champion's loss: less is no difference to a person
 SAME = 1e-9  # relative difference of losses that is none
-FEWEST_ROWS, MIN_MINORITY = 100, 10  # of a segment, under which it is not judged
+MIN_ROWS, MIN_MINORITY = 100, 10  # of a segment, under which it is not judged
 HARM, SURE_OF_HARM = 0.05, 0.99  # of the champion's loss in a segment; level of that interval
 LEAST_ECE = 0.02  # of the rarer outcome's rate: a smaller difference of calibration errors harms nobody
 LEAST_OFF = 0.01  # the same of the bias of money, and of coverage
@@ -71,7 +71,7 @@ class _Measured:
         return error.more.low > 0 and error.more.value > self.least and error.own > error.by_chance
 
     @property
-    def told(self) -> str:
+    def message(self) -> str:
         error, more = self.error, self.error.more
         side = "above" if more.value > 0 else "below"
         ends = _ends(more)
@@ -92,7 +92,7 @@ def _calibrated(found: Match, measured: list[_Measured]) -> Condition:
     figures: dict[str, Any] = {**first.figures, "what": first.name}
     if len(measured) > 1:
         figures["parts"] = {one.name: one.figures for one in measured}
-    return Condition("calibration", not first.fails, f"{first.told}, on {_where(found)}", _figures(found, figures))
+    return Condition("calibration", not first.fails, f"{first.message}, on {_where(found)}", _figures(found, figures))
 
 
 def graded(found: Match) -> Condition:
@@ -110,14 +110,14 @@ def graded(found: Match) -> Condition:
 
 def _grade(found: Match, low: float, said: Scored) -> str:
     rows = found.rows
-    return grade(low, customers=len(rows), rarer=_rarer(found), at_most=said.best_grade)
+    return grade(low, customers=len(rows), rarer=_minority(found), at_most=said.best_grade)
 
 
 def unharmed(found: Match, parts: list[Segment]) -> Condition:
     """In no segment surely worse, and there by more than one in twenty."""
-    large = [(name, mask) for name, mask in parts if mask.sum() >= FEWEST_ROWS and _rarer(found, mask) >= MIN_MINORITY]
+    large = [(name, mask) for name, mask in parts if mask.sum() >= MIN_ROWS and _minority(found, mask) >= MIN_MINORITY]
     if not large:
-        told = f"no segment has {FEWEST_ROWS} rows and {MIN_MINORITY} of the rarer outcome"
+        told = f"no segment has {MIN_ROWS} rows and {MIN_MINORITY} of the rarer outcome"
         return Condition("segments", True, told, _figures(found, {"value": None, "segments": {}}))
     measured = {name: _in_segment(found, mask) for name, mask in large}
     name, off = min(measured.items(), key=lambda one: (not _harms(one[1]), -one[1].value))
@@ -142,7 +142,7 @@ def _losses(found: Match) -> tuple[Any, Any]:
     return found.losses(found.challenger.mean), found.losses(found.champion.mean)
 
 
-def _rarer(found: Match, mask: Mask | slice = slice(None)) -> int:
+def _minority(found: Match, mask: Mask | slice = slice(None)) -> int:
     happened = found.rows.labels.count[mask] > 0
     return int(min(happened.sum(), (~happened).sum()))
 

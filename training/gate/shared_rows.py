@@ -20,12 +20,12 @@ from features.panel.comparisons import count_keys
 from models.bundle import Bundle, equipped
 from models.predictor.predictor import Predictor
 from training.context import TrainingContext
-from training.dataset.examples import Examples, PanelRequest, build_examples
-from training.evaluation.evaluate import Tested
+from training.dataset.examples import Examples, PanelRequest, examples
+from training.evaluation.evaluate import Evaluation
 from training.fit.baselines import needed
 from training.fit.predictor import unpack_recipes
 from training.fit.recipe import Question
-from training.horizon import Trained, evaluated, parted
+from training.horizon import Trained, evaluate_choice, split_rows
 from training.selection.choose import Choice, as_chosen
 
 
@@ -60,31 +60,33 @@ class Match:
         return self.question.losses(self.rows, said, self.cap)
 
 
-def readable(setting: TrainingContext, champion: Bundle) -> Bundle | None:
+def readable(context: TrainingContext, champion: Bundle) -> Bundle | None:
     """The champion with its module of features; None where what it read cannot be computed any more."""
     try:
-        known = equipped(champion, setting.features)
+        known = equipped(champion, context.features)
     except BundleError:
         return None
-    return known if set(count_keys(known.features)) <= set(count_keys(setting.features)) else None
+    return known if set(topics(known.features)) <= set(topics(context.features)) else None
 
 
-def match(setting: TrainingContext, champion: Bundle, one: Trained) -> Match | None:
+def match(context: TrainingContext, champion: Bundle, one: Trained) -> Match | None:
     """The two at the horizon of this answer; None where they cannot be compared on rows."""
-    other = next((a for a in champion.predictors if a.horizon_days == one.split.horizon_days), None)
-    known = readable(setting, champion)
-    if one.tested is None or other is None or known is None or not len(one.tested.customer):
+    other = next((a for a in champion.answers if a.horizon_days == one.split.horizon_days), None)
+    known = readable(context, champion)
+    if one.evaluation is None or other is None or known is None or not len(one.evaluation.customer):
         return None
     try:
         if champion.trained_as_of_us <= one.split.test and other.fitted_days == one.split.fitted_days:
-            return _fair(setting, known, other, one, one.tested)
-        return _refitted(setting, known, one, one.tested)
+            return _fair(context, known, other, one, one.evaluation)
+        return _refitted(context, known, one, one.evaluation)
     except ConfigError:  # a column that the champion reads has left the store
         return None
 
 
-def _fair(setting: TrainingContext, champion: Bundle, other: Predictor, one: Trained, tested: Tested) -> Match | None:
-    rows = _rows(setting, champion.features, one, [one.split.test])
+def _fair(
+    context: TrainingContext, champion: Bundle, other: Predictor, one: Trained, tested: Evaluation
+) -> Match | None:
+    rows = _rows(context, champion.features, one, [one.split.test])
     rows = rows[np.isin(rows.customer.astype(np.str_), tested.customer.astype(np.str_))]
     asked = replace(other, horizon_days=other.fitted_days)  # not carried over: the label window is the fitted one
     said = asked.predict(rows.values, champion.features.position, one.split.test)
@@ -92,35 +94,35 @@ def _fair(setting: TrainingContext, champion: Bundle, other: Predictor, one: Tra
     return _matched(one, tested, rows, Scored(said.score, said.low, said.high, best), "fair")
 
 
-def _refitted(setting: TrainingContext, champion: Bundle, one: Trained, tested: Tested) -> Match | None:
+def _refitted(context: TrainingContext, champion: Bundle, one: Trained, tested: Evaluation) -> Match | None:
     """The champion's recipe tested as the challenger's was; None where its bundle does not record it."""
     recorded = champion.facts.get("recipes", {}).get(str(one.split.horizon_days))
     if recorded is None:
         return None
-    setting.tell(f"{champion.task.name}, {one.split.horizon_days} days: refitting the champion's recipe")
+    context.tell(f"{champion.task.name}, {one.split.horizon_days} days: refitting the champion's recipe")
     recipes = unpack_recipes(recorded)
     features = champion.features.union(needed(champion.task, one.split.fitted_days))
     question = replace(one.question, task=champion.task, features=features)
-    parts = parted(_rows(setting, features, one, one.split.cutoffs), one.split)
+    parts = split_rows(_rows(context, features, one, one.split.cutoffs), one.split)
     choice = as_chosen(question, recipes.rung, parts["choosing"], parts["validation"])
     quiet: Choice | None = None
     if recipes.quiet is not None:
         quiet = as_chosen(question.silence, recipes.quiet, parts["choosing"].silence, parts["validation"].silence)
-    other = evaluated(setting, question, (choice, quiet), parts, one.split)
+    other = evaluate_choice(context, question, (choice, quiet), parts, one.split)
     if other is None:
         return None
     best = _best(recipes.rung.rung, extrapolated=one.split.extrapolated)
     return _matched(one, tested, parts["test"], Scored(other.model, other.low, other.high, best), "refitted")
 
 
-def _rows(setting: TrainingContext, features: FeatureSet, one: Trained, cutoffs: Sequence[int]) -> Examples:
+def _rows(context: TrainingContext, features: FeatureSet, one: Trained, cutoffs: Sequence[int]) -> Examples:
     asked = PanelRequest(
-        one.question.task, one.split.fitted_days, features, setting.end, setting.config.train.max_rows
+        one.question.task, one.split.fitted_days, features, context.end, context.config.train.max_rows
     )  # fewer cutoffs give at least the same customers
-    return build_examples(setting.parts, asked, cutoffs)
+    return examples(context.parts, asked, cutoffs)
 
 
-def _matched(one: Trained, tested: Tested, rows: Examples, champion: Scored, method: str) -> Match | None:
+def _matched(one: Trained, tested: Evaluation, rows: Examples, champion: Scored, method: str) -> Match | None:
     if not np.array_equal(rows.customer, tested.customer):
         return None
     best = _best(one.choice.recipe.rung, extrapolated=one.split.extrapolated)

@@ -55,7 +55,7 @@ class Pruned:
 
 @dataclass(frozen=True)
 class _Step:
-    told: Pruned
+    pruned: Pruned
     act: Callable[[], None]
 
 
@@ -82,8 +82,8 @@ def prune(
     for step in steps:
         if not dry_run:
             step.act()
-        tell(step.told)
-    return tuple(step.told for step in steps)
+        tell(step.pruned)
+    return tuple(step.pruned for step in steps)
 
 
 def shown(one: Pruned) -> str:

@@ -29,24 +29,24 @@ DAILY, WEEKLY = 2 * 365, 8 * 52  # instants to come that are looked at: ten year
 
 
 @dataclass(frozen=True)
-class Counted:
+class RowCounts:
     """Rows with a known outcome, and on how many of them the event happened."""
 
     rows: float
     happened: float
 
     @property
-    def rarer(self) -> float:
+    def minority(self) -> float:
         """Rows with the rarer outcome."""
         return min(self.happened, self.rows - self.happened)
 
 
 @dataclass(frozen=True)
-class Then:
+class SplitCounts:
     """What a training finds at some instant: its split, and by part (`PARTS`) the rows it has."""
 
     split: Split
-    parts: Mapping[str, Counted]
+    parts: Mapping[str, RowCounts]
 
 
 PARTS: Mapping[str, Callable[[Split], tuple[int, ...]]] = {
@@ -69,13 +69,13 @@ class TaskCounts:
     as_of: int
     instants: Ints
     members: Floats
-    found: Then
+    current: SplitCounts
     orders: int
     money: float
     thin: int
 
     @property
-    def asked_about(self) -> int:
+    def population(self) -> int:
         """Members of the population now."""
         return int(self.members[-1])
 
@@ -85,33 +85,33 @@ class TaskCounts:
         return max(min(pace_days(self.split.horizon_days), (self.as_of - self.split.first) // DAY_US), 1)
 
     @property
-    def asked_about_before(self) -> float:
+    def population_before(self) -> float:
         """Members at the beginning of that span, between the instants at which they were counted."""
         return float(np.interp(self.as_of - days(self.pace_days), self.instants, self.members))
 
     @property
     def pace(self) -> float:
         """By how many members a day the population grows."""
-        return (self.asked_about - self.asked_about_before) / self.pace_days
+        return (self.population - self.population_before) / self.pace_days
 
-    def when(self, reached: Callable[[Then], bool]) -> int | None:
+    def when(self, reached: Callable[[SplitCounts], bool]) -> int | None:
         """The first instant to come at which a training finds that; None when it will not, at this pace."""
         return next((end for end, then in self._to_come if reached(then)), None)
 
     @cached_property
-    def _to_come(self) -> list[tuple[int, Then]]:
+    def _to_come(self) -> list[tuple[int, SplitCounts]]:
         start = max(self.split.end, self.as_of - DAY_US)
         steps = [*range(1, DAILY + 1), *range(DAILY + 7, DAILY + 7 * WEEKLY + 1, 7)]
         return [(end, self._then(end)) for end in (start + step * DAY_US for step in steps)]
 
-    def _then(self, end: int) -> Then:
+    def _then(self, end: int) -> SplitCounts:
         later = split(self.split.horizon_days, self.split.first, end)
         ratio = later.fitted_days / self.split.fitted_days
-        return Then(later, {name: self._expected(cutoffs(later), ratio) for name, cutoffs in PARTS.items()})
+        return SplitCounts(later, {name: self._expected(cutoffs(later), ratio) for name, cutoffs in PARTS.items()})
 
-    def _expected(self, cutoffs: tuple[int, ...], ratio: float) -> Counted:
+    def _expected(self, cutoffs: tuple[int, ...], ratio: float) -> RowCounts:
         rows = float(self._members_at(np.array(cutoffs, np.int64)).sum())
-        return Counted(rows, rows * (1 - (1 - self._rate) ** ratio))
+        return RowCounts(rows, rows * (1 - (1 - self._rate) ** ratio))
 
     def _members_at(self, instants: Ints) -> Floats:
         to_come = np.maximum(instants - self.as_of, 0) / DAY_US * self.pace
@@ -120,7 +120,7 @@ class TaskCounts:
     @cached_property
     def _rate(self) -> float:
         """How often the event happens, in the test and a horizon before it: one of them may be a poor month."""
-        newest = [self.found.parts[part] for part in ("choosing", "test")]
+        newest = [self.current.parts[part] for part in ("choosing", "test")]
         rows = sum(one.rows for one in newest)
         return sum(one.happened for one in newest) / rows if rows else 0.0
 
@@ -130,7 +130,7 @@ def pace_days(horizon_days: int) -> int:
     return max(horizon_days, SHORTEST_PACE)
 
 
-def held(parts: Parts, task: TaskConfig, division: Split, now: int) -> TaskCounts:
+def count_task(parts: Parts, task: TaskConfig, division: Split, now: int) -> TaskCounts:
     """Count members and labels for the horizon of the split."""
     grid = np.linspace(division.first, now, GRID + 1).astype(np.int64)
     instants = np.unique(np.concatenate([grid, np.array(division.cutoffs, np.int64)]))
@@ -138,7 +138,7 @@ def held(parts: Parts, task: TaskConfig, division: Split, now: int) -> TaskCount
     for part in parts():
         rows = Rows.grid(len(part), instants)
         rows = rows[population(task, part, rows)]
-        counts += _counted(task, part, rows, division, instants)
+        counts += _count_journeys(task, part, rows, division, instants)
         thin += _thin(task, part, rows[rows.cutoff == now])
     places = {name: np.isin(instants, cutoffs(division)) for name, cutoffs in PARTS.items()}
     members, happened, orders, money = counts
@@ -147,7 +147,7 @@ def held(parts: Parts, task: TaskConfig, division: Split, now: int) -> TaskCount
         as_of=now,
         instants=instants,
         members=members,
-        found=Then(division, {name: _of(members[at], happened[at]) for name, at in places.items()}),
+        current=SplitCounts(division, {name: _row_counts(members[at], happened[at]) for name, at in places.items()}),
         orders=int(orders[places["test"]].sum()),
         money=float(money[places["test"]].sum()),
         thin=thin,
@@ -157,7 +157,7 @@ def held(parts: Parts, task: TaskConfig, division: Split, now: int) -> TaskCount
 COUNTS = ("members", "happened", "orders", "money")
 
 
-def _counted(task: TaskConfig, part: Journeys, rows: Rows, division: Split, instants: Ints) -> Floats:
+def _count_journeys(task: TaskConfig, part: Journeys, rows: Rows, division: Split, instants: Ints) -> Floats:
     """`COUNTS` at every instant, the last three where labels are wanted."""
     asked = rows[np.isin(rows.cutoff, division.cutoffs)]
     came = compute_labels(task, part, asked, division.fitted_days)
@@ -170,5 +170,5 @@ def _thin(task: TaskConfig, part: Journeys, members: Rows) -> int:
     return int(is_thin(task, build(part, members, FeatureSet((activity(task),)))).sum())
 
 
-def _of(rows: Floats, happened: Floats) -> Counted:
-    return Counted(float(rows.sum()), float(happened.sum()))
+def _row_counts(rows: Floats, happened: Floats) -> RowCounts:
+    return RowCounts(float(rows.sum()), float(happened.sum()))

@@ -23,7 +23,7 @@ from models.tasks import outcome_stream, population
 from training.dataset.examples import Parts, history_start
 from training.dataset.split import split
 from training.fit.actions import Logged, gather
-from training.readiness.forecast import TaskCounts, held
+from training.readiness.forecast import TaskCounts, count_task
 from training.readiness.requirements import (
     AGAINST,
     DECIDED,
@@ -43,7 +43,7 @@ INDENT = (0, 0, 0, 2)
 
 
 @dataclass(frozen=True)
-class Ready:
+class TaskReadiness:
     """One task and horizon: sentences on what is there, the steps, and sentences on what one gets meanwhile."""
 
     task: TaskConfig
@@ -55,7 +55,7 @@ class Ready:
 
 def readiness(
     config: Config, store: Store, tasks: Sequence[str] | None = None, *, as_of: str | int | None = None
-) -> list[Ready]:
+) -> list[TaskReadiness]:
     """One for each task (all when none is named) and horizon, as the log stands at the as-of (default: its end)."""
     asked = [config.task(name) for name in tasks] if tasks else list(config.tasks.values())
     if not asked:
@@ -71,12 +71,12 @@ def readiness(
     return [ready for task in asked for ready in _ready(parts, task, first, end, now)]
 
 
-def page(found: Sequence[Ready]) -> RenderableType:
+def page(found: Sequence[TaskReadiness]) -> RenderableType:
     """All of it for a person, at 80 columns."""
     return Group(*(one for ready in found for one in _section(ready)))
 
 
-def _section(ready: Ready) -> Iterator[RenderableType]:
+def _section(ready: TaskReadiness) -> Iterator[RenderableType]:
     yield Text(f"{ready.task.name}, {_days(ready.horizon_days)}", style="bold")
     yield from (Padding(Text(sentence), INDENT) for sentence in ready.there)
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
@@ -95,20 +95,20 @@ def _first(parts: Parts, end: int) -> int:
     return min(history_start(parts, min(firsts)), end) if firsts else end
 
 
-def _ready(parts: Parts, task: TaskConfig, first: int, end: int, now: int) -> Iterator[Ready]:
+def _ready(parts: Parts, task: TaskConfig, first: int, end: int, now: int) -> Iterator[TaskReadiness]:
     if task.ranks_actions:
         logged, customers = gather(task, parts, end), _customers(parts, task, now)
         taken = steps_of_actions(task, logged, end)
         there = (_span(first, end, f"{customers:,} customers to choose for now"), _decisions(logged))
-        yield Ready(task, task.horizons_days[0], there, taken, tuple(_meanwhile_acting(task, taken)))
+        yield TaskReadiness(task, task.horizons_days[0], there, taken, tuple(_meanwhile_acting(task, taken)))
         return
     for horizon in sorted(task.horizons_days):
-        found = held(parts, task, split(horizon, first, end), now)
+        found = count_task(parts, task, split(horizon, first, end), now)
         taken = steps(task, found)
-        grown = f"{found.asked_about - found.asked_about_before:+,.0f} in {_days(found.pace_days)}"
-        asked = f"{found.asked_about:,} customers asked about now ({grown})"
+        grown = f"{found.population - found.population_before:+,.0f} in {_days(found.pace_days)}"
+        asked = f"{found.population:,} customers asked about now ({grown})"
         there = _span(first, end, asked), _outcomes(task, found)
-        yield Ready(task, horizon, there, taken, tuple(_meanwhile(task, found, taken)))
+        yield TaskReadiness(task, horizon, there, taken, tuple(_meanwhile(task, found, taken)))
 
 
 def _customers(parts: Parts, task: TaskConfig, now: int) -> int:
@@ -125,7 +125,7 @@ def _span(first: int, end: int, asked: str) -> str:
 
 
 def _outcomes(task: TaskConfig, found: TaskCounts) -> str:
-    test = found.found.parts["test"]
+    test = found.current.parts["test"]
     if not test.rows:
         return "Of no customer the outcome is known yet."
     did = outcome_stream(task).text("")
@@ -145,7 +145,7 @@ def _decisions(logged: Logged) -> str:
 
 def _meanwhile(task: TaskConfig, found: TaskCounts, taken: Sequence[Step]) -> Iterator[str]:
     missing = {step.name for step in taken if not step.is_ready}
-    if not found.asked_about:
+    if not found.population:
         yield "Nobody is asked about now, so only customers that nobody knows get a score: the average."
     if LEARNT in missing:
         yield f"The rule serves: {task.definition.baseline}."
@@ -165,7 +165,7 @@ def _meanwhile(task: TaskConfig, found: TaskCounts, taken: Sequence[Step]) -> It
     else:
         yield "Every grade can be had: by how much the answer beats the named baseline."
     if found.thin:
-        yield f"The flag `thin_data` on {found.thin:,} of {found.asked_about:,} customers."
+        yield f"The flag `thin_data` on {found.thin:,} of {found.population:,} customers."
 
 
 def _meanwhile_acting(task: TaskConfig, taken: Sequence[Step]) -> Iterator[str]:

@@ -12,8 +12,9 @@ from features.timeline import DAY_US, days, in_window, iso
 from models.grades import FEWEST_CUSTOMERS, MIN_MINORITY
 from training.dataset.split import SHORTEST_LEAD
 from training.fit.actions import FEW, Logged
-from training.readiness.forecast import Counted, TaskCounts, Then, pace_days
-from training.selection.validation import LEARN_MIN_MINORITY, LEARN_MIN_ROWS, TREES_MIN_MINORITY, TREES_MIN_ROWS
+from training.readiness.forecast import RowCounts, SplitCounts, TaskCounts, pace_days
+from training.selection.validation import FEWEST_OF_RARER as FEWEST_OF_RARER_FOR_TREES
+from training.selection.validation import FEWEST_ROWS, LEAST_OF_RARER, LEAST_ROWS
 
 READY, NEVER = "there", "not at this pace"
 FULL, LEARNT, TREES, TEST = "the full horizon", "a learnt model", "trees", "a test"
@@ -47,26 +48,26 @@ def steps(task: TaskConfig, held: TaskCounts) -> tuple[Step, ...]:
     """The steps of a churn, propensity or cltv task."""
     pays = not task.is_money or held.money > 0
 
-    def learns(need: Need) -> Callable[[Then], bool]:
+    def learns(need: Need) -> Callable[[SplitCounts], bool]:
         return lambda then: pays and all(_holds(then.parts[part], need) for part in ("learning", "choosing"))
 
-    def is_best(then: Then) -> bool:
+    def is_best(then: SplitCounts) -> bool:
         return _is_full(then) and learns(RUNGS[0][1])(then) and _is_graded(then)
 
-    def poorer(need: Need) -> Counted:
+    def poorer(need: Need) -> RowCounts:
         return min(found["learning"], found["choosing"], key=lambda one: _share(one, need))
 
-    found = held.found.parts
+    found = held.current.parts
     history = (held.split.end - held.split.first) // DAY_US
     wanted = ceil(round(held.split.horizon_days * (3 + SHORTEST_LEAD), 6))
     return (
         _step(held, FULL, f"{history:,} days", f"{wanted:,} days", _is_full),
         *(
-            _step(held, rung, _said(poorer(need)) if pays else "no money", _needed(need), learns(need))
+            _step(held, rung, _counts(poorer(need)) if pays else "no money", _needed(need), learns(need))
             for rung, need in RUNGS
         ),
         _step(held, TEST, f"{found['test'].rows:,.0f} rows", "1 row", _is_tested),
-        _step(held, GRADED, _said(found["test"]), _needed(TO_GRADE), _is_graded),
+        _step(held, GRADED, _counts(found["test"]), _needed(TO_GRADE), _is_graded),
         _step(held, BEST, "", "all of the above" if pays else "money", is_best),
     )
 
@@ -113,35 +114,35 @@ def _date(end: int, wait: float) -> str:
     return iso(end + ceil(wait) * DAY_US)[:10] if wait else READY
 
 
-def _step(held: TaskCounts, name: str, there: str, needed: str, reached: Callable[[Then], bool]) -> Step:
-    if reached(held.found):
+def _step(held: TaskCounts, name: str, there: str, needed: str, reached: Callable[[SplitCounts], bool]) -> Step:
+    if reached(held.current):
         return Step(name, there, needed, READY)
     end = held.when(reached)
     return Step(name, there, needed, NEVER if end is None else iso(end)[:10])
 
 
-def _is_full(then: Then) -> bool:
+def _is_full(then: SplitCounts) -> bool:
     return not then.split.extrapolated
 
 
-def _is_tested(then: Then) -> bool:
+def _is_tested(then: SplitCounts) -> bool:
     return then.parts["test"].rows >= 1 and then.parts["refitting"].rows >= 1
 
 
-def _is_graded(then: Then) -> bool:
+def _is_graded(then: SplitCounts) -> bool:
     return _is_tested(then) and _holds(then.parts["test"], TO_GRADE)
 
 
-def _holds(found: Counted, need: Need) -> bool:
-    return found.rows >= need[0] and found.rarer >= need[1]
+def _holds(found: RowCounts, need: Need) -> bool:
+    return found.rows >= need[0] and found.minority >= need[1]
 
 
-def _share(found: Counted, need: Need) -> float:
-    return min(found.rows / need[0], found.rarer / need[1])
+def _share(found: RowCounts, need: Need) -> float:
+    return min(found.rows / need[0], found.minority / need[1])
 
 
-def _said(counted: Counted) -> str:
-    return f"{counted.rows:,.0f} rows, {counted.rarer:,.0f} rarer"
+def _counts(counted: RowCounts) -> str:
+    return f"{counted.rows:,.0f} rows, {counted.minority:,.0f} rarer"
 
 
 def _needed(need: Need) -> str:

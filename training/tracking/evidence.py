@@ -8,8 +8,8 @@ from features.arrays import Floats
 from models.bundle import Bundle
 from models.predictor.actions import Actions
 from models.predictor.predictor import Predictor
-from training.evaluation.diagnostics import Studied
-from training.evaluation.evaluate import Tested
+from training.evaluation.diagnostics import Diagnostics
+from training.evaluation.evaluate import Evaluation
 from training.horizon import Trained
 from training.selection.choose import Candidate
 
@@ -37,7 +37,7 @@ class HorizonEvidence:
     judged: Sequence[Candidate] = ()
     silent: Sequence[Candidate] = ()
     importances: Mapping[str, float] | None = None
-    studied: Studied = field(default_factory=Studied)
+    studied: Diagnostics = field(default_factory=Diagnostics)
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +53,7 @@ class Evidence:
     horizons: tuple[HorizonEvidence, ...]
 
     @property
-    def said(self) -> tuple[Predictor | Actions, ...]:
+    def predictors(self) -> tuple[Predictor | Actions, ...]:
         """What the bundle says: an answer per horizon, or the actions."""
         return self.bundle.predictors if self.bundle.actions is None else (self.bundle.actions,)
 
@@ -68,7 +68,9 @@ class Evidence:
 
 def evidence(bundle: Bundle, folder: Path, store_digest: str, trained: Sequence[Trained]) -> Evidence:
     """What there is to say of a trained and saved bundle."""
-    return Evidence(bundle, folder, store_digest, tuple(_horizon(one, one.tested) for one in trained if one.tested))
+    return Evidence(
+        bundle, folder, store_digest, tuple(_horizon(one, one.evaluation) for one in trained if one.evaluation)
+    )
 
 
 def rung_name(said: Predictor | Actions) -> str:
@@ -76,9 +78,9 @@ def rung_name(said: Predictor | Actions) -> str:
     return said.rung if isinstance(said, Actions) else said.rung.name
 
 
-def _horizon(one: Trained, tested: Tested) -> HorizonEvidence:
+def _horizon(one: Trained, tested: Evaluation) -> HorizonEvidence:
     return HorizonEvidence(
-        horizon_days=one.answer.horizon_days,
+        horizon_days=one.predictor.horizon_days,
         split=one.split.describe(),
         rows=one.rows,
         chosen=one.choice.recipe.describe(),
@@ -91,5 +93,5 @@ def _horizon(one: Trained, tested: Tested) -> HorizonEvidence:
         judged=one.choice.judged,
         silent=one.quiet.judged if one.quiet else (),
         importances=one.choice.importances,
-        studied=one.studied or Studied(),
+        studied=one.diagnostics or Diagnostics(),
     )

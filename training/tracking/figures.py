@@ -50,7 +50,7 @@ def _tested(bundle: Bundle, one: HorizonEvidence, title: str) -> Iterator[tuple[
         png(diagnostics.learning(studied.learning, studied.learning_baseline, title=title, money=task.is_money)),
     )
     yield "stability", png(diagnostics.stability(studied.periods, title=title))
-    yield "shap", png(attributions.shap(_texts(bundle), studied.moved, title=title, unit=unit))
+    yield "shap", png(attributions.shap(_texts(bundle), studied.attributions, title=title, unit=unit))
     if one.trials:
         yield "search", png(search.history(one.trials, title=title))
     if one.importances:

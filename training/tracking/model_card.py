@@ -30,7 +30,7 @@ def card(shop: str, evidence: Evidence, verdict: Verdict, *, toml: str) -> str:
         ["## Data", "", *_data(evidence)],
         ["## Population and label", "", population(task), "", label(task)],
         ["## Features", "", *_features(evidence)],
-        *([_heading(evidence, said), "", *_answer(evidence, said)] for said in evidence.said),
+        *([_heading(evidence, said), "", *_answer(evidence, said)] for said in evidence.predictors),
         *([["## Gate", "", *_gate(verdict)]] if verdict.conditions else []),
         ["## Limits", "", *_limits(evidence)],
         ["## Not for", "", *(f"- {one}" for one in misuse(task))],
@@ -40,7 +40,7 @@ def card(shop: str, evidence: Evidence, verdict: Verdict, *, toml: str) -> str:
 
 
 def _headline(evidence: Evidence, verdict: Verdict) -> Iterator[str]:
-    for said in evidence.said:
+    for said in evidence.predictors:
         meaning = ACTION_GRADES if isinstance(said, Actions) else GRADES
         yield f"- **{said.horizon_days} days**: {rung_name(said)}, grade **{said.grade}** ({meaning})"
     yield f"- The gate {'let it pass' if verdict.passed else 'refused it'}: {verdict.reason}"
@@ -48,7 +48,7 @@ def _headline(evidence: Evidence, verdict: Verdict) -> Iterator[str]:
 
 def _gate(verdict: Verdict) -> Iterator[str]:
     for one in verdict.conditions:
-        yield f"- {'passed' if one.passed else '**refused**'}, {one.name.replace('_', ' ')}: {one.told}"
+        yield f"- {'passed' if one.passed else '**refused**'}, {one.name.replace('_', ' ')}: {one.message}"
 
 
 def _data(evidence: Evidence) -> Iterator[str]:
@@ -111,14 +111,14 @@ def _baseline(task: TaskConfig, said: Predictor) -> str:
 
 
 def _strongest(evidence: Evidence, one: HorizonEvidence) -> Iterator[str]:
-    found = one.studied.moved
+    found = one.studied.attributions
     if found is not None:
         texts = [evidence.bundle.features.features[index].text for index in found.feature[:8].tolist()]
         yield f"What moves its scores most: {'; '.join(texts)}."
 
 
 def _limits(evidence: Evidence) -> Iterator[str]:
-    for said in evidence.said:
+    for said in evidence.predictors:
         if said.grade in ("C", "D"):
             yield f"- Grade {said.grade} at {said.horizon_days} days: it is not sure to beat the baseline."
         if "extrapolated" in said.flags:

@@ -29,7 +29,7 @@ def params(evidence: Evidence, toml: str) -> dict[str, object]:
         "features_fingerprint": bundle.features.fingerprint,
         **{f"task.{key}": value for key, value in written.items()},
     }
-    for said in evidence.said:
+    for said in evidence.predictors:
         end = evidence.suffix(said.horizon_days)
         found |= {f"rung{end}": rung_name(said), f"grade{end}": said.grade}
     for one in evidence.horizons:
@@ -42,7 +42,7 @@ def params(evidence: Evidence, toml: str) -> dict[str, object]:
 def metrics(evidence: Evidence) -> dict[str, float]:
     """Every figure beside the baseline's, with both ends of its interval."""
     found: dict[str, float] = {}
-    for said in evidence.said:
+    for said in evidence.predictors:
         suffix = evidence.suffix(said.horizon_days)
         for whose, figures in (("test", said.metrics), ("baseline", said.baseline_metrics)):
             for name, figure in figures.items():
@@ -69,7 +69,7 @@ def features(evidence: Evidence) -> list[dict[str, object]]:
     return [_described(feature) for feature in evidence.bundle.features.features]
 
 
-def studied(evidence: Evidence) -> dict[str, object]:
+def diagnostics(evidence: Evidence) -> dict[str, object]:
     """The figures behind the pictures that look beyond the test, by horizon."""
     return {
         f"{one.horizon_days}d": {

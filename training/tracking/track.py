@@ -62,8 +62,8 @@ def track(registry: Registry, run: Run, evidence: Evidence, verdict: Verdict, *,
     tags = {
         "kind": task.kind,
         "as_of": iso(bundle.trained_as_of_us),
-        "grade": ", ".join(said.grade for said in evidence.said),
-        "rung": ", ".join(map(rung_name, evidence.said)),
+        "grade": ", ".join(said.grade for said in evidence.predictors),
+        "rung": ", ".join(map(rung_name, evidence.predictors)),
     }
     version = registry.register(task.name, run, evidence.folder, digest, tags, bundle)
     outcome = {"verdict": "passed" if verdict.passed else "refused", "bundle_digest": digest}
@@ -80,7 +80,7 @@ def _describe(run: Run, evidence: Evidence, verdict: Verdict, told: str) -> None
     run.log_data("store", evidence.store_digest, record.data(evidence))
     run.log_json("data.json", record.data(evidence))
     run.log_json("features.json", record.features(evidence))
-    run.log_json("study.json", record.studied(evidence))
+    run.log_json("study.json", record.diagnostics(evidence))
     module = evidence.bundle.features.module
     if module is not None:
         run.log_bytes(f"module/{module.name}", module.source)

@@ -213,8 +213,8 @@ def test_the_champion_stands_before_its_challenger(succession: Promotion, config
     trained(succession, config, 2, BEST)
     found = compare(succession, "churn")
     assert [(side.role, side.name) for side in found.sides] == [("champion", "v1"), ("challenger", "v2")]
-    assert found.sides[0].told == "v1 serves since 2026-11-28 12:02 UTC, promoted by ada@host: reason 1"
-    assert found.sides[1].told == "v2 waits since 2026-11-28 13:02 UTC: nobody has promoted it"
+    assert found.sides[0].summary == "v1 serves since 2026-11-28 12:02 UTC, promoted by ada@host: reason 1"
+    assert found.sides[1].summary == "v2 waits since 2026-11-28 13:02 UTC: nobody has promoted it"
 
 
 def test_a_refused_challenger_is_told_with_the_reason_and_the_conditions(succession: Promotion, config: Config) -> None:
@@ -222,7 +222,7 @@ def test_a_refused_challenger_is_told_with_the_reason_and_the_conditions(success
     bad = trained(succession, config, 2, BEST, files={"gate.json": json.dumps(REFUSAL).encode()})
     succession.refuse("churn", bad, hand(2), why=str(REFUSAL["reason"]), evidence={})
     found = compare(succession, "churn")
-    assert found.sides[1].told == "v2 was refused: it is less well calibrated than the champion"
+    assert found.sides[1].summary == "v2 was refused: it is less well calibrated than the champion"
     assert found.gate is not None
     assert (found.gate.passed, [one.passed for one in found.gate.conditions]) == (False, [True, False])
     said = printed(found)
@@ -239,7 +239,7 @@ def test_without_a_challenger_the_version_before_stands_beside_the_champion(
     promoted(succession, config, 2, BEST)
     found = compare(succession, "churn")
     assert [(side.role, side.name) for side in found.sides] == [("champion", "v2"), ("served before", "v1")]
-    assert found.sides[1].told == "v1 served from 2026-11-28 12:02 UTC to 2026-11-28 13:02 UTC"
+    assert found.sides[1].summary == "v1 served from 2026-11-28 12:02 UTC to 2026-11-28 13:02 UTC"
 
 
 def test_after_a_rollback_what_was_taken_back_stands_beside_the_champion(succession: Promotion, config: Config) -> None:
@@ -248,7 +248,7 @@ def test_after_a_rollback_what_was_taken_back_stands_beside_the_champion(success
     succession.rollback("churn", hand(5), why="complaints")
     found = compare(succession, "churn")
     assert [(side.role, side.name) for side in found.sides][1] == ("served before", "v2")
-    assert found.sides[0].told == "v1 serves since 2026-11-28 16:02 UTC, brought back by ada@host: complaints"
+    assert found.sides[0].summary == "v1 serves since 2026-11-28 16:02 UTC, brought back by ada@host: complaints"
     assert [entry.what for entry in found.history][-1] == "rolled back"
 
 

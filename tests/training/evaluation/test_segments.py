@@ -26,14 +26,14 @@ def shop(folder: Path) -> tuple[TrainingContext, Examples]:
     write(folder / "log" / "rows.jsonl", log)
     configuration = config(folder)
     run(configuration)
-    setting, _ = prepare(configuration, opened(configuration), as_of=None, trials=0, progress=lambda _: None)
-    asked = PanelRequest(configuration.task("churn"), 30, setting.features, setting.end, 1000)
-    return setting, build_examples(setting.parts, asked, [CUTOFF])
+    context, _ = prepare(configuration, opened(configuration), as_of=None, trials=0, progress=lambda _: None)
+    asked = PanelRequest(configuration.task("churn"), 30, context.features, context.end, 1000)
+    return context, examples(context.parts, asked, [CUTOFF])
 
 
 def test_segments_read_the_world_at_the_cutoff(tmp_path: Path) -> None:
-    setting, rows = shop(tmp_path)
-    found = {name: set(rows.customer[mask]) for name, mask in segments(setting, setting.config.tasks["churn"], rows)}
+    context, rows = shop(tmp_path)
+    found = {name: set(rows.customer[mask]) for name, mask in segments(context, context.config.tasks["churn"], rows)}
     assert found == {
         "active once": {"c1"},
         "active 2 to 4 times": {"c2", "c3", "c4"},
@@ -45,9 +45,9 @@ def test_segments_read_the_world_at_the_cutoff(tmp_path: Path) -> None:
 
 
 def test_masks_follow_the_rows_given_and_cover_each_kind_once(tmp_path: Path) -> None:
-    setting, rows = shop(tmp_path)
+    context, rows = shop(tmp_path)
     order = np.array([5, 2, 7, 0])
-    some = segments(setting, setting.config.tasks["churn"], rows[order])
+    some = segments(context, context.config.tasks["churn"], rows[order])
     assert [len(mask) for _, mask in some] == [4] * len(some)
     assert np.sum([mask for _, mask in some], axis=0).tolist() == [2] * 4
-    assert segments(setting, setting.config.tasks["churn"], rows[order[:0]]) == []
+    assert segments(context, context.config.tasks["churn"], rows[order[:0]]) == []

@@ -38,9 +38,9 @@ from training.fit.predictor import Recipes, unpack_recipes
 from training.fit.recipe import Recipe
 from training.gate import conditions
 from training.gate.conditions import Condition, audited, count_trees, rolled_back, size
-from training.gate.gate import Rivals, Verdict, judge, verdict
+from training.gate.gate import GateSubjects, Verdict, check_conditions, verdict
 from training.gate.shared_rows import match
-from training.horizon import Trained, recipes_of
+from training.horizon import Trained, chosen_recipes
 from training.metrics.metrics import auroc
 from training.metrics.paired import Sums, calibration_error, relative_loss
 from training.run import prepare, train_task
@@ -53,33 +53,35 @@ SOON = "2024-10-10"  # less than that before the second
 class Made:
     """A training without tracking, and its bundle as it was loaded again."""
 
-    setting: TrainingContext
+    context: TrainingContext
     bundle: Bundle
     trained: tuple[Trained, ...]
 
     def against(self, champion: Bundle, history: Sequence[Entry] = ()) -> Verdict:
-        rivals = Rivals(self.setting, self.bundle, champion, self.trained)
-        return judge(rivals, rolled_back(self.bundle.digest, history), timer=iter(range(100)).__next__)
+        rivals = GateSubjects(self.context, self.bundle, champion, self.trained)
+        return check_conditions(rivals, rolled_back(self.bundle.digest, history), timer=iter(range(100)).__next__)
 
-    def saying(self, said: Callable[[evaluate.Tested], Floats]) -> "Made":
+    def saying(self, said: Callable[[evaluate.Evaluation], Floats]) -> "Made":
         """The same with other predictions on the test rows."""
         changed = tuple(
-            replace(one, tested=replace(one.tested, model=said(one.tested))) for one in self.trained if one.tested
+            replace(one, evaluation=replace(one.evaluation, model=said(one.evaluation)))
+            for one in self.trained
+            if one.evaluation
         )
         return replace(self, trained=changed)
 
     @property
-    def tested(self) -> evaluate.Tested:
+    def tested(self) -> evaluate.Evaluation:
         (one,) = self.trained
-        assert one.tested is not None
-        return one.tested
+        assert one.evaluation is not None
+        return one.evaluation
 
 
 def made(shop: Config, task: str, as_of: str, trials: int = 1) -> Made:
-    setting, facts = prepare(shop, opened(shop), as_of=as_of, trials=trials, progress=lambda _: None)
-    bundle, trained = train_task(setting, shop.task(task), facts)
+    context, facts = prepare(shop, opened(shop), as_of=as_of, trials=trials, progress=lambda _: None)
+    bundle, trained = train_task(context, shop.task(task), facts)
     folder = save(bundle, shop.workspace_path / "bundles")
-    return Made(setting, load(folder, folder.name), trained)
+    return Made(context, load(folder, folder.name), trained)
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +128,7 @@ def failed(found: Verdict) -> set[str]:
     return {one.name for one in found.conditions if not one.passed}
 
 
-def informed(tested: evaluate.Tested, strength: float) -> Floats:
+def informed(tested: evaluate.Evaluation, strength: float) -> Floats:
     """The log-odds after a further observation that tells so much (0: nothing) by Bayes' rule: they stay calibrated."""
     noise = np.random.default_rng(1).normal(size=len(tested.truth))
     return np.asarray(logit(tested.model) + strength**2 * (tested.truth - 0.5) + strength * noise)
@@ -136,8 +138,8 @@ def test_an_honest_later_training_is_compared_on_rows_that_neither_has_seen(cham
     found = later.against(champion)
     names = ["question", "loss", "calibration", "size", "audit", "grade", "segments", "rolled_back"]
     assert [one.name for one in found.conditions] == names
-    assert found.reason == told(found, "loss").told or failed(found)
-    assert "on 700 rows of 2024-09-19, which neither had seen" in told(found, "loss").told
+    assert found.reason == told(found, "loss").message or failed(found)
+    assert "on 700 rows of 2024-09-19, which neither had seen" in told(found, "loss").message
     assert told(found, "loss").figures["method"] == "fair"
     assert told(found, "size").figures["latency_us"] is not None
 
@@ -175,7 +177,7 @@ def test_one_in_a_hundred_is_allowed_and_more_is_not_even_where_it_may_be_chance
 
 def replace_predictions(challenger: Made, champion: Bundle) -> Made:
     """The challenger with what the champion says of its test rows."""
-    found = match(challenger.setting, champion, challenger.trained[0])
+    found = match(challenger.context, champion, challenger.trained[0])
     assert found is not None
     return challenger.saying(lambda _: found.champion.mean)
 
@@ -191,10 +193,10 @@ def test_a_miscalibrated_challenger_is_refused_though_it_ranks_better(
     assert better > worse
     calibration = told(found, "calibration")
     assert not calibration.passed
-    assert "its calibration error (ECE) of " in calibration.told
-    assert "points above the champion's (" in calibration.told
+    assert "its calibration error (ECE) of " in calibration.message
+    assert "points above the champion's (" in calibration.message
     assert told(found, "loss").passed == losses
-    assert not losses or found.reason == calibration.told
+    assert not losses or found.reason == calibration.message
 
 
 def test_a_calibration_error_that_chance_explains_is_not_held_against_anybody(champion: Bundle, later: Made) -> None:
@@ -204,12 +206,12 @@ def test_a_calibration_error_that_chance_explains_is_not_held_against_anybody(ch
 
 
 def test_harm_in_one_segment_is_refused_though_all_others_gain(champion: Bundle, later: Made) -> None:
-    met = match(later.setting, champion, later.trained[0])
+    met = match(later.context, champion, later.trained[0])
     assert met is not None
-    parts = dict(segments(later.setting, later.bundle.task, met.rows))
+    parts = dict(segments(later.context, later.bundle.task, met.rows))
     name, mask = max(parts.items(), key=lambda one: _told_by(met.champion.mean, met.rows.outcome, one[1]))
 
-    def harmful(tested: evaluate.Tested) -> Floats:
+    def harmful(tested: evaluate.Evaluation) -> Floats:
         strong = informed(tested, 2.5)
         rate = tested.truth[mask].mean()
         return np.where(mask, rate, expit(strong))
@@ -254,11 +256,11 @@ def test_a_challenger_may_grow_to_twice_the_champion_but_no_further(monkeypatch:
     assert size(grown(120), small, {}).passed
     refused = size(grown(121), small, {"latency_us": 5.0})
     assert not refused.passed
-    assert refused.told == "it grew too large: 121 trees and 10 columns, the champion 60 and 10; 120 trees at most"
+    assert refused.message == "it grew too large: 121 trees and 10 columns, the champion 60 and 10; 120 trees at most"
     assert refused.figures["latency_us"] == 5.0
     assert size(grown(100), grown(45), {}).passed  # what is small may grow freely
     assert size(grown(60, 400), small, {}).passed
-    assert "400 columns at most" in size(grown(60, 401), small, {}).told
+    assert "400 columns at most" in size(grown(60, 401), small, {}).message
     assert not size(grown(60, 401), small, {}).passed
 
 
@@ -270,11 +272,11 @@ def test_an_audit_that_failed_needs_a_hand_unless_the_champion_failed_it_too(cha
     failing = replace(later, bundle=with_facts(later.bundle, accepted={"30": ["too_good"]}))
     found = told(failing.against(champion), "audit")
     assert not found.passed
-    assert found.told == "the audit failed too_good, which [train] accept lets train; promote by hand if you mean it"
+    assert found.message == "the audit failed too_good, which [train] accept lets train; promote by hand if you mean it"
     assert told(failing.against(with_facts(champion, accepted={"30": ["too_good"]})), "audit").passed
     assert not told(failing.against(with_facts(champion, accepted={"30": ["survivors"]})), "audit").passed
     assert audited(failing.bundle, None).passed
-    assert told(later.against(champion), "audit").told == "the audit found nothing that refuses"
+    assert told(later.against(champion), "audit").message == "the audit found nothing that refuses"
 
 
 def test_only_checks_that_failed_and_were_accepted_are_written_down() -> None:
@@ -284,9 +286,9 @@ def test_only_checks_that_failed_and_were_accepted_are_written_down() -> None:
 
 def test_a_lower_grade_on_the_same_rows_is_refused(champion: Bundle, later: Made) -> None:
     (one,) = later.saying(lambda tested: expit(informed(tested, 1.0))).trained
-    assert one.tested is not None
-    beaten = replace(one.tested, baseline=np.full(700, 0.5))
-    rule = replace(later, trained=(replace(one, tested=beaten, choice=replace(one.choice, recipe=Recipe("rule"))),))
+    assert one.evaluation is not None
+    beaten = replace(one.evaluation, baseline=np.full(700, 0.5))
+    rule = replace(later, trained=(replace(one, evaluation=beaten, choice=replace(one.choice, recipe=Recipe("rule"))),))
     found = rule.against(champion)
     assert failed(found) == {"grade"}
     assert found.reason.startswith("it would be graded C, the champion A, on 700 rows of 2024-09-19")
@@ -318,7 +320,7 @@ JUDGED: dict[str, Any] = {"evidence": {"conditions": []}}
 def test_what_somebody_took_out_of_service_only_a_hand_puts_back(history: list[Entry], passed: bool) -> None:
     found = rolled_back("digest 2", history)
     assert found.passed == passed
-    assert passed or "anna@home" in found.told
+    assert passed or "anna@home" in found.message
 
 
 def test_a_rollback_outweighs_everything_else(champion: Bundle, later: Made) -> None:
@@ -354,11 +356,14 @@ def test_money_is_judged_by_bias_and_coverage_and_its_own_recipe_ties(money: Mad
     assert set(told(found, "calibration").figures["parts"]) == {"bias", "distance of coverage from 90 %"}
     off = money.saying(lambda tested: 2.5 * tested.model).against(same)
     assert {"loss", "calibration"} <= failed(off)
-    assert "its bias of " in told(off, "calibration").told
+    assert "its bias of " in told(off, "calibration").message
     (one,) = money.trained
-    assert one.tested is not None
-    sure = replace(one.tested, low=one.tested.model, high=one.tested.model)
-    assert "coverage" in told(replace(money, trained=(replace(one, tested=sure),)).against(same), "calibration").told
+    assert one.evaluation is not None
+    sure = replace(one.evaluation, low=one.evaluation.model, high=one.evaluation.model)
+    assert (
+        "coverage"
+        in told(replace(money, trained=(replace(one, evaluation=sure),)).against(same), "calibration").message
+    )
 
 
 def test_a_champion_of_other_features_is_refitted_on_its_own(later: Made, sooner: Bundle) -> None:
@@ -376,22 +381,22 @@ def test_without_a_recorded_recipe_what_each_recorded_is_compared(later: Made, s
     found = later.against(strong)
     assert told(found, "loss").figures["method"] == "record"
     assert "lies below the champion's interval (0.8 on)" in found.reason
-    assert "side by side" in told(found, "segments").told
+    assert "side by side" in told(found, "segments").message
     assert found.record()["method"] == "record"
 
 
 def test_a_recipe_comes_back_from_json_as_it_was(later: Made, money: Made) -> None:
     for one in (*later.trained, *money.trained):
-        plain = json.loads(json.dumps(recipes_of(one.choice, one.quiet).pack()))
-        assert unpack_recipes(plain) == recipes_of(one.choice, one.quiet)
+        plain = json.loads(json.dumps(chosen_recipes(one.choice, one.quiet).pack()))
+        assert unpack_recipes(plain) == chosen_recipes(one.choice, one.quiet)
     assert money.bundle.facts["recipes"]["30"] == plain
 
 
 def test_of_several_horizons_the_worst_decides(small: Config) -> None:
     old, new = (made(small, "buys", date, trials=0) for date in ("2024-06-30", "2024-07-15"))
     first, second = new.trained
-    assert first.tested is not None
-    bad = replace(first, tested=replace(first.tested, model=np.roll(first.tested.model, 1)))
+    assert first.evaluation is not None
+    bad = replace(first, evaluation=replace(first.evaluation, model=np.roll(first.evaluation.model, 1)))
     found = replace(new, trained=(bad, second)).against(old.bundle)
     assert found.reason.startswith("at 7 days its loss is ")
     every = told(found, "loss").figures["horizons"]
@@ -477,7 +482,7 @@ def test_the_gate_finds_the_champion_in_the_registry(
 ) -> None:
     shutil.copy(tracking_database, shop.workspace_path / "mlflow.db")
     registry = Registry.open(shop)
-    asked = later.setting, later.bundle, later.trained
+    asked = later.context, later.bundle, later.trained
     first = verdict(registry, *asked)
     assert (first.passed, first.reason) == (True, "there was no champion")
     back = [replace(entry("promoted", 2, 1), digest=later.bundle.digest), entry("rolled back", 1, 2)]

@@ -17,7 +17,7 @@ from features.errors import ConfigError, StoreError
 from features.store.reader import Store
 from features.timeline import DAY_US, instant, iso
 from tests.support.log_files import Row, event, opened, run, write
-from training.readiness.readiness import Ready, page, readiness
+from training.readiness.readiness import TaskReadiness, page, readiness
 from training.readiness.requirements import BEST, FULL, GRADED, LEARNT, NEVER, OWN, READY, TEST, TREES
 from training.run import prepare, train_task
 
@@ -53,7 +53,7 @@ class Shop:
         run(config)
         return Shop(config, opened(config))
 
-    def ready(self, task: str, day: int | None = None, horizon: int | None = None) -> Ready:
+    def ready(self, task: str, day: int | None = None, horizon: int | None = None) -> TaskReadiness:
         as_of = None if day is None else FIRST + day * DAY_US
         found = readiness(self.config, self.store, [task], as_of=as_of)
         return next(one for one in found if horizon in (None, one.horizon_days))
@@ -164,9 +164,9 @@ def test_a_shop_to_which_nobody_comes_any_more_waits_in_vain(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("day", [40, 150, 400])
 def test_a_training_finds_what_was_told(shop: Shop, day: int) -> None:
-    setting, facts = prepare(shop.config, shop.store, as_of=FIRST + day * DAY_US, trials=0, progress=lambda _: None)
+    context, facts = prepare(shop.config, shop.store, as_of=FIRST + day * DAY_US, trials=0, progress=lambda _: None)
     for task in ("buys", "value"):
-        for answer in train_task(setting, shop.config.task(task), facts)[0].predictors:
+        for answer in train_task(context, shop.config.task(task), facts)[0].answers:
             told = {step.name: step.is_ready for step in shop.ready(task, day, answer.horizon_days).steps}
             assert told[FULL] == ("extrapolated" not in answer.flags)
             assert told[LEARNT] or answer.rung.name == "rule"

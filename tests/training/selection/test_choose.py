@@ -35,8 +35,8 @@ class Served:
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Served:
     folder, tasks = tmp_path_factory.mktemp("crowd"), ("churn", "value")
     made, shop = bundles(folder, crowd(150, 240), tasks), config(folder)
-    setting, _ = prepare(shop, opened(shop), as_of=None, trials=0, progress=lambda _: None)
-    about = {one: base_values(setting.parts, shop.task(one), made[one].features, setting.as_of, 999) for one in tasks}
+    context, _ = prepare(shop, opened(shop), as_of=None, trials=0, progress=lambda _: None)
+    about = {one: base_values(context.parts, shop.task(one), made[one].features, context.as_of, 999) for one in tasks}
     return Served(made, about)
 
 

@@ -16,7 +16,7 @@ from models.ladder.rules import Binned
 from models.predictor.actions import Actions
 from models.predictor.intervals import PredictionInterval
 from models.predictor.predictor import Predictor
-from training.evaluation.diagnostics import Moved, SliceFigures, Studied
+from training.evaluation.diagnostics import Attributions, Diagnostics, SliceFigures
 from training.gate.conditions import Condition
 from training.gate.gate import Verdict
 from training.metrics.bootstrap import Figures
@@ -92,13 +92,13 @@ def of_horizon() -> HorizonEvidence:
             Candidate("rule", {}, chosen=False, loss=0.6, saved=0.0, error=0.0),
             Candidate("trees", {}, chosen=True, loss=0.5, saved=0.1, error=0.02),
         ),
-        studied=Studied(
+        studied=Diagnostics(
             periods=(
                 SliceFigures("2010-07-30", 900, 0.4, FIGURES, WORSE),
                 SliceFigures("2010-10-28", 1234, 0.5, FIGURES, WORSE),
             ),
             segments=(SliceFigures("active once", 600, 0.7, FIGURES, WORSE),),
-            moved=Moved(np.array([1, 0]), np.zeros((3, 2)), np.ones((3, 2))),
+            attributions=Attributions(np.array([1, 0]), np.zeros((3, 2)), np.ones((3, 2))),
         ),
     )
 
@@ -129,7 +129,7 @@ def test_a_card_fits_on_two_pages(asked: dict[str, TaskConfig]) -> None:
 
 def test_a_card_tells_what_the_gate_looked_at(asked: dict[str, TaskConfig]) -> None:
     refused = Verdict(
-        "its loss is higher", (Condition("loss", passed=False, told="its loss is 2 % higher", figures={}),)
+        "its loss is higher", (Condition("loss", passed=False, message="its loss is 2 % higher", figures={}),)
     )
     told = card("shop", churn(asked, of_horizon()), refused, toml="")
     assert "- The gate refused it: its loss is higher" in told

@@ -8,7 +8,7 @@ from PIL import Image
 
 from features.arrays import Floats
 from models.predictor.actions import Actions
-from training.evaluation.diagnostics import Learnt, Moved, SliceFigures
+from training.evaluation.diagnostics import Attributions, LearningPoint, SliceFigures
 from training.tracking.plots import actions, attributions, canvas, diagnostics, money, probability, search
 from training.tracking.plots.curves import equal_groups, gained, rate_interval, thinned
 from training.tracking.plots.gains import gains
@@ -34,7 +34,7 @@ ACTIONS = Actions(
     metrics={"policy_value": [1.6, 1.4, 1.8], "logged_value": [1.2, 1.1, 1.3], "nothing_value": [1.0, 0.9, 1.1]},
     notes=("chosen on earlier decisions, measured on later",),
 )
-LEARNT = (Learnt(0.25, 100, 400, [0.55, 0.5, 0.6]), Learnt(1.0, 400, 1600, [0.5, 0.45, 0.55]))
+LEARNT = (LearningPoint(0.25, 100, 400, [0.55, 0.5, 0.6]), LearningPoint(1.0, 400, 1600, [0.5, 0.45, 0.55]))
 FIGURES: dict[str, list[float | None]] = {"auroc": [0.8, 0.7, 0.9], "log_loss": [0.5, 0.4, 0.6]}
 PERIODS = (
     SliceFigures("2024-01-01", 300, 0.4, FIGURES, FIGURES),
@@ -48,12 +48,12 @@ TRIALS = (
 )
 
 
-def moved(model: Floats) -> Moved | None:
+def moved(model: Floats) -> Attributions | None:
     """Two features; the second is unknown for the first half."""
     if not len(model):
         return None
     values = np.column_stack([model, np.where(np.arange(len(model)) < len(model) / 2, np.nan, model)])
-    return Moved(np.array([0, 1]), values, np.column_stack([model - model.mean(), -model]))
+    return Attributions(np.array([0, 1]), values, np.column_stack([model - model.mean(), -model]))
 
 
 def labels(figure: Figure) -> str:
@@ -190,7 +190,7 @@ def test_the_learning_curve_says_how_many_customers_each_point_learnt_from() -> 
 
 
 def test_the_learning_curve_of_money_is_drawn_in_money() -> None:
-    squared = (Learnt(1.0, 9, 9, [400.0, 100.0, 900.0]),)
+    squared = (LearningPoint(1.0, 9, 9, [400.0, 100.0, 900.0]),)
     axes = diagnostics.learning(squared, (900.0, 400.0, 1600.0), title=T, money=True).axes[0]
     assert axes.lines[0].get_ydata() == pytest.approx([20.0])
 

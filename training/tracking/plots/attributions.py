@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from features.arrays import Floats
-from training.evaluation.diagnostics import Moved
+from training.evaluation.diagnostics import Attributions
 from training.tracking.plots.canvas import BLUE, INK, cut, dress, in_percent, nothing, panels
 
 TOP = 20  # features
@@ -36,7 +36,7 @@ def importance(texts: Sequence[str], gain: Floats, *, title: str) -> Figure:
     return figure
 
 
-def shap(texts: Sequence[str], found: Moved | None, *, title: str, unit: str) -> Figure:
+def shap(texts: Sequence[str], found: Attributions | None, *, title: str, unit: str) -> Figure:
     """How far the strongest features moved each test row's score, coloured by the feature's value."""
     if found is None:
         return nothing(title, "No feature moves the scores: every customer gets the same answer.")
@@ -44,7 +44,7 @@ def shap(texts: Sequence[str], found: Moved | None, *, title: str, unit: str) ->
     figure, (axes,) = panels(title, 1, size=(9.6, 1.7 + 0.33 * rows))
     axes.axvline(0, color=INK, linewidth=0.8, zorder=1)
     for place in range(rows):
-        y, moved = rows - 1 - place, found.moved[:, place]
+        y, moved = rows - 1 - place, found.shifts[:, place]
         shade = _shade(found.values[:, place])
         height = y + _swarm(moved)
         unknown = np.isnan(shade)
@@ -62,7 +62,7 @@ def shap(texts: Sequence[str], found: Moved | None, *, title: str, unit: str) ->
         )
     axes.set_yticks(range(rows), [cut(texts[one]) for one in reversed(found.feature.tolist())])
     axes.set_ylim(-0.7, rows - 0.3)
-    dress(axes, f"What moves the scores of {len(found.moved):,} test rows, the strongest on top", unit, None)
+    dress(axes, f"What moves the scores of {len(found.shifts):,} test rows, the strongest on top", unit, None)
     axes.grid(axis="y", visible=False)
     bar = figure.colorbar(drawn, ax=axes, ticks=[0, 1], fraction=0.025, pad=0.01, aspect=40)
     bar.ax.set_yticklabels(["low", "high"])

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from features.arrays import Floats
-from training.evaluation.diagnostics import Learnt, SliceFigures
+from training.evaluation.diagnostics import LearningPoint, SliceFigures
 from training.tracking.plots.canvas import BASELINE, BLUE, MODEL, ORANGE, dress, nothing, panels, short
 
 CALLED = {
@@ -22,7 +22,7 @@ CHOSEN = (
 )
 
 
-def learning(curve: Sequence[Learnt], baseline: Sequence[float | None], *, title: str, money: bool) -> Figure:
+def learning(curve: Sequence[LearningPoint], baseline: Sequence[float | None], *, title: str, money: bool) -> Figure:
     """Loss on the test rows by how many customers were learnt from, and the baseline's."""
     if not curve:
         return nothing(title, "There were no later rows to measure what more customers would bring.")
