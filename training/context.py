@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from features.config.sections import Config
 from features.language.feature_set import FeatureSet
@@ -10,11 +11,33 @@ from training.dataset.examples import Parts
 from training.tuning.budget import Budget
 
 
+class Phase(StrEnum):
+    """What a training is at. How long it took is the metric `seconds_` + the value."""
+
+    SURVEY = "surveying"
+    GLOBAL_COUNTS = "counting"
+    ACTIONS = "learning"
+    PANEL = "panel"
+    AUDIT = "audit"
+    CHOICE = "choosing"
+    TEST = "testing"
+    FIT = "fitting"
+    DIAGNOSTICS = "studying"
+    GATE = "gate"
+    REFIT_CHAMPION = "refitting"
+    CHILD_RUNS = "trials"
+    PICTURES = "pictures"
+    REGISTRATION = "registering"
+
+
+Tell = Callable[[Phase, str], None]  # hears that a phase begins or goes on, and what to say of it to a person
+
+
 @dataclass(frozen=True, eq=False)
 class TrainingContext:
     """What all tasks of a training share. `first` is where history starts, `end` where labels end (µs UTC); `reasons`
-    say why each feature is there; `champions` is how the trees grew that serve now, by task and horizon; `studied` asks
-    for what pictures show beside the test; `data` is the digest of the store's buckets.
+    say why each feature is there; `champions` is how the trees grew that serve now, by task and horizon; `diagnose`
+    asks for what pictures show beside the test; `data` is the digest of the store's buckets.
     """
 
     config: Config
@@ -25,7 +48,7 @@ class TrainingContext:
     first: int
     end: int
     budget: Budget
-    tell: Callable[[str], None]
+    tell: Tell
     champions: Mapping[tuple[str, int], TreeParameters] = field(default_factory=dict)
     diagnose: bool = False
     data: str = ""

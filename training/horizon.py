@@ -1,7 +1,7 @@
-"""One horizon of a task, from panels to the answer that serves: choose, report, refit (law 4)."""
+"""One horizon of a task, from panels to the predictor that serves: choose, report, refit (law 4)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -11,9 +11,9 @@ from features.timeline import DAY_US, days, iso
 from models.predictor.calibrators import Calibrator
 from models.predictor.predictor import Predictor
 from training.audit.audit import accepted, audit, settle
-from training.audit.case import AuditInput
-from training.context import TrainingContext
-from training.dataset.examples import Examples, PanelRequest, base_values, build_examples
+from training.audit.case import Case
+from training.context import Phase, TrainingContext
+from training.dataset.examples import Examples, PanelRequest, base_values, examples
 from training.dataset.split import SHORTEST_LEAD, Split
 from training.evaluation.diagnose import diagnose
 from training.evaluation.diagnostics import Diagnostics, Subject
@@ -33,9 +33,9 @@ PERCENTILES = np.linspace(0.0, 100.0, 1001)
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """An answer with how it came about; `tested` is None where no rows were left to test on, `studied` also where
-    nobody asked for it. `quiet` chose what says the chance of silence beside money; `accepted` are checks of the audit
-    that failed and that the TOML accepts.
+    """A predictor with how it came about; `evaluation` is None where no rows were left to test on, `diagnostics` also
+    where nobody asked for them. `quiet` chose what predicts whether anybody buys at all, beside money; `accepted` are
+    checks of the audit that failed and that the TOML accepts; `prior` is what an unknown customer gets.
     """
 
     question: Question
@@ -44,48 +44,41 @@ class Trained:
     choice: Choice
     evaluation: Evaluation | None
     rows: Mapping[str, int]
-    prior: Mapping[str, float]
+    prior: Mapping[str, float] = field(default_factory=dict)
     quiet: Choice | None = None
     diagnostics: Diagnostics | None = None
     accepted: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, eq=False)
-class _Reported:
-    """What was found before what serves is fitted; `quiet` makes the chance of silence beside money, `base` are the
-    values of those who will be scored.
-    """
-
-    split: Split
-    choice: Choice
-    quiet: Choice | None
-    tested: Evaluation | None
-    base: Floats
-    warnings: tuple[str, ...]
-    minutes: float | None
-
-
 def train_horizon(context: TrainingContext, task: TaskConfig, split: Split) -> Trained:
-    """The answer for the split's horizon."""
+    """The predictor for the split's horizon."""
+    heading = f"{task.name}, {split.horizon_days} days"
     question, rows = panel_rows(context, task, split)
     base = base_values(context.parts, task, context.features, context.as_of, context.config.train.max_rows)
-    context.tell(f"{task.name}, {split.horizon_days} days: audit")
-    warnings, taken = _audited(context, task, split, rows, base)
+    context.tell(Phase.AUDIT, f"{heading}: auditing the data")
+    warnings, accepted_checks = _audited(context, task, split, rows, base)
     parts = split_rows(rows, split)
-    context.tell(f"{task.name}, {split.horizon_days} days: choosing on {len(parts['choosing']):,} rows")
+    context.tell(Phase.CHOICE, f"{heading}: choosing a model on {len(parts['choosing']):,} rows")
     choice = choose(question, parts["choosing"], parts["validation"], search_budget(context, task, split))
     quiet = None
     if question.is_money:
         quiet = choose(question.silence, parts["choosing"].silence, parts["validation"].silence, None)
-    context.tell(f"{task.name}, {split.horizon_days} days: testing on {len(parts['test']):,} rows")
-    tested = evaluate_choice(context, question, (choice, quiet), parts, split)
-    context.tell(f"{task.name}, {split.horizon_days} days: fitting what serves on {len(parts['serving']):,} rows")
-    reported = _Reported(split, choice, quiet, tested, base, warnings, context.budget.minutes)
-    answer, prior = _final_fit(context, question, reported, parts["serving"])
-    counts = {name: len(part) for name, part in parts.items()}
+    context.tell(Phase.TEST, f"{heading}: testing on {len(parts['test']):,} rows")
+    evaluation = evaluate_choice(context, question, (choice, quiet), parts, split)
+    context.tell(Phase.FIT, f"{heading}: fitting the final model on {len(parts['serving']):,} rows")
+    trained = Trained(
+        question=question,
+        predictor=_final_fit(context, question, (choice, quiet), evaluation, parts["serving"]),
+        split=split,
+        choice=choice,
+        evaluation=evaluation,
+        rows={name: len(part) for name, part in parts.items()},
+        quiet=quiet,
+        accepted=accepted_checks,
+    )
+    trained = _completed(context, trained, parts["serving"], base, warnings)
     del parts
-    studied = _diagnostics(context, question, reported, answer, rows) if context.diagnose else None
-    return Trained(question, answer, split, choice, tested, counts, prior, quiet, studied, taken)
+    return replace(trained, diagnostics=_diagnostics(context, trained, rows)) if context.diagnose else trained
 
 
 def panel_rows(context: TrainingContext, task: TaskConfig, split: Split) -> tuple[Question, Examples]:
@@ -94,9 +87,11 @@ def panel_rows(context: TrainingContext, task: TaskConfig, split: Split) -> tupl
     question = Question(
         task, split.fitted_days, context.features, config.seed, config.train.threads, _processes(context, task, split)
     )
-    asked = PanelRequest(task, split.fitted_days, context.features, context.end, config.train.max_rows)
-    context.tell(f"{task.name}, {split.horizon_days} days: panel of {len(split.cutoffs)} cutoffs")
-    return question, examples(context.parts, asked, split.cutoffs)
+    request = PanelRequest(task, split.fitted_days, context.features, context.end, config.train.max_rows)
+    context.tell(
+        Phase.PANEL, f"{task.name}, {split.horizon_days} days: computing features at {len(split.cutoffs)} cutoffs"
+    )
+    return question, examples(context.parts, request, split.cutoffs)
 
 
 def split_rows(rows: Examples, split: Split) -> dict[str, Examples]:
@@ -112,12 +107,12 @@ def split_rows(rows: Examples, split: Split) -> dict[str, Examples]:
 
 def search_budget(context: TrainingContext, task: TaskConfig, split: Split) -> Budget:
     """What may be tried, beginning with what serves now, and the study that keeps it."""
-    doing = f"{task.name}, {split.horizon_days} days: choosing, after trial"
+    heading = f"{task.name}, {split.horizon_days} days"
     return replace(
         context.budget,
         champion=context.champions.get((task.name, split.horizon_days)),
         place=Place(study_address(context.config), study_name(context, task, split)),
-        told=lambda number, _loss: context.tell(f"{doing} {number + 1}"),
+        told=lambda number, _loss: context.tell(Phase.CHOICE, f"{heading}: trial {number + 1} of the search is done"),
     )
 
 
@@ -137,8 +132,8 @@ def _audited(
         max_rows=context.config.train.max_rows,
         seed=context.config.seed,
     )
-    found, accept = audit(case), context.config.train.accept
-    return settle(case, found, accept), accepted(found, accept)
+    findings, accept = audit(case), context.config.train.accept
+    return settle(case, findings, accept), accepted(findings, accept)
 
 
 def _processes(context: TrainingContext, task: TaskConfig, split: Split) -> Processes:
@@ -162,12 +157,12 @@ def evaluate_choice(
     rows = parts["reporting"]
     if not len(parts["test"]) or not len(rows):
         return None
-    found = None if choice.later is None else calibrator(choice.later)
+    learnt = None if choice.later is None else calibrator(choice.later)
     chosen = Rungs(choice.rung, constant(question.task, parts["choosing"]), None if quiet is None else quiet.rung)
     before = answered(question, chosen, parts["choosing"], first=context.first, start=split.validation)
     rungs = refitted(question, chosen_recipes(choice, quiet), rows)
     trial = Trial(
-        predictor=answered(question, rungs, rows, first=context.first, start=split.test, calibrator=found),
+        predictor=answered(question, rungs, rows, first=context.first, start=split.test, calibrator=learnt),
         residuals=residuals(question, before, parts["validation"]),
         threshold=choice.threshold,
         cap=cap_of(rows),
@@ -182,85 +177,101 @@ def chosen_recipes(choice: Choice, quiet: Choice | None) -> Recipes:
 
 
 def _final_fit(
-    context: TrainingContext, question: Question, reported: _Reported, rows: Examples
-) -> tuple[Predictor, Mapping[str, float]]:
-    """The recipe refitted on every cutoff up to a horizon before the end, over the base as it is now."""
-    split, tested = reported.split, reported.tested
-    rungs = refitted(question, chosen_recipes(reported.choice, reported.quiet), rows)
-    plain = answered(question, rungs, rows, first=context.first, start=context.as_of, calibrator=_calibrator(reported))
-    answer = replace(
-        with_intervals(question, plain, *(tested.residuals if tested else ())),
+    context: TrainingContext,
+    question: Question,
+    choices: tuple[Choice, Choice | None],
+    evaluation: Evaluation | None,
+    rows: Examples,
+) -> Predictor:
+    """The recipe refitted on every cutoff up to a horizon before the end, with intervals."""
+    choice, quiet = choices
+    rungs = refitted(question, chosen_recipes(choice, quiet), rows)
+    learnt = _calibrator(choice, evaluation)
+    fitted = answered(question, rungs, rows, first=context.first, start=context.as_of, calibrator=learnt)
+    return with_intervals(question, fitted, *(evaluation.residuals if evaluation else ()))
+
+
+def _completed(
+    context: TrainingContext, trained: Trained, rows: Examples, base: Floats, warnings: tuple[str, ...]
+) -> Trained:
+    """With all that the predictor says of itself, and what its customers of today get; `base` are their values."""
+    question, split, evaluation = trained.question, trained.split, trained.evaluation
+    predictor = replace(
+        trained.predictor,
         horizon_days=split.horizon_days,
-        grade=tested.grade if tested else "D",
-        metrics=tested.metrics if tested else {},
-        baseline_metrics=tested.baseline_metrics if tested else {},
-        notes=_notes(reported),
+        grade=evaluation.grade if evaluation else "D",
+        metrics=evaluation.metrics if evaluation else {},
+        baseline_metrics=evaluation.baseline_metrics if evaluation else {},
+        notes=(*_notes(trained, context.budget.minutes), *warnings),
         flags=("extrapolated",) if split.extrapolated else (),
         longer=question.expectations(rows) if split.extrapolated and question.is_money else None,
-        power=_power(question, rows, reported),
+        power=_power(question, rows, split, base),
     )
-    said = answer.say(reported.base, context.features.position, context.as_of)
-    base = tuple(np.percentile(said.score, PERCENTILES).tolist()) if len(reported.base) else ()
-    return replace(answer, base=base), _prior(answer, rows, said.score, said.baseline)
+    prediction = predictor.say(base, context.features.position, context.as_of)
+    percentiles = tuple(np.percentile(prediction.score, PERCENTILES).tolist()) if len(base) else ()
+    prior = _prior(predictor, rows, prediction.score, prediction.baseline)
+    return replace(trained, predictor=replace(predictor, base=percentiles), prior=prior)
 
 
-def _diagnostics(
-    context: TrainingContext, question: Question, reported: _Reported, answer: Predictor, rows: Examples
-) -> Diagnostics | None:
+def _diagnostics(context: TrainingContext, trained: Trained, rows: Examples) -> Diagnostics | None:
     """What pictures show beside the test."""
-    split, choice, tested = reported.split, reported.choice, reported.tested
-    if tested is None:
+    question, split, choice = trained.question, trained.split, trained.choice
+    if trained.evaluation is None:
         return None
-    context.tell(f"{question.task.name}, {split.horizon_days} days: studying what was tested")
-    found = None if choice.later is None else calibrator(choice.later)
-    return diagnose(Subject(context, question, choice.recipe, answer.rung, rows, split, tested, found))
+    heading = f"{question.task.name}, {split.horizon_days} days"
+    context.tell(Phase.DIAGNOSTICS, f"{heading}: measuring periods, segments and the learning curve")
+    learnt = None if choice.later is None else calibrator(choice.later)
+    rung = trained.predictor.rung
+    return diagnose(Subject(context, question, choice.recipe, rung, rows, split, trained.evaluation, learnt))
 
 
-def _power(question: Question, rows: Examples, reported: _Reported) -> float | None:
+def _power(question: Question, rows: Examples, split: Split, base: Floats) -> float | None:
     """By which the chance of silence carries over to a longer horizon: what a process says of the base on average."""
     process = question.expectations(rows)
-    if process is None or not reported.split.extrapolated or not len(reported.base):
+    if process is None or not split.extrapolated or not len(base):
         return None
-    power, _ = process.longer(reported.base, question.features.position, reported.split.horizon_days)
+    power, _ = process.longer(base, question.features.position, split.horizon_days)
     known = power[~np.isnan(power)]
     return float(known.mean()) if len(known) else None
 
 
-def _calibrator(reported: _Reported) -> Calibrator | None:
+def _calibrator(choice: Choice, evaluation: Evaluation | None) -> Calibrator | None:
     """Learnt from all rows that the recipe has been held against."""
-    later, tested = reported.choice.later, reported.tested
-    if later is None:
+    if choice.later is None:
         return None
-    return calibrator(later if tested is None or tested.later is None else later + tested.later)
+    tested = None if evaluation is None else evaluation.later
+    return calibrator(choice.later if tested is None else choice.later + tested)
 
 
-def _prior(answer: Predictor, rows: Examples, scores: Floats, baselines: Floats) -> Mapping[str, float]:
+def _prior(predictor: Predictor, rows: Examples, scores: Floats, baselines: Floats) -> Mapping[str, float]:
     """What a customer nobody knows gets: the base's average, and the interval of a customer drawn from it."""
-    fitted = np.array([rows.outcome.mean() if len(rows) else 0.0 if answer.is_money else 0.5])
-    score = float(scores.mean() if len(scores) else answer.carried(fitted)[0])
-    if answer.is_money:
+    fitted = np.array([rows.outcome.mean() if len(rows) else 0.0 if predictor.is_money else 0.5])
+    score = float(scores.mean() if len(scores) else predictor.carried(fitted)[0])
+    if predictor.is_money:
         ends = shortest(rows.outcome) if len(rows) else (0.0, 0.0)
     else:
-        low, high = answer.interval.interval(fitted if answer.horizon_days != answer.fitted_days else np.array([score]))
+        low, high = predictor.spread.interval(
+            fitted if predictor.horizon_days != predictor.fitted_days else np.array([score])
+        )
         ends = float(low[0]), float(high[0])
-    low_end, high_end = answer.carried(np.array(ends)).tolist()
+    low_end, high_end = predictor.carried(np.array(ends)).tolist()
     baseline = float(baselines.mean()) if len(baselines) else score
     return {"score": score, "low": min(low_end, score), "high": max(high_end, score), "baseline": baseline}
 
 
-def _notes(reported: _Reported) -> tuple[str, ...]:
-    split = reported.split
-    notes = [reported.choice.reason]
-    if reported.quiet is not None:
-        notes.append(f"whether anybody buys at all is said by the {reported.quiet.recipe.rung}")
+def _notes(trained: Trained, minutes: float | None) -> tuple[str, ...]:
+    split = trained.split
+    notes = [trained.choice.reason]
+    if trained.quiet is not None:
+        notes.append(f"whether anybody buys at all is said by the {trained.quiet.recipe.rung}")
     if split.extrapolated:
         enough = split.first + round(split.horizon_days * (3 + SHORTEST_LEAD) * DAY_US)
         notes.append(
             f"fitted on {split.fitted_days} days and carried over to {split.horizon_days}, because the log holds less "
             f"than three horizons of history; it will on {iso(enough)[:10]}"
         )
-    if reported.tested is None:
+    if trained.evaluation is None:
         notes.append("too little history for a test on later rows, so the grade is D")
-    if reported.minutes is not None and reported.choice.trials:
-        notes.append(f"trees were searched for {reported.minutes:g} minutes, so another run may find others")
-    return (*notes, *reported.warnings)
+    if minutes is not None and trained.choice.trials:
+        notes.append(f"trees were searched for {minutes:g} minutes, so another run may find others")
+    return tuple(notes)

@@ -67,9 +67,9 @@ def code_version() -> str:
 
 def source_digest(folders: Iterable[Path]) -> str:
     """SHA-256 over names and texts of the Python files below these folders, whatever ends their lines."""
-    found = sha256()
+    digest = sha256()
     for folder in folders:
-        for file in sorted(folder.rglob("*.py"), key=lambda one: one.relative_to(folder).parts):
+        for file in sorted(folder.rglob("*.py"), key=lambda path: path.relative_to(folder).parts):
             name = "/".join((folder.name, *file.relative_to(folder).parts))
-            found.update(f"{name}\n{file.read_text(encoding='utf-8')}\0".encode())
-    return found.hexdigest()
+            digest.update(f"{name}\n{file.read_text(encoding='utf-8')}\0".encode())
+    return digest.hexdigest()

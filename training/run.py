@@ -21,7 +21,7 @@ from models.actor import Actor
 from models.bundle import Bundle, save
 from models.promotion import Promotion
 from models.registry.version import Version
-from training.context import TrainingContext
+from training.context import Phase, Tell, TrainingContext
 from training.dataset.examples import Parts, history_start
 from training.dataset.split import split
 from training.fit.actions import learn
@@ -36,7 +36,7 @@ from training.tracking.track import track, tracked
 from training.tuning.budget import Budget
 from training.tuning.warm_start import champions_parameters
 
-HELD_ROWS = 5_000_000
+MOST_ROWS_IN_MEMORY = 5_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,56 +87,56 @@ def train(  # noqa: PLR0913  as many arguments as the verb has options
     equal bundles, but where `minutes` (for the trees of each model) bound the search instead of `trials`. What was
     finished before is not done again; what was killed goes on at the trial it was in.
     """
-    asked = [config.task(name) for name in tasks] if tasks else list(config.tasks.values())
-    if not asked:
+    requested = [config.task(name) for name in tasks] if tasks else list(config.tasks.values())
+    if not requested:
         raise ConfigError("expected at least one table [tasks.NAME] in the configuration, found none; add a task")
     context, facts = prepare(config, store, as_of=as_of, trials=trials, minutes=minutes, progress=progress)
-    succession = Promotion.open(config, [task.name for task in asked])
-    context = replace(context, champions=grown_before(succession, context.as_of, asked), diagnose=True)
-    order = TrainingRequest(promote, who, clock, toml)
-    return [_trained(succession, context, task, facts, order) for task in asked]
+    promotion = Promotion.open(config, [task.name for task in requested])
+    context = replace(context, champions=grown_before(promotion, context.as_of, requested), diagnose=True)
+    request = TrainingRequest(promote, who, clock, toml)
+    return [_trained(promotion, context, task, facts, request) for task in requested]
 
 
 def _trained(
-    succession: Promotion, context: TrainingContext, task: TaskConfig, facts: dict[str, Any], order: TrainingRequest
+    promotion: Promotion, context: TrainingContext, task: TaskConfig, facts: dict[str, Any], request: TrainingRequest
 ) -> Outcome:
-    """A task's training, begun or found finished; what it found is in registry and ledger when its run ends."""
-    started, request = order.clock(), request_digest(context, task)
-    if known := find_finished_training(succession, task.name, request):
-        promoted = _decided(succession, task.name, known.run_id, known.version, known.verdict, order)
-        seconds = (order.clock() - started) / SECOND_US
+    """A task's training, begun or finished before; its outcome is in registry and ledger when its run ends."""
+    started, digest = request.clock(), request_digest(context, task)
+    if known := find_finished_training(promotion, task.name, digest):
+        promoted = _decided(promotion, task.name, known.run_id, known.version, known.verdict, request)
+        seconds = (request.clock() - started) / SECOND_US
         return Outcome(task, known.bundle, known.folder, known.version.version, known.verdict, promoted, seconds, True)
-    phases = Phases(order.clock, context.tell)
-    tags = {"request": request, "who": order.who}
-    with tracked(succession.registry, task, context.as_of, toml=order.toml, tags=tags) as run:
+    phases = Phases(request.clock, context.tell)
+    tags = {"request": digest, "who": request.who}
+    with tracked(promotion.registry, task, context.as_of, toml=request.toml, tags=tags) as run:
         bundle, trained = train_task(replace(context, tell=phases.tell), task, facts)
-        folder = save(bundle, succession.bundles)
+        folder = save(bundle, promotion.bundles)
         bundle = replace(bundle, digest=folder.name)
-        phases.tell(f"{task.name}: gate")
-        found = verdict(succession.registry, context, bundle, trained, history=succession.history(task.name))
-        told = evidence(bundle, folder, context.data, trained)
-        version = track(succession.registry, run, told, found, toml=order.toml, phases=phases)
-        promoted = _decided(succession, task.name, run.id, version, found, order)
-    return Outcome(task, bundle, folder, version.version, found, promoted, (order.clock() - started) / SECOND_US)
+        phases.tell(Phase.GATE, f"{task.name}: comparing with the champion")
+        judgement = verdict(promotion.registry, context, bundle, trained, history=promotion.history(task.name))
+        known_facts = evidence(bundle, folder, context.data, trained)
+        version = track(promotion.registry, run, known_facts, judgement, toml=request.toml, phases=phases)
+        promoted = _decided(promotion, task.name, run.id, version, judgement, request)
+    return Outcome(task, bundle, folder, version.version, judgement, promoted, (request.clock() - started) / SECOND_US)
 
 
 def _decided(
-    succession: Promotion, task_name: str, run_id: str, version: Version, found: Verdict, order: TrainingRequest
+    promotion: Promotion, task_name: str, run_id: str, version: Version, judgement: Verdict, request: TrainingRequest
 ) -> bool:
     """Enter in the ledger what the gate said in that run, which need not be the one that registered the version;
     whether the version was promoted by it.
     """
-    hand, known = Actor(order.who, order.clock()), {"gate": found.record(), "run_id": run_id}
-    succession.register(task_name, version, hand, why="it was trained", evidence={})
-    if found.serves_already:
+    actor, known = Actor(request.who, request.clock()), {"gate": judgement.record(), "run_id": run_id}
+    promotion.register(task_name, version, actor, why="it was trained", evidence={})
+    if judgement.serves_already:
         return False
-    if not found.passed:
-        succession.refuse(task_name, version, hand, why=found.reason, evidence=known)
+    if not judgement.passed:
+        promotion.refuse(task_name, version, actor, why=judgement.reason, evidence=known)
         return False
-    if order.promote:
-        over = found.against.get("champion", {}).get("version")
-        succession.promote(task_name, version, hand, why=found.reason, evidence=known, over=over)
-    return order.promote
+    if request.promote:
+        over = judgement.against.get("champion", {}).get("version")
+        promotion.promote(task_name, version, actor, why=judgement.reason, evidence=known, over=over)
+    return request.promote
 
 
 def prepare(
@@ -149,26 +149,26 @@ def prepare(
     progress: Callable[[str], None],
 ) -> tuple[TrainingContext, dict[str, Any]]:
     """What all tasks of a training share, and the facts that their bundles write down."""
-    given = instant(as_of, config.log.timezone) if isinstance(as_of, str) else as_of
-    now = store.end(config) if given is None else given
+    requested = instant(as_of, config.log.timezone) if isinstance(as_of, str) else as_of
+    now = store.end(config) if requested is None else requested
     end = store.label_end(now, config)
 
     tell, count = _telling(progress)
-    tell("surveying the log")
+    tell(Phase.SURVEY, "surveying the log")
     parts = _parts(store, now, count)
-    found = survey(parts())
-    first = end if found.first_us is None else min(history_start(parts, found.first_us), end)
-    own = load_user_features(config)
-    wanted = _chosen(config, own, found, first, end)
-    features = FeatureSet(tuple(one.feature for one in wanted), config.log.timezone, own.module)
-    if count_keys(features):
-        tell("counting what everybody did")
+    summary = survey(parts())
+    first = end if summary.first_us is None else min(history_start(parts, summary.first_us), end)
+    own = own_features(config)
+    feature_choices = _chosen(config, own, summary, first, end)
+    features = FeatureSet(tuple(choice.feature for choice in feature_choices), config.log.timezone, own.module)
+    if topics(features):
+        tell(Phase.GLOBAL_COUNTS, "counting what all customers did")
         parts = _parts(store.with_crowd(topics(features), count), now, count)
     context = TrainingContext(
         config=config,
         parts=parts,
         features=features,
-        reasons={one.feature.name: one.reason for one in wanted},
+        reasons={choice.feature.name: choice.reason for choice in feature_choices},
         as_of=now,
         first=first,
         end=end,
@@ -183,48 +183,54 @@ def prepare(
         "code_version": code_version(),
         "seed": config.seed,
         "repeatable": minutes is None,
-        "survey": {"customers": found.customers, "rows": found.rows, "events": dict(sorted(found.events.items()))},
+        "survey": {
+            "customers": summary.customers,
+            "rows": summary.rows,
+            "events": dict(sorted(summary.events.items())),
+        },
     }
     return context, facts
 
 
-def _telling(progress: Callable[[str], None]) -> tuple[Callable[[str], None], Callable[[int, int], None]]:
+def _telling(progress: Callable[[str], None]) -> tuple[Tell, Callable[[int, int], None]]:
     """Say what is being done; and, while buckets are read for it, how many of how many."""
-    doing = ""
+    last = ""
 
-    def tell(what: str) -> None:
-        nonlocal doing
-        doing = what
-        progress(what)
+    def tell(_phase: Phase, message: str) -> None:
+        nonlocal last
+        last = message
+        progress(message)
 
-    return tell, lambda done, total: progress(f"{doing} (bucket {done} of {total})")
+    return tell, lambda done, total: progress(f"{last} (bucket {done} of {total})")
 
 
 def _parts(store: Store, now: int, count: Callable[[int, int], None]) -> Parts:
     """All journeys as of `now`: held in memory when they are few, else read anew bucket by bucket."""
-    if store.manifest.statistics.rows <= HELD_ROWS:
-        held = [journeys.as_of(now) for journeys in store.buckets(count)]
-        return lambda: held
+    if store.manifest.statistics.rows <= MOST_ROWS_IN_MEMORY:
+        in_memory = [journeys.as_of(now) for journeys in store.buckets(count)]
+        return lambda: in_memory
     return lambda: (journeys.as_of(now) for journeys in store.buckets(count))
 
 
 def train_task(context: TrainingContext, task: TaskConfig, facts: dict[str, Any]) -> tuple[Bundle, tuple[Trained, ...]]:
     """The bundle of one task, unsaved, and how each of its answers came about."""
     if task.ranks_actions:
-        context.tell(f"{task.name}: learning what each action gains")
+        context.tell(Phase.ACTIONS, f"{task.name}: learning what each action gains")
         return Bundle(task, context.features, (), learn(task, context.parts, context.end), facts), ()
     horizons = sorted(task.horizons_days)
     trained = tuple(train_horizon(context, task, split(days, context.first, context.end)) for days in horizons)
+    by_days = {str(horizon.split.horizon_days): horizon for horizon in trained}
     more = {
-        "prior": {str(one.predictor.horizon_days): dict(one.prior) for one in trained},
-        "growth": {str(one.predictor.horizon_days): asdict(one.choice.growth) for one in trained if one.choice.growth},
-        "recipes": {str(one.predictor.horizon_days): chosen_recipes(one.choice, one.quiet).pack() for one in trained},
-        "accepted": {str(one.predictor.horizon_days): list(one.accepted) for one in trained if one.accepted},
+        "prior": {days: dict(horizon.prior) for days, horizon in by_days.items()},
+        "growth": {days: asdict(horizon.choice.growth) for days, horizon in by_days.items() if horizon.choice.growth},
+        "recipes": {days: chosen_recipes(horizon.choice, horizon.quiet).pack() for days, horizon in by_days.items()},
+        "accepted": {days: list(horizon.accepted) for days, horizon in by_days.items() if horizon.accepted},
     }
-    return Bundle(task, context.features, tuple(one.predictor for one in trained), None, {**facts, **more}), trained
+    predictors = tuple(horizon.predictor for horizon in trained)
+    return Bundle(task, context.features, predictors, None, {**facts, **more}), trained
 
 
-def _chosen(config: Config, own: FeatureSet, found: LogSummary, first: int, end: int) -> tuple[ChosenFeature, ...]:
+def _chosen(config: Config, own: FeatureSet, summary: LogSummary, first: int, end: int) -> tuple[ChosenFeature, ...]:
     """One set for all tasks of the shop, trained now or not: batch scoring computes it once. Baselines find theirs."""
     fitted = {
         (task.name, split(days, first, end).fitted_days): task
@@ -232,8 +238,10 @@ def _chosen(config: Config, own: FeatureSet, found: LogSummary, first: int, end:
         if not task.ranks_actions
         for days in task.horizons_days
     }
-    found_alone = chosen(found, config, sorted({days for _, days in fitted}))
-    named = {choice.feature.name: choice for choice in with_added(found_alone, config, own, found)}
+    automatic = chosen(summary, config, sorted({days for _, days in fitted}))
+    named = {choice.feature.name: choice for choice in automatic}
+    for feature, reason in added(config, own, summary):
+        named.setdefault(feature.name, ChosenFeature(feature, reason))
     for (name, days), task in fitted.items():
         for feature in needed(task, days).features:
             named.setdefault(feature.name, ChosenFeature(feature, f"the baseline of task {name} reads it"))

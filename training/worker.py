@@ -48,11 +48,11 @@ def work(
         raise InputError(f"expected a task with a search, found the {task.kind} task '{task.name}'; `train` it instead")
     context, _ = prepare(config, store, as_of=as_of, trials=trials, minutes=minutes, progress=progress)
     context = replace(context, champions=grown_before(Promotion.open(config, [task.name]), context.as_of, [task]))
-    worked = []
+    results = []
     for days in sorted(task.horizons_days):
         cut = split(days, context.first, context.end)
         question, rows = panel_rows(context, task, cut)
         parts, budget = split_rows(rows, cut), search_budget(context, task, cut)
-        found = tune(question, parts["choosing"], parts["validation"], budget)
-        worked.append(WorkerResult(budget.place.name if budget.place else "", days, found))
-    return worked
+        search = tune(question, parts["choosing"], parts["validation"], budget)
+        results.append(WorkerResult(budget.place.name if budget.place else "", days, search))
+    return results

@@ -4,14 +4,15 @@ Nothing is computed here: a figure is three metrics of one run (`test_auroc`, `t
 keeps their names. Intervals hold 90 %.
 """
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from models.registry.past_runs import PastRun
 from training.compare.figure_kinds import KINDS, KNOWN, MAIN, Kind
+from training.tracking.metric_names import ENDS, MetricName, compose, parse, recorded_horizons, suffix
 
 MISSING = "–"
+WHOSE = ("test", "baseline")  # as names of metrics say it: the model's figure on the test, and its baseline's
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,9 @@ class Row:
     def comparable(self) -> bool:
         """Whether each of two sides has an interval, and it is known what is better."""
         models = [pair.model for pair in self.pairs]
-        return len(models) == 2 and self.kind.best != "none" and all(one is not None and one.whole for one in models)
+        return (
+            len(models) == 2 and self.kind.best != "none" and all(model is not None and model.whole for model in models)
+        )
 
 
 def rows(sides: Sequence[PastRun | None]) -> tuple[Row, ...]:
@@ -71,17 +74,19 @@ def rows(sides: Sequence[PastRun | None]) -> tuple[Row, ...]:
 
     One is better than the other only where both were tested in one period: seasons are better and worse, too.
     """
-    endings = _endings(sides)
-    horizons = sorted({days for one in endings for days in one}, key=lambda days: days or 0)
-    found = []
-    for days in horizons:
-        ends = [one.get(days) for one in endings]
-        for key in _keys(sides, ends):
-            pairs = tuple(_pair(side, key, end) for side, end in zip(sides, ends, strict=True))
+    by_side = _horizons(sides)
+    rows = []
+    for days in sorted({days for horizons in by_side for days in horizons}, key=lambda days: days or 0):
+        runs = tuple(
+            _Run(side, horizons[days]) if side and days in horizons else None
+            for side, horizons in zip(sides, by_side, strict=True)
+        )
+        for figure in _names(runs):
+            pairs = tuple(Pair(*(run.figure(whose, figure) if run else None for whose in WHOSE)) for run in runs)
+            kind = KNOWN.get(figure) or Kind(figure, figure.replace("_", " "), "", "none")
             if any(pair.model or pair.baseline for pair in pairs):
-                kind = KNOWN.get(key) or Kind(key, key.replace("_", " "), "", "none")
-                found.append(Row(days, kind, pairs, _better(kind, pairs) if _in_one_period(sides, ends) else None))
-    return tuple(found)
+                rows.append(Row(days, kind, pairs, _better(kind, pairs) if _in_one_period(runs) else None))
+    return tuple(rows)
 
 
 def shown(value: float | None) -> str:
@@ -99,67 +104,51 @@ def shown(value: float | None) -> str:
     return f"{value:{'.2g' if 0 < size < 0.01 else form}}"
 
 
-def _endings(sides: Sequence[PastRun | None]) -> list[dict[int | None, str]]:
-    """For each side its horizons in days (None: not told) with the end that their metrics' names have."""
-    found = [_horizons(side) for side in sides]
-    alone = [next(iter(one)) for one in found if len(one) == 1]
-    if len(alone) == 2 and None in alone:  # what is not told is what the other was asked
-        days = next((one for one in alone if one is not None), None)
-        found = [{days: next(iter(one.values()))} for one in found]
-    return found
+@dataclass(frozen=True)
+class _Run:
+    """A run at one of its horizons, which is None in names where it is the only one."""
+
+    run: PastRun
+    horizon_days: int | None
+
+    def figure(self, whose: str, name: str) -> Figure | None:
+        """One of its figures, if it holds it."""
+        metrics = [compose(MetricName(whose, name, self.horizon_days, end)) for end in ENDS]
+        value, low, high = map(self.run.metrics.get, metrics)
+        return None if value is None else Figure(self.run.id, metrics[0], value, low, high)
+
+    @property
+    def figures(self) -> list[str]:
+        """What its figures are called."""
+        names = [name for name in map(parse, self.run.metrics) if name and not name.end]
+        return [name.figure for name in names if name.horizon_days == self.horizon_days]
 
 
-def _horizons(side: PastRun | None) -> dict[int | None, str]:
-    if side is None:
-        return {}
-    endings = {match[0] for name in side.params if (match := re.search(r"(?<=^rung)_\d+d$", name))}
-    if endings:
-        return {int(end[1:-1]): end for end in sorted(endings)}
-    told = side.params.get("split.horizon_days") or side.params.get("task.horizon_days") or ""
-    return {int(told) if told.isdecimal() else None: ""}
+def _horizons(sides: Sequence[PastRun | None]) -> list[dict[int | None, int | None]]:
+    """For each side its horizons in days (None: not recorded) with how its names say them."""
+    by_side = [recorded_horizons(side.tags, side.params) if side else {} for side in sides]
+    single = [next(iter(horizons)) for horizons in by_side if len(horizons) == 1]
+    if len(single) == 2 and None in single:  # a horizon that was not recorded is taken to be the other's
+        known = next((days for days in single if days is not None), None)
+        by_side = [{known: next(iter(horizons.values()))} for horizons in by_side]
+    return by_side
 
 
-def _keys(sides: Sequence[PastRun | None], ends: Sequence[str | None]) -> list[str]:
-    """The keys of all figures of one horizon: known ones in their order, then the others as they were logged."""
-    found = [
-        key
-        for side, end in zip(sides, ends, strict=True)
-        if side is not None and end is not None
-        for key in _keys_of(side.metrics, end)
-    ]
-    return list(dict.fromkeys([key for key in KNOWN if key in found] + sorted(found)))
+def _names(runs: Sequence[_Run | None]) -> list[str]:
+    """The names of all figures of one horizon: known ones in their order, then the others by name."""
+    names = [name for run in runs if run for name in run.figures]
+    return list(dict.fromkeys([name for name in KNOWN if name in names] + sorted(names)))
 
 
-def _keys_of(metrics: Mapping[str, float], end: str) -> Iterable[str]:
-    for name in metrics:
-        match = re.fullmatch(rf"(?:test|baseline)_(.+?){re.escape(end)}", name)
-        if match and not re.search(r"_(low|high)$|_\d+d$", match[1]):
-            yield match[1]
-
-
-def _pair(side: PastRun | None, key: str, end: str | None) -> Pair:
-    if side is None or end is None:
-        return Pair(None, None)
-    return Pair(_figure(side, f"test_{key}{end}"), _figure(side, f"baseline_{key}{end}"))
-
-
-def _figure(side: PastRun, metric: str) -> Figure | None:
-    value, low, high = (side.metrics.get(f"{metric}{end}") for end in ("", "_low", "_high"))
-    return None if value is None else Figure(side.id, metric, value, low, high)
-
-
-def _in_one_period(sides: Sequence[PastRun | None], ends: Sequence[str | None]) -> bool:
-    tests = {
-        side.params.get(f"split.test{end}") for side, end in zip(sides, ends, strict=True) if side and end is not None
-    }
-    return len(tests) == 1
+def _in_one_period(runs: Sequence[_Run | None]) -> bool:
+    return len({run.run.params.get(f"split.test{suffix(run.horizon_days)}") for run in runs if run}) == 1
 
 
 def _better(kind: Kind, pairs: Sequence[Pair]) -> int | None:
     models = [pair.model for pair in pairs]
-    if len(models) != 2 or kind.best == "none" or any(one is None or not one.whole for one in models):
+    if len(models) != 2 or kind.best == "none" or not all(model and model.whole for model in models):
         return None
-    (low, high), (other_low, other_high) = (_badness(kind, one) for one in models if one is not None)
+    (low, high), (other_low, other_high) = (_badness(kind, model) for model in models if model is not None)
     return 0 if high < other_low else 1 if other_high < low else None
 
 

@@ -19,7 +19,7 @@ from features.language.feature_set import FeatureSet
 from features.panel.comparisons import count_keys
 from models.bundle import Bundle, equipped
 from models.predictor.predictor import Predictor
-from training.context import TrainingContext
+from training.context import Phase, TrainingContext
 from training.dataset.examples import Examples, PanelRequest, examples
 from training.evaluation.evaluate import Evaluation
 from training.fit.baselines import needed
@@ -99,7 +99,8 @@ def _refitted(context: TrainingContext, champion: Bundle, one: Trained, tested: 
     recorded = champion.facts.get("recipes", {}).get(str(one.split.horizon_days))
     if recorded is None:
         return None
-    context.tell(f"{champion.task.name}, {one.split.horizon_days} days: refitting the champion's recipe")
+    heading = f"{champion.task.name}, {one.split.horizon_days} days"
+    context.tell(Phase.REFIT_CHAMPION, f"{heading}: refitting the champion's recipe")
     recipes = unpack_recipes(recorded)
     features = champion.features.union(needed(champion.task, one.split.fitted_days))
     question = replace(one.question, task=champion.task, features=features)

@@ -25,9 +25,9 @@ NO_PARAMS = frozenset({"trial", "state", "loss", "trees", "seconds", "began"})
 
 def children(run: Run, evidence: Evidence) -> None:
     """Leave a run below this one for everything that was tried."""
-    for one in evidence.horizons:
-        horizon = f", {one.horizon_days} days" if evidence.suffix(one.horizon_days) else ""
-        for child in (*_rungs(one, horizon), *_trials(one, horizon)):
+    for horizon in evidence.horizons:
+        ending = f", {horizon.horizon_days} days" if evidence.suffix(horizon.horizon_days) else ""
+        for child in (*_rungs(horizon, ending), *_trials(horizon, ending)):
             run.log_child(child)
 
 
@@ -37,21 +37,21 @@ def telling(trials: Sequence[Trial]) -> list[Trial]:
     """
     if len(trials) <= ALL_OF:
         return list(trials)
-    ranked = sorted(enumerate(trials), key=lambda one: (_rank(trials, one[0]), one[0]))
-    kept = sorted(place for place, _ in ranked[:MOST] if _rank(trials, place) < len(RANKS))
-    return [trials[place] for place in kept]
+    ranked = sorted(enumerate(trials), key=lambda numbered: (_rank(trials, numbered[0]), numbered[0]))
+    shown = sorted(place for place, _ in ranked[:MOST] if _rank(trials, place) < len(RANKS))
+    return [trials[place] for place in shown]
 
 
 RANKS = ("began", "improved", "stopped")
 
 
 def _rank(trials: Sequence[Trial], place: int) -> int:
-    one = trials[place]
-    if one.get("began"):
+    trial = trials[place]
+    if trial.get("began"):
         return 0
-    if one["state"] != "complete":
+    if trial["state"] != "complete":
         return 2
-    return 1 if _loss(one) < min(map(_loss, trials[:place]), default=float("inf")) else len(RANKS)
+    return 1 if _loss(trial) < min(map(_loss, trials[:place]), default=float("inf")) else len(RANKS)
 
 
 def _loss(trial: Trial) -> float:
@@ -59,13 +59,13 @@ def _loss(trial: Trial) -> float:
     return float(loss) if isinstance(loss, int | float) and trial["state"] == "complete" else float("inf")
 
 
-def _rungs(one: HorizonEvidence, horizon: str) -> Iterator[Child]:
-    for kind, judged in (("rung", one.judged), ("rung for silence", one.silent)):
-        for candidate in judged:
-            yield _rung(candidate, f"{kind}: {candidate.name}{horizon}", one)
+def _rungs(horizon: HorizonEvidence, ending: str) -> Iterator[Child]:
+    for kind, candidates in (("rung", horizon.candidates), ("rung for silence", horizon.quiet_candidates)):
+        for candidate in candidates:
+            yield _rung(candidate, f"{kind}: {candidate.name}{ending}", horizon)
 
 
-def _rung(candidate: Candidate, name: str, one: HorizonEvidence) -> Child:
+def _rung(candidate: Candidate, name: str, horizon: HorizonEvidence) -> Child:
     figures = {"loss": candidate.loss, "saved": candidate.saved, "saved_error": candidate.error}
     return Child(
         name=name,
@@ -73,7 +73,7 @@ def _rung(candidate: Candidate, name: str, one: HorizonEvidence) -> Child:
         tags={
             NOTE: RUNG_NOTE,
             "part": "rung",
-            "horizon_days": str(one.horizon_days),
+            "horizon_days": str(horizon.horizon_days),
             "chosen": "true" if candidate.chosen else "false",
         },
         params=candidate.recipe,
@@ -81,19 +81,19 @@ def _rung(candidate: Candidate, name: str, one: HorizonEvidence) -> Child:
     )
 
 
-def _trials(one: HorizonEvidence, horizon: str) -> Iterator[Child]:
-    best = min(map(_loss, one.trials), default=float("inf"))
-    for trial in telling(one.trials):
+def _trials(horizon: HorizonEvidence, ending: str) -> Iterator[Child]:
+    best = min(map(_loss, horizon.trials), default=float("inf"))
+    for trial in telling(horizon.trials):
         state, loss, trees, seconds = (trial.get(key) for key in ("state", "loss", "trees", "seconds"))
         figures = {"loss": loss, "trees": trees, "seconds": seconds}
         took = float(seconds) if isinstance(seconds, int | float) else 0.0
         yield Child(
-            name=f"trial {trial['trial']}{horizon}",
+            name=f"trial {trial['trial']}{ending}",
             status=STATUS.get(str(state), "FINISHED"),
             tags={
                 NOTE: TRIAL_NOTE,
                 "part": "trial",
-                "horizon_days": str(one.horizon_days),
+                "horizon_days": str(horizon.horizon_days),
                 "state": str(state),
                 "chosen": "true" if _loss(trial) == best else "false",
                 **({"began": str(trial["began"])} if trial.get("began") else {}),

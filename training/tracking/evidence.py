@@ -1,10 +1,9 @@
 """What is known of a training when it is over: all that its run, its card and its pictures are made of."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-from features.arrays import Floats
 from models.bundle import Bundle
 from models.predictor.actions import Actions
 from models.predictor.predictor import Predictor
@@ -12,32 +11,50 @@ from training.evaluation.diagnostics import Diagnostics
 from training.evaluation.evaluate import Evaluation
 from training.horizon import Trained
 from training.selection.choose import Candidate
+from training.tracking.metric_names import suffix
 
 
 @dataclass(frozen=True, eq=False)
 class HorizonEvidence:
-    """How the answer for one horizon was chosen and tested; arrays have one entry per row of the test.
+    """A horizon that was tested, and its test; what there is in one line of the two is a property."""
 
-    `split` holds the dates (ISO), `test` among them; `rows` how many each part has; `chosen` the hyper-parameters;
-    `judged` the recipes that were held against each other, `silent` those for the chance of silence beside money;
-    `trials` the table of what was tried for trees, `importances` what mattered in it. `model` and `baseline` predict
-    `truth`; `low`, `high` is the 90 % interval.
-    """
+    trained: Trained
+    evaluation: Evaluation
 
-    horizon_days: int
-    split: Mapping[str, str | int]
-    rows: Mapping[str, int]
-    chosen: Mapping[str, object]
-    trials: Sequence[Mapping[str, object]]
-    truth: Floats
-    model: Floats
-    baseline: Floats
-    low: Floats
-    high: Floats
-    judged: Sequence[Candidate] = ()
-    silent: Sequence[Candidate] = ()
-    importances: Mapping[str, float] | None = None
-    studied: Diagnostics = field(default_factory=Diagnostics)
+    @property
+    def horizon_days(self) -> int:
+        """The horizon that was asked for."""
+        return self.trained.split.horizon_days
+
+    @property
+    def dates(self) -> Mapping[str, str | int]:
+        """Those of the split (ISO), `test` among them."""
+        return self.trained.split.describe()
+
+    @property
+    def hyper_parameters(self) -> Mapping[str, object]:
+        """Those of the recipe that was chosen."""
+        return self.trained.choice.recipe.describe()
+
+    @property
+    def trials(self) -> Sequence[Mapping[str, object]]:
+        """The table of what was tried for trees."""
+        return self.trained.choice.trials
+
+    @property
+    def candidates(self) -> Sequence[Candidate]:
+        """The recipes that were held against each other."""
+        return self.trained.choice.judged
+
+    @property
+    def quiet_candidates(self) -> Sequence[Candidate]:
+        """Those for the chance that nobody buys, beside money."""
+        return self.trained.quiet.judged if self.trained.quiet else ()
+
+    @property
+    def diagnostics(self) -> Diagnostics:
+        """What was looked at beside the test, empty where nobody asked for it."""
+        return self.trained.diagnostics or Diagnostics()
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,44 +71,24 @@ class Evidence:
 
     @property
     def predictors(self) -> tuple[Predictor | Actions, ...]:
-        """What the bundle says: an answer per horizon, or the actions."""
-        return self.bundle.predictors if self.bundle.actions is None else (self.bundle.actions,)
+        """Those of the bundle: one per horizon, or the actions."""
+        return self.bundle.answers if self.bundle.actions is None else (self.bundle.actions,)
 
     def suffix(self, horizon_days: int) -> str:
         """What names end in where there are several horizons."""
-        return f"_{horizon_days}d" if len(self.bundle.predictors) > 1 else ""
+        return suffix(horizon_days) if len(self.predictors) > 1 else ""
 
     def of(self, horizon_days: int) -> HorizonEvidence | None:
-        """How the answer for this horizon was tested; None where it was not."""
-        return next((one for one in self.horizons if one.horizon_days == horizon_days), None)
+        """What is known of a horizon; None where it was not tested."""
+        return next((horizon for horizon in self.horizons if horizon.horizon_days == horizon_days), None)
 
 
 def evidence(bundle: Bundle, folder: Path, store_digest: str, trained: Sequence[Trained]) -> Evidence:
-    """What there is to say of a trained and saved bundle."""
-    return Evidence(
-        bundle, folder, store_digest, tuple(_horizon(one, one.evaluation) for one in trained if one.evaluation)
-    )
+    """All of a trained and saved bundle."""
+    horizons = (HorizonEvidence(horizon, horizon.evaluation) for horizon in trained if horizon.evaluation)
+    return Evidence(bundle, folder, store_digest, tuple(horizons))
 
 
-def rung_name(said: Predictor | Actions) -> str:
+def rung_name(predictor: Predictor | Actions) -> str:
     """The name of the rung that serves."""
-    return said.rung if isinstance(said, Actions) else said.rung.name
-
-
-def _horizon(one: Trained, tested: Evaluation) -> HorizonEvidence:
-    return HorizonEvidence(
-        horizon_days=one.predictor.horizon_days,
-        split=one.split.describe(),
-        rows=one.rows,
-        chosen=one.choice.recipe.describe(),
-        trials=one.choice.trials,
-        truth=tested.truth,
-        model=tested.model,
-        baseline=tested.baseline,
-        low=tested.low,
-        high=tested.high,
-        judged=one.choice.judged,
-        silent=one.quiet.judged if one.quiet else (),
-        importances=one.choice.importances,
-        studied=one.diagnostics or Diagnostics(),
-    )
+    return predictor.rung if isinstance(predictor, Actions) else predictor.rung.name

@@ -7,6 +7,7 @@ from features.config.tasks import TaskConfig
 from models.bundle import Bundle
 from models.ladder.average import gains
 from models.predictor.predictor import Predictor
+from training.evaluation.evaluate import Evaluation
 from training.tracking.evidence import Evidence, HorizonEvidence
 from training.tracking.plots import actions, attributions, diagnostics, money, probability, search
 from training.tracking.plots.canvas import png
@@ -21,53 +22,55 @@ def pictures(shop: str, evidence: Evidence) -> Iterator[tuple[str, bytes]]:
         title = f"{heading} · {bundle.actions.horizon_days} days"
         yield "actions", png(actions.actions(bundle.actions, title=title))
         yield "values", png(actions.values(bundle.actions, title=title))
-    for answer in bundle.predictors:
-        place = f"{answer.horizon_days}d/" if len(bundle.predictors) > 1 else ""
-        title = f"{heading} · {answer.horizon_days} days"
-        one = evidence.of(answer.horizon_days)
-        for name, picture in (*_importance(bundle, answer, title), *(_tested(bundle, one, title) if one else ())):
+    for predictor in bundle.answers:
+        place = f"{predictor.horizon_days}d/" if len(bundle.answers) > 1 else ""
+        title = f"{heading} · {predictor.horizon_days} days"
+        horizon = evidence.of(predictor.horizon_days)
+        tested = _tested(bundle, horizon, title) if horizon else ()
+        for name, picture in (*_importance(bundle, predictor, title), *tested):
             yield f"{place}{name}", picture
 
 
-def _importance(bundle: Bundle, answer: Predictor, title: str) -> Iterator[tuple[str, bytes]]:
+def _importance(bundle: Bundle, predictor: Predictor, title: str) -> Iterator[tuple[str, bytes]]:
     """What the rung's boosters gained: `importance`, or one each, as `importance-buys`."""
-    held: dict[str, Floats] = gains(answer.rung, bundle.features.position)
-    for name, gain in held.items():
-        whose = "" if len(held) == 1 else name
+    by_booster: dict[str, Floats] = gains(predictor.rung, bundle.features.position)
+    for name, gain in by_booster.items():
+        whose = "" if len(by_booster) == 1 else name
         picture = attributions.importance(_texts(bundle), gain, title=f"{title} · {whose}" if whose else title)
         yield f"importance-{whose}" if whose else "importance", png(picture)
 
 
-def _tested(bundle: Bundle, one: HorizonEvidence, title: str) -> Iterator[tuple[str, bytes]]:
+def _tested(bundle: Bundle, horizon: HorizonEvidence, title: str) -> Iterator[tuple[str, bytes]]:
     """What the test showed, and what was looked at beside it."""
-    task, studied = bundle.task, one.studied
-    title = f"{title} · test {str(one.split['test'])[:10]}"
-    yield "gains", png(gained(one.truth, one.model, one.baseline, title=title, what=task.definition.gained))
-    yield from _money(one, title) if task.is_money else _probability(task, one, title)
-    unit = _unit(task, str(one.chosen.get("rung", "")))
+    task, test, beside = bundle.task, horizon.evaluation, horizon.diagnostics
+    title = f"{title} · test {str(horizon.dates['test'])[:10]}"
+    yield "gains", png(gained(test.truth, test.model, test.baseline, title=title, what=task.definition.gained))
+    yield from _money(test, title) if task.is_money else _probability(task, test, title)
+    unit = _unit(task, str(horizon.hyper_parameters.get("rung", "")))
     yield (
         "learning",
-        png(diagnostics.learning(studied.learning, studied.learning_baseline, title=title, money=task.is_money)),
+        png(diagnostics.learning(beside.learning, beside.learning_baseline, title=title, money=task.is_money)),
     )
-    yield "stability", png(diagnostics.stability(studied.periods, title=title))
-    yield "shap", png(attributions.shap(_texts(bundle), studied.attributions, title=title, unit=unit))
-    if one.trials:
-        yield "search", png(search.history(one.trials, title=title))
-    if one.importances:
-        yield "search-importances", png(search.importances(one.importances, title=title))
+    yield "stability", png(diagnostics.stability(beside.periods, title=title))
+    yield "shap", png(attributions.shap(_texts(bundle), beside.attributions, title=title, unit=unit))
+    if horizon.trials:
+        yield "search", png(search.history(horizon.trials, title=title))
+    importances = horizon.trained.choice.importances
+    if importances:
+        yield "search-importances", png(search.importances(importances, title=title))
 
 
-def _probability(task: TaskConfig, one: HorizonEvidence, title: str) -> Iterator[tuple[str, bytes]]:
+def _probability(task: TaskConfig, test: Evaluation, title: str) -> Iterator[tuple[str, bytes]]:
     happened, otherwise = task.definition.outcomes
-    yield "ranking", png(probability.ranking(one.truth, one.model, one.baseline, title=title))
-    yield "reliability", png(probability.reliability(one.truth, one.model, one.baseline, title=title))
-    figure = probability.distribution(one.truth, one.model, title=title, happened=happened, otherwise=otherwise)
+    yield "ranking", png(probability.ranking(test.truth, test.model, test.baseline, title=title))
+    yield "reliability", png(probability.reliability(test.truth, test.model, test.baseline, title=title))
+    figure = probability.distribution(test.truth, test.model, title=title, happened=happened, otherwise=otherwise)
     yield "distribution", png(figure)
 
 
-def _money(one: HorizonEvidence, title: str) -> Iterator[tuple[str, bytes]]:
-    yield "deciles", png(money.deciles(one.truth, one.model, one.baseline, title=title))
-    yield "coverage", png(money.coverage(one.truth, one.model, one.low, one.high, title=title))
+def _money(test: Evaluation, title: str) -> Iterator[tuple[str, bytes]]:
+    yield "deciles", png(money.deciles(test.truth, test.model, test.baseline, title=title))
+    yield "coverage", png(money.coverage(test.truth, test.model, test.low, test.high, title=title))
 
 
 def _unit(task: TaskConfig, rung: str) -> str:

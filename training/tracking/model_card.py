@@ -13,7 +13,7 @@ from models.predictor.actions import Actions
 from models.predictor.predictor import Predictor
 from training.gate.gate import Verdict
 from training.tracking.evidence import Evidence, HorizonEvidence, rung_name
-from training.tracking.model_card_tables import CALIBRATION, SHOWN, actions, chosen, figures, parts
+from training.tracking.model_card_tables import CALIBRATION, SHOWN, actions, candidates, figures, parts
 from training.tracking.model_card_task import as_written, label, misuse, population, purpose
 
 GRADES = "A to D, by the lower end of the interval of the loss saved against the baseline"
@@ -30,25 +30,26 @@ def card(shop: str, evidence: Evidence, verdict: Verdict, *, toml: str) -> str:
         ["## Data", "", *_data(evidence)],
         ["## Population and label", "", population(task), "", label(task)],
         ["## Features", "", *_features(evidence)],
-        *([_heading(evidence, said), "", *_answer(evidence, said)] for said in evidence.predictors),
+        *([_heading(evidence, predictor), "", *_answer(evidence, predictor)] for predictor in evidence.predictors),
         *([["## Gate", "", *_gate(verdict)]] if verdict.conditions else []),
         ["## Limits", "", *_limits(evidence)],
-        ["## Not for", "", *(f"- {one}" for one in misuse(task))],
+        ["## Not for", "", *(f"- {use}" for use in misuse(task))],
         ["## To make it again", "", *_again(shop, evidence)],
     ]
     return "\n".join("\n".join([*part, ""]) for part in sections)
 
 
 def _headline(evidence: Evidence, verdict: Verdict) -> Iterator[str]:
-    for said in evidence.predictors:
-        meaning = ACTION_GRADES if isinstance(said, Actions) else GRADES
-        yield f"- **{said.horizon_days} days**: {rung_name(said)}, grade **{said.grade}** ({meaning})"
+    for predictor in evidence.predictors:
+        meaning = ACTION_GRADES if isinstance(predictor, Actions) else GRADES
+        yield f"- **{predictor.horizon_days} days**: {rung_name(predictor)}, grade **{predictor.grade}** ({meaning})"
     yield f"- The gate {'let it pass' if verdict.passed else 'refused it'}: {verdict.reason}"
 
 
 def _gate(verdict: Verdict) -> Iterator[str]:
-    for one in verdict.conditions:
-        yield f"- {'passed' if one.passed else '**refused**'}, {one.name.replace('_', ' ')}: {one.message}"
+    for condition in verdict.conditions:
+        outcome = "passed" if condition.passed else "**refused**"
+        yield f"- {outcome}, {condition.name.replace('_', ' ')}: {condition.message}"
 
 
 def _data(evidence: Evidence) -> Iterator[str]:
@@ -67,62 +68,63 @@ def _features(evidence: Evidence) -> Iterator[str]:
     if evidence.bundle.actions is not None:
         yield f"None is read: the same action for everybody. The bundle carries the {len(features)} of the shop."
         return
-    kinds = Counter(getattr(one, "what", "own") for one in features.features)
+    kinds = Counter(getattr(feature, "what", "own") for feature in features.features)
     listed = ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in kinds.most_common())
     yield f"{len(features)} features, fingerprint `{features.fingerprint[:16]}…`, all read up to and including the"
     yield f"cutoff: {listed}. The list is in `features.json`."
 
 
-def _heading(evidence: Evidence, said: Predictor | Actions) -> str:
+def _heading(evidence: Evidence, predictor: Predictor | Actions) -> str:
     return (
-        f"## {said.horizon_days} days"
-        if evidence.suffix(said.horizon_days)
+        f"## {predictor.horizon_days} days"
+        if evidence.suffix(predictor.horizon_days)
         else "## How it was chosen and how good it is"
     )
 
 
-def _answer(evidence: Evidence, said: Predictor | Actions) -> Iterator[str]:
-    if isinstance(said, Actions):
-        yield from actions(said)
+def _answer(evidence: Evidence, predictor: Predictor | Actions) -> Iterator[str]:
+    if isinstance(predictor, Actions):
+        yield from actions(predictor)
         return
-    one = evidence.of(said.horizon_days)
-    yield from (f"- {note}" for note in said.notes)
+    horizon = evidence.of(predictor.horizon_days)
+    yield from (f"- {note}" for note in predictor.notes)
     yield ""
-    if one is None:
+    if horizon is None:
         yield "There were no later rows to measure it on."
         return
-    kind = "money" if said.is_money else "probability"
-    yield f"Baseline: {_baseline(evidence.bundle.task, said)}."
+    kind = "money" if predictor.is_money else "probability"
+    yield f"Baseline: {_baseline(evidence.bundle.task, predictor)}."
     yield ""
-    yield from chosen(one)
-    test = str(one.split["test"])[:10]
-    yield from figures(f"out of time ({one.rows.get('test', 0):,} rows of {test})", SHOWN[kind], said)
-    yield from figures("calibration", CALIBRATION[kind], said)
-    yield from parts("period (test at the end; earlier ones refitted)", one.studied.periods)
-    yield from parts("segment of the test", one.studied.segments)
-    yield from _strongest(evidence, one)
+    yield from candidates(horizon)
+    test = str(horizon.dates["test"])[:10]
+    yield from figures(f"out of time ({horizon.trained.rows.get('test', 0):,} rows of {test})", SHOWN[kind], predictor)
+    yield from figures("calibration", CALIBRATION[kind], predictor)
+    yield from parts("period (test at the end; earlier ones refitted)", horizon.diagnostics.periods)
+    yield from parts("segment of the test", horizon.diagnostics.segments)
+    yield from _strongest(evidence, horizon)
 
 
-def _baseline(task: TaskConfig, said: Predictor) -> str:
-    if said.rung.name == "rule":
+def _baseline(task: TaskConfig, predictor: Predictor) -> str:
+    if predictor.rung.name == "rule":
         return FLAT
     whole = task.definition.baseline
     return whole if task.churn_event else whole.partition(";")[0]
 
 
-def _strongest(evidence: Evidence, one: HorizonEvidence) -> Iterator[str]:
-    found = one.studied.attributions
-    if found is not None:
-        texts = [evidence.bundle.features.features[index].text for index in found.feature[:8].tolist()]
+def _strongest(evidence: Evidence, horizon: HorizonEvidence) -> Iterator[str]:
+    strongest = horizon.diagnostics.attributions
+    if strongest is not None:
+        texts = [evidence.bundle.features.features[index].text for index in strongest.feature[:8].tolist()]
         yield f"What moves its scores most: {'; '.join(texts)}."
 
 
 def _limits(evidence: Evidence) -> Iterator[str]:
-    for said in evidence.predictors:
-        if said.grade in ("C", "D"):
-            yield f"- Grade {said.grade} at {said.horizon_days} days: it is not sure to beat the baseline."
-        if "extrapolated" in said.flags:
-            yield f"- {said.horizon_days} days are carried over from a shorter horizon that history holds three times."
+    for predictor in evidence.predictors:
+        if predictor.grade in ("C", "D"):
+            yield f"- Grade {predictor.grade} at {predictor.horizon_days} days: it is not sure to beat the baseline."
+        if "extrapolated" in predictor.flags:
+            days = predictor.horizon_days
+            yield f"- It is fitted on a shorter horizon and carried over to {days} days, for want of history."
     yield "- It knows what the log holds up to its as-of. New customers get the average of all; what is not in the log,"
     yield "  such as competitors, prices elsewhere or a change of the shop, it does not see."
     yield "- The test is one period. Another season may be harder; the table by period shows how much it varied."
@@ -132,6 +134,6 @@ def _again(shop: str, evidence: Evidence) -> Iterator[str]:
     bundle, facts = evidence.bundle, evidence.bundle.facts
     yield f"`journeycast train {bundle.task.name} --as-of {iso(bundle.trained_as_of_us)}` with the `journeycast.toml`"
     yield f"of this run, seed {facts.get('seed')}, code {facts.get('code_version')}, the store above and the same"
-    yield f"champion. The bundle of {shop} has the digest `{bundle.digest or evidence.folder.name}`."
+    yield f"champion. Its bundle in shop {shop} then has the digest `{bundle.digest or evidence.folder.name}`."
     if not facts.get("repeatable", True):
         yield "Its trees were searched for minutes, not trials: another training may find others."

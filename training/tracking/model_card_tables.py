@@ -8,6 +8,7 @@ from models.predictor.predictor import Predictor
 from training.evaluation.diagnostics import SliceFigures
 from training.tracking.evidence import HorizonEvidence
 
+RUNG = "A rung is one kind of model, from the plain rule up to trees; the one with the least loss serves."
 SHOWN = {  # figures that tell most, by what the answer is about
     "money": {
         "gini": "Gini",
@@ -37,15 +38,17 @@ CALIBRATION = {
 }
 
 
-def chosen(one: HorizonEvidence) -> Iterator[str]:
+def candidates(horizon: HorizonEvidence) -> Iterator[str]:
     """The rows of every part, and the rungs that were judged."""
-    rows = ", ".join(f"{name} {count:,}" for name, count in one.rows.items())
-    yield f"Rows: {rows}. Chosen on the rows of {str(one.split.get('validation', ''))[:10]}, tested on later ones."
+    rows = ", ".join(f"{name} {count:,}" for name, count in horizon.trained.rows.items())
+    yield f"Rows: {rows}. Chosen on the rows of {str(horizon.dates['validation'])[:10]}, tested on later ones."
     yield ""
-    known = [candidate for candidate in one.judged if candidate.loss is not None]
+    known = [candidate for candidate in horizon.candidates if candidate.loss is not None]
     if not known:
         return
-    yield "| rung judged | loss on later rows | saved against the rule | |"
+    yield RUNG
+    yield ""
+    yield "| rung tried | loss on later rows | less than the rule's loss by | |"
     yield "|---|---|---|---|"
     for candidate in known:
         saved = f"{candidate.saved:.4g} ± {candidate.error:.2g}" if candidate.saved else "–"
@@ -53,46 +56,47 @@ def chosen(one: HorizonEvidence) -> Iterator[str]:
     yield ""
 
 
-def figures(what: str, names: Mapping[str, str], said: Predictor) -> Iterator[str]:
+def figures(title: str, names: Mapping[str, str], predictor: Predictor) -> Iterator[str]:
     """Those of these figures that there are, beside the baseline's."""
-    known = {name: text for name, text in names.items() if name in said.metrics}
+    known = {name: text for name, text in names.items() if name in predictor.metrics}
     if not known:
         return
-    yield f"| {what} | model | baseline |"
+    yield f"| {title} | model | baseline |"
     yield "|---|---|---|"
     for name, text in known.items():
-        yield f"| {text} | {shown(said.metrics[name])} | {shown(said.baseline_metrics.get(name))} |"
+        yield f"| {text} | {shown(predictor.metrics[name])} | {shown(predictor.baseline_metrics.get(name))} |"
     yield ""
 
 
-def parts(what: str, found: Sequence[SliceFigures]) -> Iterator[str]:
+def parts(title: str, slices: Sequence[SliceFigures]) -> Iterator[str]:
     """Quality by period or by segment."""
-    if not found:
+    if not slices:
         return
-    names = list(found[0].model)
+    names = list(slices[0].model)
     heads = " | ".join(f"{name}: model | {name}: baseline" for name in map(_called, names))
-    yield f"| {what} | rows | average outcome | {heads} |"
+    yield f"| {title} | rows | average outcome | {heads} |"
     yield "|---" * (3 + 2 * len(names)) + "|"
-    for part in found:
-        told = " | ".join(f"{shown(part.model[name])} | {shown(part.baseline[name][:1])}" for name in names)
-        yield f"| {part.name} | {part.rows:,} | {_rounded(part.outcome)} | {told} |"
+    for part in slices:
+        cells = " | ".join(f"{shown(part.model[name])} | {shown(part.baseline[name][:1])}" for name in names)
+        yield f"| {part.name} | {part.rows:,} | {_rounded(part.outcome)} | {cells} |"
     yield ""
 
 
-def actions(found: Actions) -> Iterator[str]:
+def actions(actions: Actions) -> Iterator[str]:
     """What each action brings, and what policies are worth."""
-    yield from (f"- {note}" for note in found.notes)
+    yield from (f"- {note}" for note in actions.notes)
     yield ""
     yield "| action | decisions | value per decision, after cost | gain over doing nothing |"
     yield "|---|---|---|---|"
-    for one in found.ranking:
-        gain = shown([found.gain[one], found.low[one], found.high[one]]) if found.actions[one] != found.nothing else "–"
-        yield f"| {found.actions[one]} | {found.count[one]:,} | {_rounded(found.value[one])} | {gain} |"
+    for place in actions.ranking:
+        name, ends = actions.actions[place], [actions.gain[place], actions.low[place], actions.high[place]]
+        gain = "–" if name == actions.nothing else shown(ends)
+        yield f"| {name} | {actions.count[place]:,} | {_rounded(actions.value[place])} | {gain} |"
     yield ""
-    if found.metrics:
+    if actions.metrics:
         yield "| policy, measured where it was not chosen | per decision |"
         yield "|---|---|"
-        yield from (f"| {name.replace('_', ' ')} | {shown(figure)} |" for name, figure in found.metrics.items())
+        yield from (f"| {name.replace('_', ' ')} | {shown(figure)} |" for name, figure in actions.metrics.items())
 
 
 def shown(figure: Any) -> str:

@@ -1,7 +1,7 @@
 """What a run holds as parameters, metrics and data: what it takes to judge a training and to make it again.
 
-The figures of the named baseline say `baseline` for `test`; `_low` and `_high` end their 90 % interval. Where there are
-several horizons a name ends in its own: `test_auroc_30d_low`.
+How metrics are called stands in `training.tracking.metric_names`; names of parameters end in the horizon, too, where
+there are several: `rung_30d`.
 """
 
 import csv
@@ -14,13 +14,14 @@ from typing import Any
 from features.language.feature import AnyFeature
 from features.timeline import iso
 from training.tracking.evidence import Evidence, rung_name
+from training.tracking.metric_names import ENDS, MetricName, compose
 
 
 def params(evidence: Evidence, toml: str) -> dict[str, object]:
     """What the training was given and chose; the task's keys as they were written."""
     bundle = evidence.bundle
     written = tomllib.loads(toml).get("tasks", {}).get(bundle.task.name, {})
-    found: dict[str, object] = {
+    params: dict[str, object] = {
         "as_of": iso(bundle.trained_as_of_us),
         "seed": bundle.facts.get("seed"),
         "code_version": bundle.facts.get("code_version"),
@@ -29,26 +30,34 @@ def params(evidence: Evidence, toml: str) -> dict[str, object]:
         "features_fingerprint": bundle.features.fingerprint,
         **{f"task.{key}": value for key, value in written.items()},
     }
-    for said in evidence.predictors:
-        end = evidence.suffix(said.horizon_days)
-        found |= {f"rung{end}": rung_name(said), f"grade{end}": said.grade}
-    for one in evidence.horizons:
-        end = evidence.suffix(one.horizon_days)
-        for group, values in (("split", one.split), ("rows", one.rows), ("chosen", one.chosen)):
-            found |= {f"{group}.{key}{end}": value for key, value in values.items()}
-    return found
+    for predictor in evidence.predictors:
+        end = evidence.suffix(predictor.horizon_days)
+        params |= {f"rung{end}": rung_name(predictor), f"grade{end}": predictor.grade}
+    for horizon in evidence.horizons:
+        end = evidence.suffix(horizon.horizon_days)
+        groups = (("split", horizon.dates), ("rows", horizon.trained.rows), ("chosen", horizon.hyper_parameters))
+        for group, values in groups:
+            params |= {f"{group}.{key}{end}": value for key, value in values.items()}
+    return params
 
 
 def metrics(evidence: Evidence) -> dict[str, float]:
     """Every figure beside the baseline's, with both ends of its interval."""
-    found: dict[str, float] = {}
-    for said in evidence.predictors:
-        suffix = evidence.suffix(said.horizon_days)
-        for whose, figures in (("test", said.metrics), ("baseline", said.baseline_metrics)):
+    metrics: dict[str, float] = {}
+    for predictor in evidence.predictors:
+        days = predictor.horizon_days if len(evidence.predictors) > 1 else None
+        for whose, figures in (("test", predictor.metrics), ("baseline", predictor.baseline_metrics)):
             for name, figure in figures.items():
-                ends = zip(("", "_low", "_high"), interval(figure), strict=False)
-                found |= {f"{whose}_{name}{suffix}{end}": value for end, value in ends if value is not None}
-    return found
+                ends = zip(ENDS, interval(figure), strict=False)
+                metrics |= {
+                    compose(MetricName(whose, name, days, end)): value for end, value in ends if value is not None
+                }
+    return metrics
+
+
+def horizons(evidence: Evidence) -> str:
+    """The horizons in days, ascending, as the tag `horizons_days` holds them."""
+    return ",".join(str(days) for days in sorted(predictor.horizon_days for predictor in evidence.predictors))
 
 
 def data(evidence: Evidence) -> dict[str, object]:
@@ -72,14 +81,14 @@ def features(evidence: Evidence) -> list[dict[str, object]]:
 def diagnostics(evidence: Evidence) -> dict[str, object]:
     """The figures behind the pictures that look beyond the test, by horizon."""
     return {
-        f"{one.horizon_days}d": {
-            "learning": [dataclasses.asdict(point) for point in one.studied.learning],
-            "learning_baseline": one.studied.learning_baseline,
-            "periods": [dataclasses.asdict(part) for part in one.studied.periods],
-            "segments": [dataclasses.asdict(part) for part in one.studied.segments],
-            "rungs": [dataclasses.asdict(candidate) for candidate in (*one.judged, *one.silent)],
+        f"{horizon.horizon_days}d": {
+            "learning": [dataclasses.asdict(point) for point in horizon.diagnostics.learning],
+            "learning_baseline": horizon.diagnostics.learning_baseline,
+            "periods": [dataclasses.asdict(part) for part in horizon.diagnostics.periods],
+            "segments": [dataclasses.asdict(part) for part in horizon.diagnostics.segments],
+            "rungs": [dataclasses.asdict(candidate) for candidate in (*horizon.candidates, *horizon.quiet_candidates)],
         }
-        for one in evidence.horizons
+        for horizon in evidence.horizons
     }
 
 

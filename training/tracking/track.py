@@ -17,12 +17,14 @@ from models.databases.urls import without_password
 from models.registry.runs import Run
 from models.registry.version import Version
 from models.registry.versions import Registry
+from training.context import Phase
 from training.gate.gate import RECORD, Verdict
 from training.tracking import record
 from training.tracking.child_runs import children
 from training.tracking.evidence import Evidence, rung_name
 from training.tracking.figures import pictures
 from training.tracking.git_version import source_tags
+from training.tracking.metric_names import HORIZONS
 from training.tracking.model_card import card
 from training.tracking.timings import Phases
 
@@ -33,8 +35,8 @@ def tracked(
 ) -> Iterator[Run]:
     """The run of a training that begins now, as of an instant (µs UTC)."""
     moment = iso(as_of)
-    every = {"kind": task.kind, "as_of": moment, "part": "training", **source_tags(task.name), **(tags or {})}
-    with registry.run(task.name, f"{task.name} as of {moment[:10]}", every) as run:
+    all_tags = {"kind": task.kind, "as_of": moment, "part": "training", **source_tags(task.name), **(tags or {})}
+    with registry.run(task.name, f"{task.name} as of {moment[:10]}", all_tags) as run:
         run.log_text("journeycast.toml", without_password(toml))
         try:
             yield run
@@ -52,30 +54,31 @@ def track(registry: Registry, run: Run, evidence: Evidence, verdict: Verdict, *,
     run.log_params(record.params(evidence, toml))
     run.log_metrics(record.metrics(evidence))
     _describe(run, evidence, verdict, card(registry.shop, evidence, verdict, toml=toml))
-    phases.tell(f"{task.name}: trials and rungs")
+    phases.tell(Phase.CHILD_RUNS, f"{task.name}: logging trials and candidates")
     children(run, evidence)
-    phases.tell(f"{task.name}: pictures")
+    phases.tell(Phase.PICTURES, f"{task.name}: drawing pictures")
     for name, picture in pictures(registry.shop, evidence):
         run.log_bytes(f"plots/{name}.png", picture)
-    phases.tell(f"{task.name}: registering")
+    phases.tell(Phase.REGISTRATION, f"{task.name}: registering the model")
     digest = bundle.digest or evidence.folder.name
     tags = {
         "kind": task.kind,
         "as_of": iso(bundle.trained_as_of_us),
-        "grade": ", ".join(said.grade for said in evidence.predictors),
+        "grade": ", ".join(predictor.grade for predictor in evidence.predictors),
         "rung": ", ".join(map(rung_name, evidence.predictors)),
     }
     version = registry.register(task.name, run, evidence.folder, digest, tags, bundle)
     outcome = {"verdict": "passed" if verdict.passed else "refused", "bundle_digest": digest}
-    run.log_tags({**tags, **outcome, "version": str(version.version)})
+    horizons = {HORIZONS: record.horizons(evidence)}
+    run.log_tags({**tags, **outcome, **horizons, "version": str(version.version)})
     run.log_metrics({f"seconds_{name}": seconds for name, seconds in phases.seconds().items()})
     return version
 
 
-def _describe(run: Run, evidence: Evidence, verdict: Verdict, told: str) -> None:
+def _describe(run: Run, evidence: Evidence, verdict: Verdict, model_card: str) -> None:
     """Texts and tables: for people, and for whoever reads the run by program."""
-    run.log_note(told)
-    run.log_text("model_card.md", told)
+    run.log_note(model_card)
+    run.log_text("model_card.md", model_card)
     run.log_json(RECORD, verdict.record())
     run.log_data("store", evidence.store_digest, record.data(evidence))
     run.log_json("data.json", record.data(evidence))
@@ -84,5 +87,5 @@ def _describe(run: Run, evidence: Evidence, verdict: Verdict, told: str) -> None
     module = evidence.bundle.features.module
     if module is not None:
         run.log_bytes(f"module/{module.name}", module.source)
-    for one in evidence.horizons:
-        run.log_text(f"trials{evidence.suffix(one.horizon_days)}.csv", record.table(one.trials))
+    for horizon in evidence.horizons:
+        run.log_text(f"trials{evidence.suffix(horizon.horizon_days)}.csv", record.table(horizon.trials))

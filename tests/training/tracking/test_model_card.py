@@ -16,6 +16,7 @@ from models.ladder.rules import Binned
 from models.predictor.actions import Actions
 from models.predictor.intervals import PredictionInterval
 from models.predictor.predictor import Predictor
+from tests.support.horizon_evidence import horizon_evidence
 from training.evaluation.diagnostics import Attributions, Diagnostics, SliceFigures
 from training.gate.conditions import Condition
 from training.gate.gate import Verdict
@@ -50,7 +51,6 @@ FACTS = {
 }
 FIGURES: Figures = {"auroc": [0.8, 0.75, 0.85], "log_loss": [0.5, 0.45, 0.55]}
 WORSE: Figures = {"auroc": [0.7, 0.65, 0.75], "log_loss": [0.6, 0.55, 0.65]}
-ZERO = np.zeros(3)
 
 
 @pytest.fixture
@@ -77,22 +77,15 @@ def answer(horizon_days: int = 90) -> Predictor:
 
 
 def of_horizon() -> HorizonEvidence:
-    return HorizonEvidence(
-        horizon_days=90,
-        split={"validation": "2010-07-30T00:00:00Z", "test": "2010-10-28T00:00:00Z"},
+    return horizon_evidence(
+        90,
+        test="2010-10-28",
         rows={"choosing": 4000, "test": 1234},
-        chosen={"rung": "lightgbm"},
-        trials=(),
-        truth=ZERO,
-        model=ZERO,
-        baseline=ZERO,
-        low=ZERO,
-        high=ZERO,
-        judged=(
+        candidates=(
             Candidate("rule", {}, chosen=False, loss=0.6, saved=0.0, error=0.0),
             Candidate("trees", {}, chosen=True, loss=0.5, saved=0.1, error=0.02),
         ),
-        studied=Diagnostics(
+        diagnostics=Diagnostics(
             periods=(
                 SliceFigures("2010-07-30", 900, 0.4, FIGURES, WORSE),
                 SliceFigures("2010-10-28", 1234, 0.5, FIGURES, WORSE),

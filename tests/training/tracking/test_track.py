@@ -30,11 +30,14 @@ from models.predictor.intervals import PredictionInterval
 from models.predictor.predictor import Predictor
 from models.registry.version import Version
 from models.registry.versions import Registry
+from tests.support.horizon_evidence import horizon_evidence, predictions
+from training.context import Phase
 from training.gate.gate import Verdict
 from training.selection.choose import Candidate
 from training.tracking.child_runs import ALL_OF, MOST, telling
 from training.tracking.evidence import Evidence, HorizonEvidence
 from training.tracking.git_version import source_tags
+from training.tracking.metric_names import recorded_horizons
 from training.tracking.plots import canvas
 from training.tracking.timings import Phases
 from training.tracking.track import track, tracked
@@ -142,19 +145,14 @@ def answer(kind: str, horizon_days: int, rung: Rung) -> Predictor:
 
 def of_horizon(horizon_days: int, truth: Floats) -> HorizonEvidence:
     model = np.clip(VALUES[:, 0] / 150, 0, 1) * max(1.0, truth.max())
-    return HorizonEvidence(
-        horizon_days=horizon_days,
-        split={"horizon_days": horizon_days, "validation": "2011-03-13T00:00:00Z", "test": "2011-06-11T00:00:00Z"},
+    return horizon_evidence(
+        horizon_days,
+        test="2011-06-11",
         rows={"train": 1000, "test": ROWS},
-        chosen={"learning_rate": 0.05},
         trials=TRIALS,
-        truth=truth,
-        model=model,
-        baseline=np.round(model, 1),
-        low=model * 0,
-        high=model * 3,
-        judged=RUNGS,
-        importances={"num_leaves": 0.75, "lambda_l2": 0.25},
+        candidates=RUNGS,
+        importances={"leaves": 0.75, "l2": 0.25},
+        evaluation=predictions(truth, model),
     )
 
 
@@ -175,8 +173,8 @@ def tracked_whole(registry: Registry, given: Evidence, *, toml: str) -> Version:
     task, ticks = given.bundle.task, count(0, SECOND_US)
     phases = Phases(lambda: next(ticks))
     with tracked(registry, task, given.bundle.trained_as_of_us, toml=toml) as run:
-        phases.tell(f"{task.name}, 90 days: panel of 3 cutoffs")
-        phases.tell(f"{task.name}, 90 days: audit")
+        phases.tell(Phase.PANEL, f"{task.name}, 90 days: computing features at 3 cutoffs")
+        phases.tell(Phase.AUDIT, f"{task.name}, 90 days: auditing the data")
         return track(registry, run, given, FIRST, toml=toml, phases=phases)
 
 
@@ -224,7 +222,7 @@ def test_a_churn_training_leaves_all_that_it_takes_to_judge_it(
         "baseline_auroc_high": 0.75,
         **{f"seconds_{phase}": 1.0 for phase in PHASES},
     }
-    expected = {"rung": "lightgbm", "grade": "B", "chosen.learning_rate": "0.05", "rows.test": "200", "features": "2"}
+    expected = {"rung": "lightgbm", "grade": "B", "chosen.rate": "0.12", "rows.test": "200", "features": "2"}
     assert expected.items() <= run.data.params.items()
     assert run.data.params["split.test"] == "2011-06-11T00:00:00Z"
     plots = {f"plots/{name}.png" for name in TESTED}
@@ -280,7 +278,8 @@ def test_several_horizons_have_figures_and_plots_of_their_own(
     version = tracked_whole(registry, given, toml=TOML)
     run = registry.client.get_run(version.run_id)
     assert {"test_auroc_7d", "test_auroc_30d_low", "baseline_auroc_7d"} <= run.data.metrics.keys()
-    assert {"rung_7d", "split.test_30d", "chosen.learning_rate_7d"} <= run.data.params.keys()
+    assert {"rung_7d", "split.test_30d", "chosen.rate_7d"} <= run.data.params.keys()
+    assert recorded_horizons(run.data.tags, {}) == {7: 7, 30: 30}
     assert {"plots/7d/ranking.png", "plots/30d/importance.png", "trials_7d.csv"} <= names(registry, version.run_id)
 
 
