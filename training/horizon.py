@@ -24,6 +24,7 @@ from training.fit.intervals import shortest
 from training.fit.predictor import Recipes, Rungs, fit_predictor, fit_rungs
 from training.fit.purchase_process import Processes, processes
 from training.fit.recipe import Question
+from training.metrics.bootstrap import REPLICATES, replicates_for
 from training.request import study_name
 from training.selection.choose import Choice, choose
 from training.tuning.budget import Budget, Place, study_address
@@ -63,7 +64,7 @@ def train_horizon(context: TrainingContext, task: TaskConfig, split: Split) -> T
     quiet = None
     if question.is_money:
         quiet = choose(question.silence, parts["choosing"].silence, parts["validation"].silence, None)
-    context.tell(Phase.TEST, f"{heading}: testing on {len(parts['test']):,} rows")
+    context.tell(Phase.TEST, f"{heading}: {_testing(len(parts['test']))}")
     evaluation = evaluate_choice(context, question, (choice, quiet), parts, split)
     context.tell(Phase.FIT, f"{heading}: fitting the final model on {len(parts['serving']):,} rows")
     trained = Trained(
@@ -79,6 +80,17 @@ def train_horizon(context: TrainingContext, task: TaskConfig, split: Split) -> T
     trained = _completed(context, trained, parts["serving"], base, warnings)
     del parts
     return replace(trained, diagnostics=_diagnostics(context, trained, rows)) if context.diagnose else trained
+
+
+def _testing(rows: int) -> str:
+    """What the log says of a test, with the number of bootstrap replicates where it is not the usual one."""
+    replicates = replicates_for(rows)
+    fewer = (
+        ""
+        if replicates == REPLICATES
+        else f", intervals by {replicates} bootstrap replicates instead of {REPLICATES:,}"
+    )
+    return f"testing on {rows:,} rows{fewer}"
 
 
 def panel_rows(context: TrainingContext, task: TaskConfig, split: Split) -> tuple[Question, Examples]:

@@ -164,7 +164,7 @@ def _notes(compared: Sequence[Side], gate: Gate | None) -> list[str]:
     tests = [_tests(side) for side in compared]
     if len(tests) == 2 and all(tests) and tests[0] != tests[1]:
         periods = " and ".join(
-            f"{side.name} from {', '.join(dates)}" for side, dates in zip(compared, tests, strict=True)
+            f"{side.name} on {', '.join(dates)}" for side, dates in zip(compared, tests, strict=True)
         )
         where = "; the gate's figures below are on common rows" if gate and gate.on_common_rows else ""
         notes.append(f"Measured in different test periods ({periods}): intervals may lie apart for that alone{where}")

@@ -124,7 +124,7 @@ def _limits(evidence: Evidence) -> Iterator[str]:
             yield f"- Grade {predictor.grade} at {predictor.horizon_days} days: it is not sure to beat the baseline."
         if "extrapolated" in predictor.flags:
             days = predictor.horizon_days
-            yield f"- It is fitted on a shorter horizon and carried over to {days} days, for want of history."
+            yield f"- {days} days are carried over from a shorter horizon that history holds three times."
     yield "- It knows what the log holds up to its as-of. New customers get the average of all; what is not in the log,"
     yield "  such as competitors, prices elsewhere or a change of the shop, it does not see."
     yield "- The test is one period. Another season may be harder; the table by period shows how much it varied."
