@@ -227,7 +227,7 @@ def tune_worker(
         store = Store.open(shop.workspace_path, shop)
         tell = lambda doing: status.update(f"searching: {doing}")  # noqa: E731
         worked = work(shop, store, task, as_of=as_of, trials=trials, minutes=minutes, progress=tell)
-    _say(*(one.summary() for one in worked))
+    _print_lines(*(one.summary() for one in worked))
 
 
 @app.command()

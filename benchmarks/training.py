@@ -112,7 +112,7 @@ def _measured(config: Config, trials: tuple[int, ...], *, with_flaml: bool) -> i
     trained = [_trained(config, store, task, count) for count in trials]
     context, _ = prepare(config, store, as_of=None, trials=0, progress=lambda _: None)
     cut = split(max(task.horizons_days), context.first, context.end)
-    rows = examples(context.parts, _asked(context, task, cut), cut.cutoffs)
+    rows = build_examples(context.parts, _asked(context, task, cut), cut.cutoffs)
     one = _processor(lambda: _plain(rows.at(cut.serving)))
     usual = min(trained, key=lambda of: abs(of.trials - USUAL))
     print(f"\n### {config.name}: {len(rows.at(cut.serving)):,} rows × {rows.values.shape[1]} features\n")

@@ -96,7 +96,7 @@ def _losses(context: TrainingContext, task: TaskConfig) -> Iterator[tuple[str, F
 
     every, base = context.features, derived(DEFAULT)
     asked = PanelRequest(task, cut.fitted_days, every, context.end, context.config.train.max_rows)
-    rows = examples(context.parts, asked, cut.cutoffs)
+    rows = build_examples(context.parts, asked, cut.cutoffs)
     parts = [rows.at(cutoffs) for cutoffs in (cut.choosing, [cut.validation], cut.reporting, [cut.test])]
     choices = {"the default set": DEFAULT}
     choices |= {f"+ {family}": (*DEFAULT, family) for family in FAMILIES if family not in DEFAULT}

@@ -11,9 +11,9 @@ from features.timeline import DAY_US, days, iso
 from models.predictor.calibrators import Calibrator
 from models.predictor.predictor import Predictor
 from training.audit.audit import accepted, audit, settle
-from training.audit.case import Case
+from training.audit.case import AuditInput
 from training.context import Phase, TrainingContext
-from training.dataset.examples import Examples, PanelRequest, base_values, examples
+from training.dataset.examples import Examples, PanelRequest, base_values, build_examples
 from training.dataset.split import SHORTEST_LEAD, Split
 from training.evaluation.diagnose import diagnose
 from training.evaluation.diagnostics import Diagnostics, Subject
@@ -103,7 +103,7 @@ def panel_rows(context: TrainingContext, task: TaskConfig, split: Split) -> tupl
     context.tell(
         Phase.PANEL, f"{task.name}, {split.horizon_days} days: computing features at {len(split.cutoffs)} cutoffs"
     )
-    return question, examples(context.parts, request, split.cutoffs)
+    return question, build_examples(context.parts, request, split.cutoffs)
 
 
 def split_rows(rows: Examples, split: Split) -> dict[str, Examples]:
@@ -171,10 +171,10 @@ def evaluate_choice(
         return None
     learnt = None if choice.later is None else calibrator(choice.later)
     chosen = Rungs(choice.rung, constant(question.task, parts["choosing"]), None if quiet is None else quiet.rung)
-    before = answered(question, chosen, parts["choosing"], first=context.first, start=split.validation)
-    rungs = refitted(question, chosen_recipes(choice, quiet), rows)
+    before = fit_predictor(question, chosen, parts["choosing"], first=context.first, start=split.validation)
+    rungs = fit_rungs(question, chosen_recipes(choice, quiet), rows)
     trial = Trial(
-        predictor=answered(question, rungs, rows, first=context.first, start=split.test, calibrator=learnt),
+        predictor=fit_predictor(question, rungs, rows, first=context.first, start=split.test, calibrator=learnt),
         residuals=residuals(question, before, parts["validation"]),
         threshold=choice.threshold,
         cap=cap_of(rows),
@@ -197,9 +197,9 @@ def _final_fit(
 ) -> Predictor:
     """The recipe refitted on every cutoff up to a horizon before the end, with intervals."""
     choice, quiet = choices
-    rungs = refitted(question, chosen_recipes(choice, quiet), rows)
+    rungs = fit_rungs(question, chosen_recipes(choice, quiet), rows)
     learnt = _calibrator(choice, evaluation)
-    fitted = answered(question, rungs, rows, first=context.first, start=context.as_of, calibrator=learnt)
+    fitted = fit_predictor(question, rungs, rows, first=context.first, start=context.as_of, calibrator=learnt)
     return with_intervals(question, fitted, *(evaluation.residuals if evaluation else ()))
 
 
@@ -219,7 +219,7 @@ def _completed(
         longer=question.expectations(rows) if split.extrapolated and question.is_money else None,
         power=_power(question, rows, split, base),
     )
-    prediction = predictor.say(base, context.features.position, context.as_of)
+    prediction = predictor.predict(base, context.features.position, context.as_of)
     percentiles = tuple(np.percentile(prediction.score, PERCENTILES).tolist()) if len(base) else ()
     prior = _prior(predictor, rows, prediction.score, prediction.baseline)
     return replace(trained, predictor=replace(predictor, base=percentiles), prior=prior)
@@ -262,7 +262,7 @@ def _prior(predictor: Predictor, rows: Examples, scores: Floats, baselines: Floa
     if predictor.is_money:
         ends = shortest(rows.outcome) if len(rows) else (0.0, 0.0)
     else:
-        low, high = predictor.spread.interval(
+        low, high = predictor.interval.interval(
             fitted if predictor.horizon_days != predictor.fitted_days else np.array([score])
         )
         ends = float(low[0]), float(high[0])

@@ -92,7 +92,7 @@ def train(  # noqa: PLR0913  as many arguments as the verb has options
         raise ConfigError("expected at least one table [tasks.NAME] in the configuration, found none; add a task")
     context, facts = prepare(config, store, as_of=as_of, trials=trials, minutes=minutes, progress=progress)
     promotion = Promotion.open(config, [task.name for task in requested])
-    context = replace(context, champions=grown_before(promotion, context.as_of, requested), diagnose=True)
+    context = replace(context, champions=champions_parameters(promotion, context.as_of, requested), diagnose=True)
     request = TrainingRequest(promote, who, clock, toml)
     return [_trained(promotion, context, task, facts, request) for task in requested]
 
@@ -158,12 +158,12 @@ def prepare(
     parts = _parts(store, now, count)
     summary = survey(parts())
     first = end if summary.first_us is None else min(history_start(parts, summary.first_us), end)
-    own = own_features(config)
+    own = load_user_features(config)
     feature_choices = _chosen(config, own, summary, first, end)
     features = FeatureSet(tuple(choice.feature for choice in feature_choices), config.log.timezone, own.module)
-    if topics(features):
+    if count_keys(features):
         tell(Phase.GLOBAL_COUNTS, "counting what all customers did")
-        parts = _parts(store.with_crowd(topics(features), count), now, count)
+        parts = _parts(store.with_global_counts(count_keys(features), count), now, count)
     context = TrainingContext(
         config=config,
         parts=parts,
@@ -222,7 +222,7 @@ def train_task(context: TrainingContext, task: TaskConfig, facts: dict[str, Any]
     by_days = {str(horizon.split.horizon_days): horizon for horizon in trained}
     more = {
         "prior": {days: dict(horizon.prior) for days, horizon in by_days.items()},
-        "growth": {days: asdict(horizon.choice.growth) for days, horizon in by_days.items() if horizon.choice.growth},
+        "growth": {days: horizon.choice.growth.pack() for days, horizon in by_days.items() if horizon.choice.growth},
         "recipes": {days: chosen_recipes(horizon.choice, horizon.quiet).pack() for days, horizon in by_days.items()},
         "accepted": {days: list(horizon.accepted) for days, horizon in by_days.items() if horizon.accepted},
     }
@@ -239,9 +239,7 @@ def _chosen(config: Config, own: FeatureSet, summary: LogSummary, first: int, en
         for days in task.horizons_days
     }
     automatic = chosen(summary, config, sorted({days for _, days in fitted}))
-    named = {choice.feature.name: choice for choice in automatic}
-    for feature, reason in added(config, own, summary):
-        named.setdefault(feature.name, ChosenFeature(feature, reason))
+    named = {choice.feature.name: choice for choice in with_added(automatic, config, own, summary)}
     for (name, days), task in fitted.items():
         for feature in needed(task, days).features:
             named.setdefault(feature.name, ChosenFeature(feature, f"the baseline of task {name} reads it"))

@@ -47,7 +47,9 @@ def work(
     if task.ranks_actions:
         raise InputError(f"expected a task with a search, found the {task.kind} task '{task.name}'; `train` it instead")
     context, _ = prepare(config, store, as_of=as_of, trials=trials, minutes=minutes, progress=progress)
-    context = replace(context, champions=grown_before(Promotion.open(config, [task.name]), context.as_of, [task]))
+    context = replace(
+        context, champions=champions_parameters(Promotion.open(config, [task.name]), context.as_of, [task])
+    )
     results = []
     for days in sorted(task.horizons_days):
         cut = split(days, context.first, context.end)

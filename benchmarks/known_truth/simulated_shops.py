@@ -118,7 +118,7 @@ def told(world: World, folder: Path, *, trials: int = TRIALS, threads: int = 1) 
     context, facts = prepare(config, store, as_of=None, trials=trials, progress=lambda _: None)
     bundle, _ = train_task(context, task, facts)
     customers, said = of_everybody(context, task, bundle)
-    (answer,) = bundle.answers
+    (answer,) = bundle.predictors
     return Told(*_truth(world.shop, made, customers), *said, answer.rung.name, answer.grade)
 
 

@@ -134,7 +134,7 @@ def told(shop: Steady, folder: Path, *, trials: int) -> tuple[Told, Worth]:
     (answer,) = churn.predictors
     first = Told(_of(world.silent, who), silent.astype(np.float64), *said, answer.rung.name, answer.grade)
     who, (score, low, high, _) = of_everybody(context, config.task("value"), value)
-    (answer,) = value.answers
+    (answer,) = value.predictors
     came = _of(ahead.groupby("customer_id")["value"].sum(), who, 0.0)
     return first, Worth(came, score, low, high, _of(rival(past), who), answer.rung.name, answer.grade)
 

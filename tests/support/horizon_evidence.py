@@ -7,7 +7,7 @@ import numpy as np
 
 from features.arrays import Floats
 from features.config.load import parse
-from features.language.feature import FeatureSet
+from features.language.feature_set import FeatureSet
 from features.timeline import days, instant
 from models.ladder.rules import Binned
 from models.predictor.intervals import PredictionInterval
@@ -47,7 +47,7 @@ def horizon_evidence(
             outcome="silence",
             rung=RULE,
             baseline=RULE,
-            spread=PredictionInterval((), (0.0,), (0.1,)),
+            interval=PredictionInterval((), (0.0,), (0.1,)),
             base=(0.0, 1.0),
             grade="B",
         ),

@@ -96,9 +96,9 @@ def case(config: Config, name: str = "") -> AuditInput:
     task = config.task(name or next(iter(config.tasks)))
     cutoffs = split.split(task.horizons_days[0], context.first, context.end)
     asked = PanelRequest(task, cutoffs.fitted_days, context.features, context.end, config.train.max_rows)
-    rows = examples.examples(context.parts, asked, cutoffs.cutoffs)
+    rows = examples.build_examples(context.parts, asked, cutoffs.cutoffs)
     base = examples.base_values(context.parts, task, context.features, context.as_of, config.train.max_rows)
-    return Case(task, context.parts, context.features, rows, cutoffs, base, context.as_of, context.end)
+    return AuditInput(task, context.parts, context.features, rows, cutoffs, base, context.as_of, context.end)
 
 
 @dataclass(frozen=True)

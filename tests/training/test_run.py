@@ -116,7 +116,7 @@ def test_a_training_before_the_first_event_knows_nothing_and_says_so(tmp_path: P
     for task in shop.tasks.values():
         context, facts = prepare(shop, opened(shop), as_of="2020-01-01", trials=0, progress=lambda _: None)
         bundle, _ = train_task(context, task, facts)
-        assert {answer.grade for answer in bundle.answers} <= {"D"}
+        assert {answer.grade for answer in bundle.predictors} <= {"D"}
         assert save(bundle, tmp_path / "bundles").is_dir()
 
 
@@ -152,7 +152,7 @@ def test_a_later_training_begins_with_how_the_champion_grew_and_the_same_one_doe
     succession = Promotion.open(shop)
     for as_of, wanted in (("2024-10-01", grown), ("2024-08-15", {})):
         context, _ = prepare(shop, opened(shop), as_of=as_of, trials=3, progress=lambda _: None)
-        assert grown_before(succession, context.as_of, [shop.task("value")]) == wanted
+        assert champions_parameters(succession, context.as_of, [shop.task("value")]) == wanted
 
 
 def test_a_search_by_the_clock_is_told(tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ def test_a_training_goes_on_from_what_workers_found(shop: Config) -> None:
     _, (trained,) = train_task(context, shop.task("churn"), facts)
     assert worked.search is not None
     assert trained.choice.trials == worked.search.trials  # seconds and all
-    assert trained.choice.growth == replace(worked.search.growth, rate=0.06)
+    assert trained.choice.growth == replace(worked.search.growth, learning_rate=0.06)
 
 
 def test_a_worker_searches_every_horizon_and_other_options_are_another_study(shop: Config) -> None:

@@ -83,7 +83,7 @@ def evaluate(question: Question, tried: Trial, rows: Examples) -> Evaluation:
     """All figures with their intervals over customers, and the grade."""
     weights = draws(rows.customer, question.seed)
     answer = with_intervals(question, tried.predictor, tried.residuals)
-    said = answer.say(rows.values, question.features.position, _as_of(rows))
+    said = answer.predict(rows.values, question.features.position, _as_of(rows))
     figures = _figures(question, tried, rows, said.score, weights) | _skill(question, tried, rows, said, weights)
     if said.quantiles is not None:
         figures |= _interval_figures(rows, said, said.quantiles, weights)

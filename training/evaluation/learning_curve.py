@@ -5,7 +5,7 @@ import numpy as np
 from features.arrays import Floats
 from training.dataset.examples import Examples
 from training.evaluation.diagnostics import MOST_LEARNT, LearningPoint, Subject, ranked, thinned
-from training.fit.predictor import Recipes, answered, refitted
+from training.fit.predictor import Recipes, fit_predictor, fit_rungs
 from training.metrics import metrics
 from training.metrics.bootstrap import draws, figures_of
 from training.selection.validation import shortage_for_any
@@ -46,8 +46,8 @@ def shares(rows: int) -> tuple[float, ...]:
 def _said(subject: Subject, rows: Examples, test: Examples) -> Floats:
     """What the recipe says of the test, fitted on these rows."""
     context, question, start = subject.context, subject.question, subject.split.test
-    rungs = refitted(question, Recipes(subject.recipe), rows)
-    answer = answered(question, rungs, rows, first=context.first, start=start, calibrator=subject.calibrator)
+    rungs = fit_rungs(question, Recipes(subject.recipe), rows)
+    answer = fit_predictor(question, rungs, rows, first=context.first, start=start, calibrator=subject.calibrator)
     return answer.expected(test.values, question.features.position, start).mean
 
 

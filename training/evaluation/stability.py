@@ -9,7 +9,7 @@ from features.timeline import days, iso
 from training.dataset.examples import Examples
 from training.dataset.split import Split
 from training.evaluation.diagnostics import MOST_LEARNT, SliceFigures, Subject, ranked, slice_figures
-from training.fit.predictor import Recipes, answered, refitted
+from training.fit.predictor import Recipes, fit_predictor, fit_rungs
 from training.fit.purchase_process import processes
 from training.fit.recipe import Question
 from training.selection.validation import shortage_for_any
@@ -44,8 +44,8 @@ def _period(subject: Subject, cutoff: int) -> SliceFigures | None:
     question = _as_of(subject, before)
     if subject.question.processes.fitted and question.expectations(before) is None:
         return None
-    rungs = refitted(question, recipes, before)
-    answer = answered(question, rungs, before, first=subject.context.first, start=cutoff)
+    rungs = fit_rungs(question, recipes, before)
+    answer = fit_predictor(question, rungs, before, first=subject.context.first, start=cutoff)
     said = answer.expected(asked.values, question.features.position, cutoff).mean
     return slice_figures(question, iso(cutoff)[:10], asked, said, question.predict(rungs.baseline, asked).mean)
 

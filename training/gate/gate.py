@@ -136,7 +136,7 @@ def _judged(subjects: GateSubjects, sized: Condition) -> list[Condition]:
     context, task = subjects.context, subjects.challenger.task
     by_name: dict[str, list[Condition]] = {"loss": [], "calibration": [], "grade": [], "segments": []}
     for trained, own, other in zip(
-        subjects.trained, subjects.challenger.answers, subjects.champion.answers, strict=True
+        subjects.trained, subjects.challenger.predictors, subjects.champion.predictors, strict=True
     ):
         pair = match(context, subjects.champion, trained)
         if pair is None:
@@ -188,7 +188,7 @@ def _latency(subjects: GateSubjects, timer: Callable[[], float]) -> dict[str, fl
 
 
 def _timed(context: TrainingContext, bundle: Bundle | None, timer: Callable[[], float]) -> float | None:
-    if bundle is None or not bundle.answers:
+    if bundle is None or not bundle.predictors:
         return None
     try:
         values = base_values(context.parts, bundle.task, bundle.features, context.as_of, TIMED_ROWS)
@@ -197,8 +197,8 @@ def _timed(context: TrainingContext, bundle: Bundle | None, timer: Callable[[], 
     took = []
     for _ in range(3):
         started = timer()
-        for predictor in bundle.answers:
-            predictor.say(values, bundle.features.position, context.as_of)
+        for predictor in bundle.predictors:
+            predictor.predict(values, bundle.features.position, context.as_of)
         took.append(timer() - started)
     return min(took) / len(values) * 1e6 if len(values) else None
 

@@ -53,9 +53,9 @@ def calibration(found: Match) -> Condition:
 
 def _without_bias(judged: Condition, coverage: "_Measured") -> Condition:
     """The condition judged by coverage alone, which says that there was no bias to judge."""
-    message = f"{judged.told}; its bias could not be measured, because the outcomes of these rows sum to no money"
+    message = f"{judged.message}; its bias could not be measured, because the outcomes of these rows sum to no money"
     return replace(
-        judged, told=message, figures={**judged.figures, "parts": {"bias": None, coverage.name: coverage.figures}}
+        judged, message=message, figures={**judged.figures, "parts": {"bias": None, coverage.name: coverage.figures}}
     )
 
 

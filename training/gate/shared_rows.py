@@ -20,7 +20,7 @@ from features.panel.comparisons import count_keys
 from models.bundle import Bundle, equipped
 from models.predictor.predictor import Predictor
 from training.context import Phase, TrainingContext
-from training.dataset.examples import Examples, PanelRequest, examples
+from training.dataset.examples import Examples, PanelRequest, build_examples
 from training.evaluation.evaluate import Evaluation
 from training.fit.baselines import needed
 from training.fit.predictor import unpack_recipes
@@ -66,12 +66,12 @@ def readable(context: TrainingContext, champion: Bundle) -> Bundle | None:
         known = equipped(champion, context.features)
     except BundleError:
         return None
-    return known if set(topics(known.features)) <= set(topics(context.features)) else None
+    return known if set(count_keys(known.features)) <= set(count_keys(context.features)) else None
 
 
 def match(context: TrainingContext, champion: Bundle, one: Trained) -> Match | None:
     """The two at the horizon of this answer; None where they cannot be compared on rows."""
-    other = next((a for a in champion.answers if a.horizon_days == one.split.horizon_days), None)
+    other = next((a for a in champion.predictors if a.horizon_days == one.split.horizon_days), None)
     known = readable(context, champion)
     if one.evaluation is None or other is None or known is None or not len(one.evaluation.customer):
         return None
@@ -120,7 +120,7 @@ def _rows(context: TrainingContext, features: FeatureSet, one: Trained, cutoffs:
     asked = PanelRequest(
         one.question.task, one.split.fitted_days, features, context.end, context.config.train.max_rows
     )  # fewer cutoffs give at least the same customers
-    return examples(context.parts, asked, cutoffs)
+    return build_examples(context.parts, asked, cutoffs)
 
 
 def _matched(one: Trained, tested: Evaluation, rows: Examples, champion: Scored, method: str) -> Match | None:

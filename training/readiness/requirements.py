@@ -13,8 +13,7 @@ from models.grades import FEWEST_CUSTOMERS, MIN_MINORITY
 from training.dataset.split import SHORTEST_LEAD
 from training.fit.actions import FEW, Logged
 from training.readiness.forecast import RowCounts, SplitCounts, TaskCounts, pace_days
-from training.selection.validation import FEWEST_OF_RARER as FEWEST_OF_RARER_FOR_TREES
-from training.selection.validation import FEWEST_ROWS, LEAST_OF_RARER, LEAST_ROWS
+from training.selection.validation import LEARN_MIN_MINORITY, LEARN_MIN_ROWS, TREES_MIN_MINORITY, TREES_MIN_ROWS
 
 READY, NEVER = "there", "not at this pace"
 FULL, LEARNT, TREES, TEST = "the full horizon", "a learnt model", "trees", "a test"

@@ -72,7 +72,7 @@ class Evidence:
     @property
     def predictors(self) -> tuple[Predictor | Actions, ...]:
         """Those of the bundle: one per horizon, or the actions."""
-        return self.bundle.answers if self.bundle.actions is None else (self.bundle.actions,)
+        return self.bundle.predictors if self.bundle.actions is None else (self.bundle.actions,)
 
     def suffix(self, horizon_days: int) -> str:
         """What names end in where there are several horizons."""

@@ -22,8 +22,8 @@ def pictures(shop: str, evidence: Evidence) -> Iterator[tuple[str, bytes]]:
         title = f"{heading} · {bundle.actions.horizon_days} days"
         yield "actions", png(actions.actions(bundle.actions, title=title))
         yield "values", png(actions.values(bundle.actions, title=title))
-    for predictor in bundle.answers:
-        place = f"{predictor.horizon_days}d/" if len(bundle.answers) > 1 else ""
+    for predictor in bundle.predictors:
+        place = f"{predictor.horizon_days}d/" if len(bundle.predictors) > 1 else ""
         title = f"{heading} · {predictor.horizon_days} days"
         horizon = evidence.of(predictor.horizon_days)
         tested = _tested(bundle, horizon, title) if horizon else ()

@@ -28,7 +28,7 @@ def shop(folder: Path) -> tuple[TrainingContext, Examples]:
     run(configuration)
     context, _ = prepare(configuration, opened(configuration), as_of=None, trials=0, progress=lambda _: None)
     asked = PanelRequest(configuration.task("churn"), 30, context.features, context.end, 1000)
-    return context, examples(context.parts, asked, [CUTOFF])
+    return context, build_examples(context.parts, asked, [CUTOFF])
 
 
 def test_segments_read_the_world_at_the_cutoff(tmp_path: Path) -> None:

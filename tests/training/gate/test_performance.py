@@ -29,8 +29,8 @@ def match_of_money(outcome: list[float], tmp_path: Path) -> Match:
 def test_a_bias_that_cannot_be_measured_is_said_and_not_called_0(tmp_path: Path) -> None:
     condition = calibration(match_of_money([0.0] * 20, tmp_path))
     assert condition.passed
-    assert "its bias could not be measured, because the outcomes of these rows sum to no money" in condition.told
-    assert "bias of 0.00" not in condition.told
+    assert "its bias could not be measured, because the outcomes of these rows sum to no money" in condition.message
+    assert "bias of 0.00" not in condition.message
     assert condition.figures["parts"]["bias"] is None
 
 

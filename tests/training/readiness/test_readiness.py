@@ -166,7 +166,7 @@ def test_a_shop_to_which_nobody_comes_any_more_waits_in_vain(tmp_path: Path) -> 
 def test_a_training_finds_what_was_told(shop: Shop, day: int) -> None:
     context, facts = prepare(shop.config, shop.store, as_of=FIRST + day * DAY_US, trials=0, progress=lambda _: None)
     for task in ("buys", "value"):
-        for answer in train_task(context, shop.config.task(task), facts)[0].answers:
+        for answer in train_task(context, shop.config.task(task), facts)[0].predictors:
             told = {step.name: step.is_ready for step in shop.ready(task, day, answer.horizon_days).steps}
             assert told[FULL] == ("extrapolated" not in answer.flags)
             assert told[LEARNT] or answer.rung.name == "rule"
