@@ -29,7 +29,7 @@ DAILY, WEEKLY = 2 * 365, 8 * 52  # instants to come that are looked at: ten year
 
 
 @dataclass(frozen=True)
-class RowCounts:
+class OutcomeCounts:
     """Rows with a known outcome, and on how many of them the event happened."""
 
     rows: float
@@ -46,7 +46,7 @@ class SplitCounts:
     """What a training finds at some instant: its split, and by part (`PARTS`) the rows it has."""
 
     split: Split
-    parts: Mapping[str, RowCounts]
+    parts: Mapping[str, OutcomeCounts]
 
 
 PARTS: Mapping[str, Callable[[Split], tuple[int, ...]]] = {
@@ -109,9 +109,9 @@ class TaskCounts:
         ratio = later.fitted_days / self.split.fitted_days
         return SplitCounts(later, {name: self._expected(cutoffs(later), ratio) for name, cutoffs in PARTS.items()})
 
-    def _expected(self, cutoffs: tuple[int, ...], ratio: float) -> RowCounts:
+    def _expected(self, cutoffs: tuple[int, ...], ratio: float) -> OutcomeCounts:
         rows = float(self._members_at(np.array(cutoffs, np.int64)).sum())
-        return RowCounts(rows, rows * (1 - (1 - self._rate) ** ratio))
+        return OutcomeCounts(rows, rows * (1 - (1 - self._rate) ** ratio))
 
     def _members_at(self, instants: Ints) -> Floats:
         to_come = np.maximum(instants - self.as_of, 0) / DAY_US * self.pace
@@ -170,5 +170,5 @@ def _thin(task: TaskConfig, part: Journeys, members: Rows) -> int:
     return int(is_thin(task, build(part, members, FeatureSet((activity(task),)))).sum())
 
 
-def _row_counts(rows: Floats, happened: Floats) -> RowCounts:
-    return RowCounts(float(rows.sum()), float(happened.sum()))
+def _row_counts(rows: Floats, happened: Floats) -> OutcomeCounts:
+    return OutcomeCounts(float(rows.sum()), float(happened.sum()))

@@ -12,7 +12,7 @@ from features.timeline import DAY_US, days, in_window, iso
 from models.grades import FEWEST_CUSTOMERS, MIN_MINORITY
 from training.dataset.split import SHORTEST_LEAD
 from training.fit.actions import FEW, Logged
-from training.readiness.forecast import RowCounts, SplitCounts, TaskCounts, pace_days
+from training.readiness.forecast import OutcomeCounts, SplitCounts, TaskCounts, pace_days
 from training.selection.validation import LEARN_MIN_MINORITY, LEARN_MIN_ROWS, TREES_MIN_MINORITY, TREES_MIN_ROWS
 
 READY, NEVER = "there", "not at this pace"
@@ -53,7 +53,7 @@ def steps(task: TaskConfig, held: TaskCounts) -> tuple[Step, ...]:
     def is_best(then: SplitCounts) -> bool:
         return _is_full(then) and learns(RUNGS[0][1])(then) and _is_graded(then)
 
-    def poorer(need: Need) -> RowCounts:
+    def poorer(need: Need) -> OutcomeCounts:
         return min(found["learning"], found["choosing"], key=lambda one: _share(one, need))
 
     found = held.current.parts
@@ -132,15 +132,15 @@ def _is_graded(then: SplitCounts) -> bool:
     return _is_tested(then) and _holds(then.parts["test"], TO_GRADE)
 
 
-def _holds(found: RowCounts, need: Need) -> bool:
+def _holds(found: OutcomeCounts, need: Need) -> bool:
     return found.rows >= need[0] and found.minority >= need[1]
 
 
-def _share(found: RowCounts, need: Need) -> float:
+def _share(found: OutcomeCounts, need: Need) -> float:
     return min(found.rows / need[0], found.minority / need[1])
 
 
-def _counts(counted: RowCounts) -> str:
+def _counts(counted: OutcomeCounts) -> str:
     return f"{counted.rows:,.0f} rows, {counted.minority:,.0f} rarer"
 
 
