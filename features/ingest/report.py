@@ -31,11 +31,6 @@ class IngestReport:
     buckets: int
     built: int
 
-    @property
-    def quarantined_share(self) -> float:
-        """Of all rows of the log, from 0 to 1."""
-        return sum(self.quarantined.values()) / self.rows if self.rows else 0.0
-
 
 def report(manifest: Manifest, folder: str, plan: Plan, built: int) -> IngestReport:
     """The report of an ingest by `plan` that led to `manifest` and `built` buckets; `folder` holds the quarantine."""

@@ -20,7 +20,7 @@ TOP_SHARE, ENTROPY, REPEAT_SHARE = range(3)
 SEASON_SIN, SEASON_COS, WEEKDAY = range(3)  # of the cutoff alone
 
 SEASONS = {"season_sin": SEASON_SIN, "season_cos": SEASON_COS, "weekday": WEEKDAY}
-FIGURES = {  # by the name of the `What`: (group, number)
+FIGURES = {  # by the name of the feature's kind: (group, number)
     "count": (AMOUNTS, COUNT),
     "refunds": (AMOUNTS, REFUNDS),
     "sum": (AMOUNTS, SUM),

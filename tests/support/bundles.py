@@ -149,3 +149,31 @@ def offer(**facts: Any) -> Bundle:
         grade="C",
     )
     return Bundle(task, FEATURES, (), actions, known_facts(facts))
+
+
+OFFER = {
+    "kind": "next_action",
+    "event": "email",
+    "action": "campaign",
+    "nothing": "none",
+    "reward": "purchase",
+    "horizon_days": 14,
+}
+
+
+def two_actions() -> Actions:
+    """What a mail gains over doing nothing, as tracking and the model card show it."""
+    return Actions(
+        horizon_days=14,
+        nothing="none",
+        actions=("mens", "none"),
+        value=(1.6, 1.0),
+        gain=(0.6, 0.0),
+        low=(0.3, 0.0),
+        high=(0.9, 0.0),
+        count=(100, 90),
+        costs=(0.1, 0.0),
+        grade="C",
+        metrics={"policy_value": [1.6, 1.3, 1.9]},
+        notes=("chosen on earlier decisions, measured on later",),
+    )

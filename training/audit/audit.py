@@ -1,6 +1,6 @@
 """The audit: every check in turn, before anything is fitted. It refuses by name what does not show."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from features.errors import AuditError
 from training.audit.case import AuditInput, Finding
@@ -15,9 +15,7 @@ from training.audit.checks import (
     split,
     task_definition,
 )
-from training.audit.sample import LogSample, sample_log
-
-Check = Callable[[AuditInput, LogSample], Iterator[Finding]]
+from training.audit.sample import sample_log
 
 
 def audit(case: AuditInput) -> tuple[Finding, ...]:

@@ -34,6 +34,7 @@ from models.predictor.intervals import PredictionInterval
 from models.predictor.predictor import Predictor
 from models.promotion import Promotion
 from models.registry.version import Version
+from tests.support.bundles import OFFER
 from training.compare import pictures as light
 from training.compare.comparison import Comparison, compare
 from training.compare.figure_kinds import KNOWN
@@ -47,14 +48,7 @@ SHOPS = count()
 TASKS = {
     "churn": {"kind": "churn", "event": "purchase", "horizon_days": 90},
     "buys": {"kind": "propensity", "event": "purchase", "horizons_days": [7, 30]},
-    "offer": {
-        "kind": "next_action",
-        "event": "email",
-        "action": "campaign",
-        "nothing": "none",
-        "reward": "purchase",
-        "horizon_days": 14,
-    },
+    "offer": OFFER,
 }
 NOON = instant("2026-11-28T11:02:00Z")
 EVIL = "<script>alert('x')</script>"

@@ -13,9 +13,9 @@ from features.language.feature_set import FeatureSet
 from features.timeline import days
 from models.bundle import Bundle
 from models.ladder.rules import Binned
-from models.predictor.actions import Actions
 from models.predictor.intervals import PredictionInterval
 from models.predictor.predictor import Predictor
+from tests.support.bundles import OFFER, two_actions
 from tests.support.horizon_evidence import horizon_evidence
 from training.evaluation.diagnostics import Attributions, Diagnostics, SliceFigures
 from training.gate.conditions import Condition
@@ -31,14 +31,7 @@ TASKS = {
     "cancels": {"kind": "churn", "churn_event": "cancel", "active_event": ["subscribe", "renew"], "horizon_days": 28},
     "buys": {"kind": "propensity", "event": "purchase", "horizons_days": [7, 30], "never": "refund"},
     "value": {"kind": "cltv", "event": ["purchase", "return"], "horizon_days": 365},
-    "offer": {
-        "kind": "next_action",
-        "event": "email",
-        "action": "campaign",
-        "nothing": "none",
-        "reward": "purchase",
-        "horizon_days": 14,
-    },
+    "offer": OFFER,
 }
 FEATURES = FeatureSet((Feature("recency", Stream(("purchase",))), Feature("count", Stream(("purchase",)), None, 90)))
 FACTS = {
@@ -143,20 +136,7 @@ def test_a_weak_or_carried_over_answer_is_named_among_the_limits(asked: dict[str
 
 
 def test_the_card_of_actions_has_words_of_its_own(asked: dict[str, TaskConfig]) -> None:
-    actions = Actions(
-        horizon_days=14,
-        nothing="none",
-        actions=("mens", "none"),
-        value=(1.6, 1.0),
-        gain=(0.6, 0.0),
-        low=(0.3, 0.0),
-        high=(0.9, 0.0),
-        count=(100, 90),
-        costs=(0.1, 0.0),
-        grade="C",
-        metrics={"policy_value": [1.6, 1.3, 1.9]},
-        notes=("chosen on earlier decisions, measured on later",),
-    )
+    actions = two_actions()
     given = Evidence(Bundle(asked["offer"], FeatureSet(()), (), actions, FACTS), Path("b"), "5", ())
     told = card("shop", given, Verdict("there was no champion"), toml="")
     assert "| mens | 100 | 1.6 | 0.6 (0.3 to 0.9) |" in told

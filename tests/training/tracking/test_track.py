@@ -25,11 +25,11 @@ from models.ladder.lightgbm import QUIET, Trees
 from models.ladder.rules import Binned, Scaled
 from models.ladder.rung import Rung
 from models.ladder.trees import Probability
-from models.predictor.actions import Actions
 from models.predictor.intervals import PredictionInterval
 from models.predictor.predictor import Predictor
 from models.registry.version import Version
 from models.registry.versions import Registry
+from tests.support.bundles import two_actions
 from tests.support.horizon_evidence import horizon_evidence, predictions
 from training.context import Phase
 from training.gate.gate import Verdict
@@ -294,19 +294,7 @@ def test_a_value_training_shows_money(registry: Registry, config: Config, trees:
 
 
 def test_an_action_training_shows_what_each_action_brings(registry: Registry, config: Config, tmp_path: Path) -> None:
-    actions = Actions(
-        horizon_days=14,
-        nothing="none",
-        actions=("mens", "none"),
-        value=(1.6, 1.0),
-        gain=(0.6, 0.0),
-        low=(0.3, 0.0),
-        high=(0.9, 0.0),
-        count=(100, 90),
-        costs=(0.1, 0.0),
-        grade="C",
-        metrics={"policy_value": [1.6, 1.3, 1.9]},
-    )
+    actions = two_actions()
     given = evidence(Bundle(config.task("offer"), FeatureSet(()), (), actions), tmp_path)
     version = tracked_whole(registry, given, toml=TOML)
     assert {"plots/actions.png", "plots/values.png"} <= names(registry, version.run_id)
