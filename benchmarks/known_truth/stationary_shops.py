@@ -21,8 +21,10 @@ from features.config.load import load
 from features.ingest.run import ingest
 from features.store.reader import Store
 from features.timeline import instant
-from models.btyd.bg_nbd import Past, fit_bg_nbd, fit_pareto_nbd
+from models.btyd.bg_nbd import fit_bg_nbd
 from models.btyd.gamma_gamma import fit_gamma_gamma
+from models.btyd.pareto_nbd import fit_pareto_nbd
+from models.btyd.process import Past
 from training.run import prepare, train_task
 
 HORIZON_DAYS, ACTIVE_DAYS, VALUE_ACTIVE_DAYS = 90, 180, 365

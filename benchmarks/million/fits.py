@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 
 from features.arrays import Floats
-from models.btyd.bg_nbd import MOST_FITTED, BgNbd, ParetoNbd, Past, fit_bg_nbd, fit_pareto_nbd
+from models.btyd.bg_nbd import BgNbd, fit_bg_nbd
 from models.btyd.gamma_gamma import GammaGamma, fit_gamma_gamma
+from models.btyd.pareto_nbd import ParetoNbd, fit_pareto_nbd
+from models.btyd.process import MOST_FITTED, Past
 
 FITS: Mapping[str, Callable[[Past], BgNbd | ParetoNbd | None]] = {
     "BG/NBD": fit_bg_nbd,

@@ -17,8 +17,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from models.btyd.bg_nbd import BgNbd, ParetoNbd, Past, fit_bg_nbd, fit_pareto_nbd
+from models.btyd.bg_nbd import BgNbd, fit_bg_nbd
 from models.btyd.gamma_gamma import fit_gamma_gamma
+from models.btyd.pareto_nbd import ParetoNbd, fit_pareto_nbd
+from models.btyd.process import Past
 
 Floats = NDArray[np.float64]
 PROCESSES: dict[str, Callable[[Past], BgNbd | ParetoNbd | None]] = {

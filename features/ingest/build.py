@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from features.arrays import Floats, Ints, Strings
 from features.config.sections import Config
-from features.ingest.changes import StagedFiles
+from features.ingest.changed_buckets import StagedFiles
 from features.journeys import NO_ORDER, Category, Journeys, Profile
 from features.log import staging
 from features.log.schema import CATEGORY, HASHES, NUMBER

@@ -7,7 +7,7 @@ from pathlib import Path
 from features.config.sections import Config
 from features.errors import StoreError
 from features.ingest.build import Bucket, Progress, buckets_for, build, no_progress
-from features.ingest.changes import StagedFiles, changed
+from features.ingest.changed_buckets import StagedFiles, changed
 from features.ingest.deduplicate import masks_name, read_masks, repeated_rows, write_masks
 from features.store.manifest import STORE, TAKEN, Manifest, TakenFile, mapping_fingerprint, taken_name
 from features.store.statistics import StoreStatistics, statistics

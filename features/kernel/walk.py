@@ -7,16 +7,13 @@ Mostly a cutoff sees a prefix of a customer's rows; then one preparation serves 
 either way, and sums run from the newest to the oldest on every host, so batch and online agree to the bit.
 """
 
-import math
-
 import numpy as np
 
 from features.kernel.amounts import amounts, changes, more
-from features.kernel.calendar import active_days, repeats, season
+from features.kernel.calendar import active_days, repeats
 from features.kernel.compile import (
     COLUMNS,
     OUT,
-    PROFILE,
     ROWS,
     SCRATCH,
     STREAMS,
@@ -46,7 +43,6 @@ from features.kernel.sequences import sequence, sessions
 from features.timeline import FOREVER
 
 OCCURRENCES, NUMBERS, CATEGORIES = range(3)  # what a block reads
-NUMBER, LEVEL = range(2)  # kinds of attribute
 FIRST_GROUP = 3  # column of `blocks` from which on it says where the figures of each group begin
 
 
@@ -176,44 +172,3 @@ def _fill(rows, columns, streams, zone, blocks, figures, scratch, out):
                 found = pick(first, end, columns, streams, blocks[block, 0], scratch)
             _walk(found, columns, streams[3], zone, blocks[block], cutoffs, steady, figures, scratch, lines)
         first_row = end_row
-
-
-def seasons(rows: tuple[Array, Array], zone: tuple[Array, Array], wanted: Array, out: Array) -> None:
-    """Fill what depends on the cutoff alone. wanted: int64 [a, 2], each (what, column of `out`)."""
-    _seasons(rows, zone, wanted, out)
-
-
-@entry(ROWS, ZONE, TABLE, OUT)
-def _seasons(rows, zone, wanted, out):
-    row_cutoff = rows[1]
-    for row in range(len(row_cutoff)):
-        for asked in range(len(wanted)):
-            out[row, wanted[asked, 1]] = season(row_cutoff[row], zone, wanted[asked, 0])
-
-
-def attributes(rows: tuple[Array, Array], profile: tuple[Array, ...], wanted: Array, out: Array) -> None:
-    """Fill attributes of `out` from the newest profile row known at each cutoff.
-
-    profile: (starts, known, numbers[k, n], categories[k, n]). wanted: int64 [a, 4], each (kind, column, code, column of
-    `out`); column -1 is not in this profile.
-    """
-    _attributes(rows, profile, wanted, out)
-
-
-@entry(ROWS, PROFILE, TABLE, OUT)
-def _attributes(rows, profile, wanted, out):
-    row_customer, row_cutoff = rows
-    starts, known, numbers, categories = profile
-    for row in range(len(row_customer)):
-        newest = -1
-        for position in range(starts[row_customer[row]], starts[row_customer[row] + 1]):
-            if visible(known[position], known[position], row_cutoff[row]):
-                newest = position
-        for attribute in range(len(wanted)):
-            kind, column, code, place = wanted[attribute]
-            out[row, place] = math.nan
-            if newest >= 0 and column >= 0:
-                if kind == NUMBER:
-                    out[row, place] = numbers[column, newest]
-                elif categories[column, newest] >= 0:
-                    out[row, place] = categories[column, newest] == code

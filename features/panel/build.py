@@ -1,9 +1,6 @@
 """`build(journeys, rows, features) -> Panel`: the numbers of every (customer, cutoff)."""
 
-from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import TypeVar
 
 import numpy as np
@@ -11,19 +8,16 @@ from numpy.typing import NDArray
 
 from features.arrays import Floats, Ints
 from features.journeys import Journeys, Profile
-from features.kernel.opcodes import FIGURES, GROUPS, SEASONS
+from features.kernel.attributes import LEVEL, NUMBER, attributes, seasons
 from features.kernel.sequences import FROM, TO
-from features.kernel.walk import CATEGORIES, LEVEL, NUMBER, NUMBERS, OCCURRENCES, attributes, fill, seasons
+from features.kernel.walk import fill
 from features.language import functions
-from features.language.feature import Bound, Feature, Stream
 from features.language.feature_set import FeatureSet
-from features.language.functions import FunctionFeature
-from features.language.kinds import COMPARED, HOURS, KINDS, PROFILE, WEEKDAYS
 from features.panel.comparisons import compare
+from features.panel.plan import Plan, plan_of
 from features.timezones import offsets
 
 NO_OCCURRENCE = np.zeros(0, np.int32)
-T = TypeVar("T")
 Scalar = TypeVar("Scalar", bound=np.generic)
 
 
@@ -72,7 +66,7 @@ class Panel:
 def build(journeys: Journeys, rows: Rows, features: FeatureSet) -> Panel:
     """The panel of these rows: every feature as it was known at the row's cutoff."""
     values = np.empty((len(rows), len(features)))  # the kernel writes every cell
-    plan = _plan(features)
+    plan = plan_of(features)
     where = np.ascontiguousarray(rows.customer, np.int64), np.ascontiguousarray(rows.cutoff, np.int64)
     if len(rows) and plan.streams:
         columns, streams = _columns(journeys, plan), _streams(journeys, plan)
@@ -88,92 +82,7 @@ def build(journeys: Journeys, rows: Rows, features: FeatureSet) -> Panel:
     return Panel(rows, values, features)
 
 
-@dataclass(frozen=True)
-class _Plan:
-    """A feature set in the form the kernel reads (`blocks` and `figures` are explained there), for all journeys."""
-
-    streams: tuple[Stream, ...]
-    numbers: tuple[str, ...]
-    categories: tuple[str, ...]
-    bounds: tuple[Bound, ...]  # each becomes one more category, 1 where it holds
-    roles: tuple[Feature, ...]  # a row of roles each
-    blocks: Ints
-    figures: Ints
-    attributes: tuple[tuple[int, Feature], ...]  # each with its place in the panel
-    calendar: Ints
-    compared: tuple[tuple[int, Feature], ...]
-    customs: tuple[tuple[int, FunctionFeature], ...]
-
-
-Block = tuple[int, int, int]  # stream, source, column
-Figure = tuple[int, int, int, int, int]  # group, window, number, place in the panel, argument
-
-
-@lru_cache(maxsize=64)
-def _plan(features: FeatureSet) -> _Plan:
-    placed = [(place, one) for place, one in enumerate(features.features) if isinstance(one, Feature)]
-    read = [(place, feature) for place, feature in placed if feature.kind in FIGURES]
-    compared = tuple((place, feature) for place, feature in placed if feature.kind in COMPARED)
-    streams = _once(feature.stream for _, feature in (*read, *compared))
-    numbers = _once(feature.column for _, feature in read if _source(feature) == NUMBERS)
-    counted = _once(feature.column for _, feature in read if _source(feature) == CATEGORIES)
-    filters = [column for stream in streams for column, _ in stream.where]
-    roles = _once(feature for _, feature in read if KINDS[feature.kind].level in ("event", "steps"))
-    columns = {OCCURRENCES: ("",), NUMBERS: numbers, CATEGORIES: counted}
-    wanted: dict[Block, list[Figure]] = {}
-    for place, feature in read:
-        source = _source(feature)
-        block = streams.index(feature.stream), source, columns[source].index(feature.column or "")
-        group, number = FIGURES[feature.kind]
-        wanted.setdefault(block, []).append((group, feature.window_us, number, place, _argument(feature, roles)))
-    return _Plan(
-        streams,
-        numbers,
-        _once([*counted, *filters]),
-        _once(bound for stream in streams for bound in stream.bounds),
-        roles,
-        *_walks(wanted),
-        tuple((place, feature) for place, feature in placed if feature.kind in PROFILE),
-        _table([(SEASONS[feature.kind], place) for place, feature in placed if feature.kind in SEASONS], 2),
-        compared,
-        tuple((place, one) for place, one in enumerate(features.features) if isinstance(one, FunctionFeature)),
-    )
-
-
-def _walks(wanted: Mapping[Block, list[Figure]]) -> tuple[Ints, Ints]:
-    """Blocks and their figures as the kernel walks them: by stream; by group, windows ascending."""
-    blocks: list[tuple[int, ...]] = []
-    figures: list[Figure] = []
-    for block in sorted(wanted):
-        groups = [figure[0] for figure in sorted(wanted[block])]
-        blocks.append((*block, *(len(figures) + bisect_left(groups, group) for group in range(GROUPS + 1))))
-        figures += sorted(wanted[block])
-    ordered = [(number, window, place, argument) for _, window, number, place, argument in figures]
-    return _table(blocks, 4 + GROUPS), _table(ordered, 4)
-
-
-def _table(rows: Sequence[tuple[int, ...]], columns: int) -> Ints:
-    return np.array(rows, np.int64).reshape(-1, columns)
-
-
-def _source(feature: Feature) -> int:
-    wanted = KINDS[feature.kind].column
-    return CATEGORIES if wanted == "category" else NUMBERS if wanted == "amount" and feature.column else OCCURRENCES
-
-
-def _argument(feature: Feature, roles: tuple[Feature, ...]) -> int:
-    """What a figure's number leaves open: which quarter of the day, weekday, or row of roles."""
-    level = KINDS[feature.kind].level
-    if level in ("event", "steps"):
-        return roles.index(feature)
-    return {"hours": HOURS, "weekday": WEEKDAYS}[level].index(feature.level or "") if level != "none" else 0
-
-
-def _once(items: Iterable[T | None]) -> tuple[T, ...]:
-    return tuple(dict.fromkeys(item for item in items if item is not None))
-
-
-def _columns(journeys: Journeys, plan: _Plan) -> tuple[NDArray[np.generic], ...]:
+def _columns(journeys: Journeys, plan: Plan) -> tuple[NDArray[np.generic], ...]:
     numbers = [journeys.number(name) for name in plan.numbers]
     categories = [journeys.category(name).codes for name in plan.categories]
     categories += [_holds(journeys, *bound) for bound in plan.bounds]
@@ -189,7 +98,7 @@ def _columns(journeys: Journeys, plan: _Plan) -> tuple[NDArray[np.generic], ...]
     )
 
 
-def _streams(journeys: Journeys, plan: _Plan) -> tuple[NDArray[np.generic], ...]:
+def _streams(journeys: Journeys, plan: Plan) -> tuple[NDArray[np.generic], ...]:
     events = np.zeros((len(plan.streams), len(journeys.event.names)), np.bool_)
     conditions = max((len(stream.where) + len(stream.bounds) for stream in plan.streams), default=0)
     column = np.full((len(plan.streams), conditions), -1, np.int64)
@@ -214,7 +123,7 @@ def _holds(journeys: Journeys, column: str | None, how: str, bound: float) -> ND
     return (number >= bound if how == ">=" else number <= bound).astype(np.int32)
 
 
-def _roles(journeys: Journeys, plan: _Plan) -> Ints:
+def _roles(journeys: Journeys, plan: Plan) -> Ints:
     """What part each event plays: the one asked for, `FROM` and `TO` of a transition, or its stage in a funnel."""
     roles = np.zeros((len(plan.roles), len(journeys.event.names)), np.int64)
     for index, feature in enumerate(plan.roles):
@@ -226,7 +135,7 @@ def _roles(journeys: Journeys, plan: _Plan) -> Ints:
     return roles
 
 
-def _attributes(profile: Profile, plan: _Plan) -> tuple[tuple[NDArray[np.generic], ...], Ints]:
+def _attributes(profile: Profile, plan: Plan) -> tuple[tuple[NDArray[np.generic], ...], Ints]:
     numbers, categories = list(profile.numbers), list(profile.categories)
     wanted = np.full((len(plan.attributes), 4), -1, np.int64)
     for index, (place, feature) in enumerate(plan.attributes):

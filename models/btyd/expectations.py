@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from features.arrays import Floats
-from models.btyd.bg_nbd import BgNbd, Past
+from models.btyd.bg_nbd import BgNbd
 from models.btyd.gamma_gamma import GammaGamma
+from models.btyd.process import Past
 from models.prediction import Position
 
 LEAST = 1e-300

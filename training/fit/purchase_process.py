@@ -15,9 +15,10 @@ from features.config.tasks import TaskConfig
 from features.language.feature import Feature
 from features.language.feature_set import FeatureSet
 from features.panel.build import Rows, build
-from models.btyd.bg_nbd import Past, fit_bg_nbd
+from models.btyd.bg_nbd import fit_bg_nbd
 from models.btyd.expectations import Expectations
 from models.btyd.gamma_gamma import GammaGamma, fit_gamma_gamma
+from models.btyd.process import Past
 from models.tasks import outcome_stream, worth
 from training.dataset.examples import Parts
 

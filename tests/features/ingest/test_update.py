@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from features.config.sections import Config
 from features.errors import StoreError
 from features.ingest import build, update
-from features.ingest.changes import StagedFiles
+from features.ingest.changed_buckets import StagedFiles
 from features.ingest.deduplicate import repeated_rows
 from features.ingest.report import render
 from features.log import staging

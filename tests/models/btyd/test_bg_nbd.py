@@ -12,8 +12,10 @@ from scipy.integrate import quad
 from scipy.special import betaln
 
 from features.arrays import Floats
-from models.btyd.bg_nbd import BgNbd, ParetoNbd, Past, Process, fit_bg_nbd, fit_pareto_nbd
+from models.btyd.bg_nbd import BgNbd, fit_bg_nbd
 from models.btyd.gamma_gamma import GammaGamma, fit_gamma_gamma
+from models.btyd.pareto_nbd import ParetoNbd, fit_pareto_nbd
+from models.btyd.process import Past, Process
 
 BG_NBD = BgNbd(0.6, 20.0, 0.8, 2.5)
 MBG_NBD = BgNbd(0.6, 20.0, 0.8, 2.5, from_first=True)
