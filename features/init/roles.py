@@ -12,7 +12,6 @@ from features.init.column_profile import ColumnProfile
 from features.init.vocabulary import fit, parts, speaks_of
 
 SURE = 0.5  # a score below this is no guess
-KINDS_OF_EVENTS = 200  # an event column has no more
 
 
 @dataclass(frozen=True)

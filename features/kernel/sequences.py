@@ -1,4 +1,4 @@
-"""In which order: the last events, transitions, the furthest stage of a funnel, and sessions.
+"""In which order: the last events, transitions, and the furthest stage of a funnel.
 
 Occurrences only, refunds left out. `events` holds the event of each; the row of `roles` that a figure names says what
 part each event plays in it.
@@ -7,11 +7,9 @@ part each event plays in it.
 import math
 
 from features.kernel.compile import compiled, in_window
-from features.kernel.opcodes import BOUNCES, COUNTED, DEPTH, FUNNEL, LAST_1, TRANSITIONS
-from features.timeline import SECOND_US
+from features.kernel.opcodes import FUNNEL, LAST_1, TRANSITIONS
 
 FROM, TO = 1, 2  # roles in a transition, which an event to itself plays both
-SESSION_US = 30 * 60 * SECOND_US  # a longer silence ends a session
 
 
 @compiled
@@ -62,31 +60,3 @@ def _stage(times, values, events, cutoff, window, role):
             furthest = max(furthest, role[events[index]])
         index -= 1
     return float(furthest)
-
-
-@compiled
-def sessions(times, values, cutoff, figures, out):
-    """Sessions among the occurrences of a window: how many, their average minutes and size, the share with only one."""
-    ended, length, rows, bounces = 0, 0, 0, 0
-    end, start, size = 0, 0, 0  # of the session that the walk is in
-    index = len(times) - 1
-    for figure in range(len(figures)):
-        what, window, column = figures[figure, 0], figures[figure, 1], figures[figure, 2]
-        while index >= 0 and in_window(times[index], cutoff, window):
-            if not values[index] < 0:
-                if size and start - times[index] > SESSION_US:
-                    ended, length, bounces, size = ended + 1, length + end - start, bounces + (size == 1), 0
-                end = end if size else times[index]
-                start, size, rows = times[index], size + 1, rows + 1
-            index -= 1
-        count = ended + (size > 0)
-        if what == COUNTED:
-            out[column] = count
-        elif not count:
-            out[column] = math.nan
-        elif what == DEPTH:
-            out[column] = rows / count
-        elif what == BOUNCES:
-            out[column] = (bounces + (size == 1)) / count
-        else:
-            out[column] = (length + end - start) / (count * 60 * SECOND_US)

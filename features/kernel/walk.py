@@ -39,7 +39,8 @@ from features.kernel.opcodes import (
     VARIETY,
 )
 from features.kernel.rows import are_steady, labelled, localise, net, pick, present
-from features.kernel.sequences import sequence, sessions
+from features.kernel.sequences import sequence
+from features.kernel.sessions import sessions
 from features.timeline import FOREVER
 
 OCCURRENCES, NUMBERS, CATEGORIES = range(3)  # what a block reads

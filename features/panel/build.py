@@ -14,7 +14,7 @@ from features.kernel.walk import fill
 from features.language import functions
 from features.language.feature_set import FeatureSet
 from features.panel.comparisons import compare
-from features.panel.plan import Plan, plan_of
+from features.panel.plan import PanelPlan, plan_of
 from features.timezones import offsets
 
 NO_OCCURRENCE = np.zeros(0, np.int32)
@@ -82,7 +82,7 @@ def build(journeys: Journeys, rows: Rows, features: FeatureSet) -> Panel:
     return Panel(rows, values, features)
 
 
-def _columns(journeys: Journeys, plan: Plan) -> tuple[NDArray[np.generic], ...]:
+def _columns(journeys: Journeys, plan: PanelPlan) -> tuple[NDArray[np.generic], ...]:
     numbers = [journeys.number(name) for name in plan.numbers]
     categories = [journeys.category(name).codes for name in plan.categories]
     categories += [_holds(journeys, *bound) for bound in plan.bounds]
@@ -98,7 +98,7 @@ def _columns(journeys: Journeys, plan: Plan) -> tuple[NDArray[np.generic], ...]:
     )
 
 
-def _streams(journeys: Journeys, plan: Plan) -> tuple[NDArray[np.generic], ...]:
+def _streams(journeys: Journeys, plan: PanelPlan) -> tuple[NDArray[np.generic], ...]:
     events = np.zeros((len(plan.streams), len(journeys.event.names)), np.bool_)
     conditions = max((len(stream.where) + len(stream.bounds) for stream in plan.streams), default=0)
     column = np.full((len(plan.streams), conditions), -1, np.int64)
@@ -123,7 +123,7 @@ def _holds(journeys: Journeys, column: str | None, how: str, bound: float) -> ND
     return (number >= bound if how == ">=" else number <= bound).astype(np.int32)
 
 
-def _roles(journeys: Journeys, plan: Plan) -> Ints:
+def _roles(journeys: Journeys, plan: PanelPlan) -> Ints:
     """What part each event plays: the one asked for, `FROM` and `TO` of a transition, or its stage in a funnel."""
     roles = np.zeros((len(plan.roles), len(journeys.event.names)), np.int64)
     for index, feature in enumerate(plan.roles):
@@ -135,7 +135,7 @@ def _roles(journeys: Journeys, plan: Plan) -> Ints:
     return roles
 
 
-def _attributes(profile: Profile, plan: Plan) -> tuple[tuple[NDArray[np.generic], ...], Ints]:
+def _attributes(profile: Profile, plan: PanelPlan) -> tuple[tuple[NDArray[np.generic], ...], Ints]:
     numbers, categories = list(profile.numbers), list(profile.categories)
     wanted = np.full((len(plan.attributes), 4), -1, np.int64)
     for index, (place, feature) in enumerate(plan.attributes):

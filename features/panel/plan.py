@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Plan:
+class PanelPlan:
     """A feature set in the form the kernel reads (`blocks` and `figures` are explained there), for all journeys."""
 
     streams: tuple[Stream, ...]
@@ -41,7 +41,7 @@ Figure = tuple[int, int, int, int, int]  # group, window, number, place in the p
 
 
 @lru_cache(maxsize=64)
-def plan_of(features: FeatureSet) -> Plan:
+def plan_of(features: FeatureSet) -> PanelPlan:
     """The plan of a feature set."""
     placed = [(place, one) for place, one in enumerate(features.features) if isinstance(one, Feature)]
     read = [(place, feature) for place, feature in placed if feature.kind in FIGURES]
@@ -58,7 +58,7 @@ def plan_of(features: FeatureSet) -> Plan:
         block = streams.index(feature.stream), source, columns[source].index(feature.column or "")
         group, number = FIGURES[feature.kind]
         wanted.setdefault(block, []).append((group, feature.window_us, number, place, _argument(feature, roles)))
-    return Plan(
+    return PanelPlan(
         streams,
         numbers,
         _once([*counted, *filters]),

@@ -13,7 +13,7 @@ import numpy as np
 
 from features import journeys, timeline
 from features.global_counts import together
-from features.kernel import amounts, calendar, diversity, rows, sequences, walk
+from features.kernel import amounts, attributes, calendar, diversity, rows, sequences, sessions, walk
 from features.kernel import compile as kernel_compile
 from features.kernel import global_counts as kernel_counts
 from features.language.feature import Feature, Stream
@@ -188,7 +188,19 @@ MUTATIONS = (
     ("-(-instant // length_us)", "instant // length_us + 1"),
     ("-(-instant // length_us)", "-(-instant // length_us) - 1"),
 )
-KERNEL = (amounts, calendar, kernel_counts, kernel_compile, global_counts, sequences, rows, diversity, walk)
+KERNEL = (
+    amounts,
+    attributes,
+    calendar,
+    kernel_counts,
+    kernel_compile,
+    global_counts,
+    sequences,
+    sessions,
+    rows,
+    diversity,
+    walk,
+)
 COMPARISONS = ("visible", "in_window", "censored", "before", "seen_from", "span", "over")
 
 
