@@ -115,9 +115,9 @@ def test_a_profile_is_as_of_too() -> None:
 def test_rows_of_one_customer_event_and_order_are_one_occurrence(
     owner: list[int], event: list[int], order: list[int], numbers: list[int]
 ) -> None:
-    found = number_occurrences(np.array(owner, np.int64), np.array(event, np.int32), np.array(order, np.int64))
-    assert found.tolist() == numbers
-    assert found.dtype == np.int32
+    occurrences = number_occurrences(np.array(owner, np.int64), np.array(event, np.int32), np.array(order, np.int64))
+    assert occurrences.tolist() == numbers
+    assert occurrences.dtype == np.int32
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 1), st.sampled_from((NO_ORDER, 1, 2))), max_size=30))

@@ -51,10 +51,10 @@ def shop(customers: int = 60, days: int = 400, gap: float = 20.0, seed: int = 1)
 
 def named(rows: Rows, names: Mapping[str, str], words: Mapping[str, str] | None = None) -> Rows:
     """The rows under other column names, and with other words for events."""
-    said = words or {}
+    event_words = words or {}
     return [
         {
-            name: said.get(str(row.get(key)), row.get(key)) if key == "what" else row.get(key)
+            name: event_words.get(str(row.get(key)), row.get(key)) if key == "what" else row.get(key)
             for key, name in names.items()
         }
         for row in rows
@@ -153,11 +153,11 @@ def test_a_code_of_digits_is_a_category_and_a_count_is_a_number(tmp_path: Path) 
     for i, row in enumerate(rows):
         row |= {"article_id": 1000 + i % 40, "number_of_pieces": i % 5, "note": None, "currency": "EUR"}
     path = parquet(tmp_path / "events.parquet", rows)
-    told = "\n".join(init([path], tmp_path / "journeycast.toml"))
+    message = "\n".join(init([path], tmp_path / "journeycast.toml"))
     log = load(tmp_path / "journeycast.toml").log
     assert (log.categories, log.numbers) == (("product", "article_id"), ("number_of_pieces",))
-    assert "Left out: note: is empty" in told
-    assert "Left out: currency: is the same in every row" in told
+    assert "Left out: note: is empty" in message
+    assert "Left out: currency: is the same in every row" in message
 
 
 def test_what_is_known_only_afterwards_is_left_out(tmp_path: Path) -> None:
@@ -165,8 +165,8 @@ def test_what_is_known_only_afterwards_is_left_out(tmp_path: Path) -> None:
     for row in rows:
         row["churn_label"] = int(row["customer_id"][-1] in "123")
     path = parquet(tmp_path / "events.parquet", rows)
-    told = "\n".join(init([path], tmp_path / "journeycast.toml"))
-    assert "churn_label: may have been set after the event" in told
+    message = "\n".join(init([path], tmp_path / "journeycast.toml"))
+    assert "churn_label: may have been set after the event" in message
     assert load(tmp_path / "journeycast.toml").log.numbers == ()
 
 
@@ -253,9 +253,9 @@ def test_actions_with_a_level_that_is_nothing_become_a_question(tmp_path: Path) 
 
 def test_actions_without_a_level_that_is_nothing_are_a_comment(tmp_path: Path) -> None:
     path = parquet(tmp_path / "events.parquet", offers(("blue", "mens", "womens")))
-    told = "\n".join(init([path], tmp_path / "journeycast.toml"))
-    assert "offer (only as a comment in the file)" in told
-    assert "no action's name says that nothing was done" in told
+    message = "\n".join(init([path], tmp_path / "journeycast.toml"))
+    assert "offer (only as a comment in the file)" in message
+    assert "no action's name says that nothing was done" in message
     assert "offer" not in load(tmp_path / "journeycast.toml").tasks
 
 
@@ -272,8 +272,8 @@ def offers(levels: Sequence[str]) -> Rows:
 def test_a_tiny_shop_is_asked_something_and_told_what_it_lacks(tmp_path: Path) -> None:
     rows = named(shop(customers=2, days=20), ENGLISH)
     path = parquet(tmp_path / "events.parquet", rows)
-    told = "\n".join(init([path], tmp_path / "journeycast.toml"))
-    assert "nothing to learn from" in told
+    message = "\n".join(init([path], tmp_path / "journeycast.toml"))
+    assert "nothing to learn from" in message
     assert len(load(tmp_path / "journeycast.toml").tasks) == 1
 
 
@@ -308,10 +308,10 @@ def test_attributes_without_events_are_no_log(tmp_path: Path) -> None:
 
 
 def test_files_that_name_a_role_differently_are_told(tmp_path: Path) -> None:
-    one = parquet(tmp_path / "a.parquet", named(shop(), ENGLISH))
-    other = parquet(tmp_path / "b.parquet", named(shop(), ENGLISH | {"who": "user_id"}))
+    path = parquet(tmp_path / "a.parquet", named(shop(), ENGLISH))
+    other_path = parquet(tmp_path / "b.parquet", named(shop(), ENGLISH | {"who": "user_id"}))
     with pytest.raises(LogError, match="expected one name of the customer column in all files, found several"):
-        init([one, other], tmp_path / "journeycast.toml")
+        init([path, other_path], tmp_path / "journeycast.toml")
 
 
 def test_a_csv_without_a_header_is_told(tmp_path: Path) -> None:
@@ -432,8 +432,8 @@ def test_a_real_log_ingests_as_proposed(real: tuple[str, Config]) -> None:
     _, config = real
     report = ingest(config, clock=clock)
     assert sum(report.quarantined.values()) == 0
-    asked = {event for task in config.tasks.values() for event in (*task.event, *task.active_event, *task.reward)}
-    assert asked <= set(report.statistics.events)
+    task_events = {event for task in config.tasks.values() for event in (*task.event, *task.active_event, *task.reward)}
+    assert task_events <= set(report.statistics.events)
 
 
 def test_hillstrom_has_a_profile_and_an_action(data_folder: Path, tmp_path: Path) -> None:

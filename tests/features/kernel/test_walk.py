@@ -43,11 +43,11 @@ def tolerance(feature: Feature, events: int) -> float:
 
 @given(worlds())
 def test_every_feature_says_what_its_definition_says(of: World) -> None:
-    found = panel(of).values.reshape(len(of.customers), len(CUTOFFS), -1)
+    computed = panel(of).values.reshape(len(of.customers), len(CUTOFFS), -1)
     for index, customer in enumerate(of.customers):
         for place, cutoff in enumerate(CUTOFFS):
             expected = oracle(of, customer, cutoff)
-            for feature, value in zip(EVERY_FEATURE.declared, found[index, place], strict=True):
+            for feature, value in zip(EVERY_FEATURE.declared, computed[index, place], strict=True):
                 wanted = expected(feature)
                 near = abs(value - wanted) <= tolerance(feature, len(of.events))
                 assert near or (np.isnan(value) and np.isnan(wanted)), (feature.name, customer, cutoff, value, wanted)

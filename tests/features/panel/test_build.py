@@ -36,10 +36,12 @@ def values(of: World | Journeys, cutoffs: NDArray[np.int64] = GRID, features: Fe
     return build(journeys, Rows.grid(len(journeys), cutoffs), features).values
 
 
-def assert_same(one: Floats, other: Floats) -> None:
+def assert_same(actual: Floats, expected: Floats) -> None:
     """Equal to the bit; names the features that are not."""
-    assert one.shape == other.shape
-    different = [name for name, a, b in zip(EVERY_FEATURE.names, one.T, other.T, strict=True) if not same_bits(a, b)]
+    assert actual.shape == expected.shape
+    different = [
+        name for name, a, b in zip(EVERY_FEATURE.names, actual.T, expected.T, strict=True) if not same_bits(a, b)
+    ]
     assert different == []
 
 
@@ -115,27 +117,32 @@ def test_building_writes_every_cell_and_no_input(of: World) -> None:
 
 
 def test_without_events_there_is_nothing_and_no_number() -> None:
-    found = dict(zip(EVERY_FEATURE.names, values(world(strangers=["nobody"]), GRID[:1])[0], strict=True))
-    assert found["purchase_count_30d"] == found["purchase_value_sum_ever"] == found["event_product_distinct_30d"] == 0
+    by_feature = dict(zip(EVERY_FEATURE.names, values(world(strangers=["nobody"]), GRID[:1])[0], strict=True))
+    assert (
+        by_feature["purchase_count_30d"]
+        == by_feature["purchase_value_sum_ever"]
+        == by_feature["event_product_distinct_30d"]
+        == 0
+    )
     for name in ("purchase_recency", "event_tenure", "event_gap_mean", "event_value_mean_30d", "profile_age"):
-        assert np.isnan(found[name])
+        assert np.isnan(by_feature[name])
 
 
 def test_one_event_has_a_recency_and_no_gap() -> None:
-    found = dict(zip(EVERY_FEATURE.names, values(world(Event(CUTOFFS[0])), GRID[:1])[0], strict=True))
-    assert found["purchase_recency"] == found["purchase_tenure"] == 0
-    assert np.isnan(found["purchase_gap_mean"])
-    assert np.isnan(found["purchase_gap_std"])
+    by_feature = dict(zip(EVERY_FEATURE.names, values(world(Event(CUTOFFS[0])), GRID[:1])[0], strict=True))
+    assert by_feature["purchase_recency"] == by_feature["purchase_tenure"] == 0
+    assert np.isnan(by_feature["purchase_gap_mean"])
+    assert np.isnan(by_feature["purchase_gap_std"])
 
 
 def test_a_refund_is_no_occurrence_and_enters_sums() -> None:
     back = world(Event(CUTOFFS[0] - 1, value=5.0), Event(CUTOFFS[0], value=-2.0))
-    found = dict(zip(EVERY_FEATURE.names, values(back, GRID[:1])[0], strict=True))
-    assert found["purchase_count_ever"] == 1
-    assert found["purchase_refunds_ever"] == 1
-    assert found["purchase_value_sum_ever"] == 3
-    assert found["purchase_value_mean_ever"] == 5
-    assert found["purchase_recency"] > 0
+    by_feature = dict(zip(EVERY_FEATURE.names, values(back, GRID[:1])[0], strict=True))
+    assert by_feature["purchase_count_ever"] == 1
+    assert by_feature["purchase_refunds_ever"] == 1
+    assert by_feature["purchase_value_sum_ever"] == 3
+    assert by_feature["purchase_value_mean_ever"] == 5
+    assert by_feature["purchase_recency"] > 0
 
 
 def test_an_order_counts_once_with_what_is_known_of_it() -> None:
@@ -146,10 +153,10 @@ def test_an_order_counts_once_with_what_is_known_of_it() -> None:
         Event(CUTOFFS[0] + 2, value=-8.5, order="A"),
     )
     features = FeatureSet((Feature("count"), Feature("sum"), Feature("refunds"), Feature("recency")))
-    found = values(order, GRID[0] + np.array([0, 1, day]), features)
-    assert found[0].tolist() == [1, 5.0, 0, 0]
-    assert found[1, :3].tolist() == [1, 8.0, 0]
-    assert found[2, :3].tolist() == [0, -0.5, 1]
+    computed = values(order, GRID[0] + np.array([0, 1, day]), features)
+    assert computed[0].tolist() == [1, 5.0, 0, 0]
+    assert computed[1, :3].tolist() == [1, 8.0, 0]
+    assert computed[2, :3].tolist() == [0, -0.5, 1]
 
 
 @pytest.mark.parametrize("customers", [0, 2])
@@ -170,10 +177,10 @@ def test_a_profile_without_columns_says_nothing() -> None:
 def test_a_sum_of_any_floats_is_off_by_its_roundings_and_no_more() -> None:
     amounts = np.random.default_rng(7).lognormal(0, 20, 2000)
     many = world(*(Event(CUTOFFS[0] - n, value=float(amount)) for n, amount in enumerate(amounts)))
-    found = values(many, GRID[:1], FeatureSet((Feature("sum"), Feature("mean"))))[0]
+    computed = values(many, GRID[:1], FeatureSet((Feature("sum"), Feature("mean"))))[0]
     bound = len(amounts) * 2.0**-53 * amounts.sum()
-    assert abs(found[0] - amounts.sum()) <= 2 * bound  # NumPy's sum is off by its own roundings
-    assert abs(found[1] - amounts.mean()) <= 2 * bound / len(amounts)
+    assert abs(computed[0] - amounts.sum()) <= 2 * bound  # NumPy's sum is off by its own roundings
+    assert abs(computed[1] - amounts.mean()) <= 2 * bound / len(amounts)
 
 
 @pytest.mark.parametrize(

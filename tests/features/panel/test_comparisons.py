@@ -53,12 +53,12 @@ def values(of: World | Journeys, cutoffs: NDArray[np.int64] = GRID, features: Fe
 
 @given(worlds())
 def test_every_comparison_says_what_its_definition_says(of: World) -> None:
-    found = values(of).reshape(len(of.customers), len(GRID), -1)
+    computed = values(of).reshape(len(of.customers), len(GRID), -1)
     for index, customer in enumerate(of.customers):
         for place, cutoff in enumerate(GRID.tolist()):
             expected = comparison(of, customer, cutoff)
             wanted = np.array([expected(feature) for feature in COMPARISONS.declared])
-            wrong = ~((found[index, place] == wanted) | (np.isnan(found[index, place]) & np.isnan(wanted)))
+            wrong = ~((computed[index, place] == wanted) | (np.isnan(computed[index, place]) & np.isnan(wanted)))
             assert [COMPARISONS.names[column] for column in np.flatnonzero(wrong)] == []
 
 
@@ -100,8 +100,8 @@ def test_a_number_is_the_same_among_any_others(of: World, order: list[int], chos
     columns = sorted(chosen, reverse=True)
     some = FeatureSet(tuple(COMPARISONS.features[column] for column in columns), COMPARISONS.timezone)
     rows = Rows.grid(4, GRID)[np.array(order[: len(order) // 2])]
-    found = build(journeys, rows, some).values
-    assert same_bits(found, np.ascontiguousarray(values(journeys)[order[: len(order) // 2]][:, columns]))
+    computed = build(journeys, rows, some).values
+    assert same_bits(computed, np.ascontiguousarray(values(journeys)[order[: len(order) // 2]][:, columns]))
 
 
 @given(worlds(), st.sampled_from(CUTOFFS))
@@ -121,10 +121,10 @@ def test_a_crowd_is_the_sum_of_its_parts(of: World, part_of: list[int]) -> None:
     assert_same(together(parts, COUNT_KEYS), whole)
 
 
-def assert_same(one: GlobalCounts, other: GlobalCounts) -> None:
-    assert one.count_keys == other.count_keys
+def assert_same(actual: GlobalCounts, expected: GlobalCounts) -> None:
+    assert actual.count_keys == expected.count_keys
     for name in ("starts", "days", "totals"):
-        assert np.array_equal(getattr(one, name), getattr(other, name))
+        assert np.array_equal(getattr(actual, name), getattr(expected, name))
 
 
 def test_values_that_share_a_hash_are_counted_together() -> None:
@@ -136,8 +136,8 @@ def test_values_that_share_a_hash_are_counted_together() -> None:
             break
     day = CUTOFFS[0] - DAY_US
     both = world(Event(day, product=name), Event(day, product=other, customer="bob"), Event(day, product="tea"))
-    found = values(both, GRID[:1], FeatureSet((Feature("popularity", Stream(), "product"),)))
-    assert found[1, 0] == 2 / 3
+    computed = values(both, GRID[:1], FeatureSet((Feature("popularity", Stream(), "product"),)))
+    assert computed[1, 0] == 2 / 3
 
 
 def test_a_customer_who_came_earlier_than_was_thought_changes_cohorts_with_all_they_did() -> None:
@@ -169,11 +169,11 @@ def test_what_cancels_out_is_gone() -> None:
 def test_journeys_that_do_not_know_everybody_are_told() -> None:
     journeys = world(Event(CUTOFFS[0], product="tea")).journeys()
     other = replace(journeys, global_counts=together([counted(journeys, COUNT_KEYS[:1])], COUNT_KEYS[:1]))
-    for one in (journeys, other, attended(world(Event(CUTOFFS[0]))).hindsight()):
+    for incomplete in (journeys, other, attended(world(Event(CUTOFFS[0]))).hindsight()):
         with pytest.raises(
             StoreError, match=r"with global counts, which the feature 'event_product_popularity_ever' reads"
         ):
-            values(one, features=FEW)
+            values(incomplete, features=FEW)
 
 
 def test_a_column_that_is_not_in_the_store_is_told() -> None:

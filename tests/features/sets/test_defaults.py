@@ -81,20 +81,20 @@ def test_what_tasks_ask_about_comes_first_with_windows_as_long_as_the_horizon() 
 
 
 def test_what_a_task_filters_by_is_a_stream() -> None:
-    asked = config(tasks={"a": {**CHURN, "where": {"product": "coffee"}}})
-    assert "purchase[product=coffee]_recency" in derived(Event(NOW), of=asked).names
+    configuration = config(tasks={"a": {**CHURN, "where": {"product": "coffee"}}})
+    assert "purchase[product=coffee]_recency" in derived(Event(NOW), of=configuration).names
 
 
 def test_rewards_are_a_stream() -> None:
     offer = {"kind": "next_action", "event": "email", "action": "channel", "nothing": "none", "reward": "purchase"}
-    asked = config(tasks={"offer": {**offer, "horizon_days": 14}})
-    assert derived(Event(NOW, "view"), Event(NOW), of=asked).names[0] == "purchase_count_7d"
+    configuration = config(tasks={"offer": {**offer, "horizon_days": 14}})
+    assert derived(Event(NOW, "view"), Event(NOW), of=configuration).names[0] == "purchase_count_7d"
 
 
 def test_logged_probabilities_are_no_features() -> None:
     offer = {"kind": "next_action", "event": "email", "action": "channel", "nothing": "none", "reward": "purchase"}
-    asked = config(tasks={"offer": {**offer, "probability": "quantity", "horizon_days": 14}})
-    assert not [name for name in derived(Event(NOW, quantity=0.5), of=asked).names if "quantity" in name]
+    configuration = config(tasks={"offer": {**offer, "probability": "quantity", "horizon_days": 14}})
+    assert not [name for name in derived(Event(NOW, quantity=0.5), of=configuration).names if "quantity" in name]
 
 
 def test_there_are_at_most_as_many_columns_as_allowed() -> None:
@@ -149,9 +149,9 @@ def test_every_feature_of_every_family_can_be_built(of: World) -> None:
     journeys = of.journeys()
     offering = config(tasks={"churn": CHURN}, families=FAMILIES, max_columns=5000)
     features = derive(survey([journeys]), offering, [45])
-    asked = count_keys(features)
-    told = replace(journeys, global_counts=together([counted(journeys, asked)], asked)) if asked else journeys
-    assert build(told, Rows.grid(len(journeys), np.array(CUTOFFS)), features).values.shape[1] == len(features)
+    keys = count_keys(features)
+    with_counts = replace(journeys, global_counts=together([counted(journeys, keys)], keys)) if keys else journeys
+    assert build(with_counts, Rows.grid(len(journeys), np.array(CUTOFFS)), features).values.shape[1] == len(features)
 
 
 def test_families_are_chosen_by_name() -> None:
@@ -170,7 +170,7 @@ def test_a_family_that_nobody_knows_is_refused() -> None:
 def test_every_feature_has_a_reason() -> None:
     rows = Event(NOW, value=1.0, channel="web"), Event(NOW, "view", channel="shop"), Fact(NOW, plan="free")
     given = chosen(survey([world(*rows).journeys()]), config(tasks={"churn": CHURN}))
-    reasons = {one.feature.name: one.reason for one in given}
+    reasons = {choice.feature.name: choice.reason for choice in given}
     assert reasons["purchase_count_30d"] == "task churn asks about purchases"
     assert reasons["view_recency"] == "50% of the rows are view"
     assert reasons["event_channel_distinct_7d"] == "channel has 2 values"

@@ -129,11 +129,11 @@ def test_fresh_events_give_what_ingested_ones_give(tmp_path: Path) -> None:
     shops = [config(tmp_path / name, categories=["channel"]) for name in ("some", "all")]
     write(shops[0].folder / "log" / "a.jsonl", rows[:3])
     write(shops[1].folder / "log" / "a.jsonl", rows)
-    for each in shops:
-        run(each)
+    for shop in shops:
+        run(shop)
     merged = merge(opened(shops[0]).find("anna"), "anna", rows[3:], shops[0])
     now = Rows.grid(1, np.array([int(merged.known.max())]))
-    online, batch = (build(held, now, of()).values for held in (merged, opened(shops[1]).find("anna")))
+    online, batch = (build(journeys, now, of()).values for journeys in (merged, opened(shops[1]).find("anna")))
     assert same_bits(online, batch)
     assert batch[0, 1] == 11
 

@@ -59,9 +59,9 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> World:
     return World(Shop(), simulate(Shop(), tmp_path_factory.mktemp("demo")))
 
 
-def off_by(found: Any, expected: Any) -> float:
-    """How many standard errors lie between the sums of `found` and `expected`, by the spread of their differences."""
-    difference = np.asarray(found) - np.asarray(expected)
+def off_by(actual: Any, expected: Any) -> float:
+    """How many standard errors lie between the sums of `actual` and `expected`, by the spread of their differences."""
+    difference = np.asarray(actual) - np.asarray(expected)
     return float(abs(difference.sum()) / np.sqrt((difference**2).sum()))
 
 
@@ -71,9 +71,9 @@ def off_by(found: Any, expected: Any) -> float:
 def test_equal_shops_are_equal_bytes_and_another_seed_is_another_shop(tmp_path: Path) -> None:
     for name, shop in (("one", SMALL), ("two", SMALL), ("other", replace(SMALL, seed=8))):
         simulate(shop, tmp_path / name)
-    one, two, other = (contents(tmp_path / name) for name in ("one", "two", "other"))
-    assert one == two
-    assert all(one[name] != other[name] for name in FILES)
+    first, second, other_seed = (contents(tmp_path / name) for name in ("one", "two", "other"))
+    assert first == second
+    assert all(first[name] != other_seed[name] for name in FILES)
 
 
 def test_the_number_of_threads_changes_nothing(tmp_path: Path) -> None:
@@ -210,9 +210,9 @@ def test_probabilities_are_calibrated_on_the_future(big: World, days: int) -> No
 
 @pytest.mark.parametrize("days", [90, 365])
 def test_expected_value_is_what_the_future_brings(big: World, days: int) -> None:
-    expected, found = big.truth[f"expected_value_{days}d"], big.net_value(days)
+    expected, actual = big.truth[f"expected_value_{days}d"], big.net_value(days)
     for fifth in np.array_split(np.argsort(expected.to_numpy()), 5):
-        assert off_by(found.iloc[fifth], expected.iloc[fifth]) < 4
+        assert off_by(actual.iloc[fifth], expected.iloc[fifth]) < 4
     assert expected.sum() > 0
 
 
@@ -327,11 +327,11 @@ def test_offers_in_the_log_do_what_the_truth_says(action: int) -> None:
     people = replace(people, joined=np.full_like(people.joined, 0.5))
     lives = simulate_lives(shop, people, rng)
     after = lives.purchases.owner[(lives.purchases.day > 10) & (lives.purchases.day <= 24)]
-    found = np.bincount(after, minlength=6_000)
+    orders = np.bincount(after, minlength=6_000)
     now = latent_state(replace(shop, history_days=10), people, lives)
     expected = people.factors[:, action] * expected_orders(now, shop.season(10, 14))[:, -1]
-    assert off_by(found, expected) < 4
-    assert off_by(found, expected / people.factors[:, action]) > 4 or action != ACTIONS.index("discount")
+    assert off_by(orders, expected) < 4
+    assert off_by(orders, expected / people.factors[:, action]) > 4 or action != ACTIONS.index("discount")
     assert len(lives.offers.action) == 6_000
 
 

@@ -56,14 +56,14 @@ def test_what_chunks_add_up_to_is_what_everybody_did(
     run(shop, now=NOW)
     monkeypatch.setattr(jobs, "CHUNK_ROWS", most)
     sent: dict[str, Any] = {"features": COMPARISONS.to_json(), "config": jobs.plain(shop)}
-    found = pa.Table.from_batches(jobs.counts(_batches(_partition(shop)), shop.folder, **sent), jobs.COUNTS)
-    asked = count_keys(COMPARISONS)
-    everybody = together([summed(found.column("key").to_numpy(), found.column("count").to_numpy())], asked)
+    counts = pa.Table.from_batches(jobs.counts(_batches(_partition(shop)), shop.folder, **sent), jobs.COUNTS)
+    keys = count_keys(COMPARISONS)
+    everybody = together([summed(counts.column("key").to_numpy(), counts.column("count").to_numpy())], keys)
     global_counts.write(tmp_path / "sent.arrow", everybody)
     sent |= {"cutoffs": CUTOFFS, "counts_file": str(tmp_path / "sent.arrow")}
     batches = jobs.panels(_batches(_partition(shop)), shop.folder, **sent)
     table = pa.Table.from_batches(batches, jobs.panel_schema(COMPARISONS))
-    journeys = Store.open(shop.workspace_path, shop).with_global_counts(asked).bucket(0)
+    journeys = Store.open(shop.workspace_path, shop).with_global_counts(keys).bucket(0)
     expected = build(journeys, Rows.grid(len(journeys), np.array(CUTOFFS)), COMPARISONS)
     assert same_bits(np.stack([column.to_numpy() for column in table.columns[2:]], axis=1), expected.values)
 
@@ -91,12 +91,12 @@ def test_every_bad_row_comes_back_with_its_reason_and_what_it_held(tmp_path: Pat
 def test_an_attribute_is_a_number_only_where_every_chunk_has_numbers(tmp_path: Path) -> None:
     shop = parse({"profile": {"customer": "who"}}, folder=tmp_path)
     chunks = [pa.table({"who": ["a"], "size": [size], "none": pa.nulls(1, pa.string())}) for size in ("44", "XL")]
-    found = [
+    kinds = [
         dict(zip(*batch.to_pydict().values(), strict=True))
         for chunk in chunks
         for batch in jobs.kinds(_batches(chunk), tmp_path, config=jobs.plain(shop))
     ]
-    assert found == [{"size": "number"}, {"size": "category"}]
+    assert kinds == [{"size": "number"}, {"size": "category"}]
 
 
 def test_what_is_sent_of_a_configuration_reads_rows_the_same_way(tmp_path: Path) -> None:
@@ -155,8 +155,8 @@ def _checked(shop: Config, kind: Any) -> pa.Table:
     rows = pa.concat_tables(map(pq.read_table, files))
     sent = jobs.plain(shop)
     kinds: dict[str, str] = {}
-    for found in jobs.kinds(_batches(rows), shop.folder, config=sent) if kind == "profile" else ():
-        kinds = dict(zip(*found.to_pydict().values(), strict=True))
+    for batch in jobs.kinds(_batches(rows), shop.folder, config=sent) if kind == "profile" else ():
+        kinds = dict(zip(*batch.to_pydict().values(), strict=True))
     schema = jobs.check_schema(rows.schema, shop.folder, Checks(shop, kind, NOW, kinds))
     batches = jobs.check(_batches(rows), shop.folder, config=sent, kind=kind, now_us=NOW, kinds=kinds)
     return pa.Table.from_batches(batches, schema)

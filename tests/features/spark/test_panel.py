@@ -45,8 +45,8 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """A session on two executors, each a process of its own with one core, where this checkout is on no path."""
     missing = [name for name in ("pyspark", "java") if not _here(name)]
     if missing:
-        told = f"no {' and no '.join(missing)}: `make spark` installs PySpark, which needs a JRE"
-        (pytest.fail if SERVICES_REQUIRED else pytest.skip)(told)
+        message = f"no {' and no '.join(missing)}: `make spark` installs PySpark, which needs a JRE"
+        (pytest.fail if SERVICES_REQUIRED else pytest.skip)(message)
     from features.spark.panel import session
 
     folder = tmp_path_factory.mktemp("spark")
@@ -115,14 +115,14 @@ def test_rows_that_are_asked_for_come_back_each_once_unknown_customers_included(
 
     some = sorted(expected)[::7]
     pairs = [(name, CUTOFFS[place % 2]) for place, name in enumerate([*some, "nobody", some[0]])]
-    asked = spark.createDataFrame(pairs, "customer_id string, us long")
-    asked = asked.selectExpr("customer_id", "timestamp_micros(us) AS cutoff")
-    names, cutoffs, values = _parts(panel(events, asked, FEATURES, shop, now_us=NOW, profile=profile).toArrow())
+    requested = spark.createDataFrame(pairs, "customer_id string, us long")
+    requested = requested.selectExpr("customer_id", "timestamp_micros(us) AS cutoff")
+    names, cutoffs, values = _parts(panel(events, requested, FEATURES, shop, now_us=NOW, profile=profile).toArrow())
     assert sorted(zip(names, cutoffs, strict=True)) == sorted(pairs)
     stranger = build(world(strangers=["nobody"]).journeys(), Rows.grid(1, np.array(CUTOFFS)), EVERY_FEATURE).values
-    for name, cutoff, found in zip(names, cutoffs, values, strict=True):
+    for name, cutoff, row in zip(names, cutoffs, values, strict=True):
         right = expected.get(name, stranger)[CUTOFFS.index(cutoff)]
-        assert same_bits(found[: len(right)], right)
+        assert same_bits(row[: len(right)], right)
 
 
 def test_neither_the_zone_of_the_session_nor_small_batches_change_a_bit(

@@ -66,11 +66,11 @@ def counted_whole(store: Store) -> GlobalCounts:
     return together([counted(journeys, COUNT_KEYS) for journeys in store.buckets()], COUNT_KEYS)
 
 
-def assert_same(one: GlobalCounts | None, other: GlobalCounts) -> None:
-    assert one is not None
-    assert one.count_keys == other.count_keys
+def assert_same(actual: GlobalCounts | None, expected: GlobalCounts) -> None:
+    assert actual is not None
+    assert actual.count_keys == expected.count_keys
     for name in ("starts", "days", "totals"):
-        assert np.array_equal(getattr(one, name), getattr(other, name))
+        assert np.array_equal(getattr(actual, name), getattr(expected, name))
 
 
 def test_the_crowd_of_a_store_is_that_of_all_its_journeys(shop: Config) -> None:
@@ -95,14 +95,14 @@ def test_fresh_events_change_what_a_customer_touched_and_never_the_crowd(tmp_pat
     run(shop)
     store = opened(shop).with_global_counts(count_keys(FeatureSet((Feature("popularity", Stream(), "product"),))))
     fresh = {"at": "2025-01-02T10:00:00", "what": "purchase", "product": "cake"}
-    later, asked = np.array([instant("2025-01-03")]), FeatureSet((Feature("popularity", Stream(), "product"),))
-    found = {
-        name: build(merge(store.find(name), name, own, shop), Rows.grid(1, later), asked).values[0, 0]
+    later, features = np.array([instant("2025-01-03")]), FeatureSet((Feature("popularity", Stream(), "product"),))
+    popularity = {
+        name: build(merge(store.find(name), name, own, shop), Rows.grid(1, later), features).values[0, 0]
         for name, own in (("anna", [fresh]), ("nobody", [fresh]), ("c0", []), ("stranger", []))
     }
-    assert found["anna"] == (1 / 4 + 3 / 4) / 2
-    assert found["nobody"] == found["c0"] == 3 / 4
-    assert np.isnan(found["stranger"])
+    assert popularity["anna"] == (1 / 4 + 3 / 4) / 2
+    assert popularity["nobody"] == popularity["c0"] == 3 / 4
+    assert np.isnan(popularity["stranger"])
 
 
 def test_asked_again_nothing_is_written(shop: Config) -> None:

@@ -101,7 +101,7 @@ def test_the_number_of_buckets_changes_no_journey(tmp_path: Path, monkeypatch: p
     many = opened(shop)
     assert len(many) == 16
     assert state_digest(many) == expected
-    assert [journeys.rows for journeys in many.buckets()] == [found.rows for found in many.manifest.tallies]
+    assert [journeys.rows for journeys in many.buckets()] == [tally.rows for tally in many.manifest.tallies]
 
 
 def test_every_customer_is_found_with_its_rows_and_nobody_else_is(
@@ -114,9 +114,9 @@ def test_every_customer_is_found_with_its_rows_and_nobody_else_is(
     for journeys in store.buckets():
         assert journeys.customers.tolist() == sorted(journeys.customers.tolist())
         for index, customer in enumerate(journeys.customers):
-            found = store.find(customer)
-            assert found.customers.tolist() == [customer]
-            assert journey_digest(found) == journey_digest(journeys.select(np.array([index])))
+            alone = store.find(customer)
+            assert alone.customers.tolist() == [customer]
+            assert journey_digest(alone) == journey_digest(journeys.select(np.array([index])))
     assert (len(store.find("nobody")), store.find("nobody").rows) == (0, 0)
 
 
