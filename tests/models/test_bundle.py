@@ -35,10 +35,10 @@ def test_what_was_saved_is_what_is_loaded(bundle: Bundle, tmp_path: Path) -> Non
     assert (again.task, again.features, again.facts) == (bundle.task, bundle.features, bundle.facts)
     assert again.task.model_fields_set == bundle.task.model_fields_set
     assert again.digest == folder.name == text_digest((folder / "manifest.json").read_text())
-    for one, other in zip(bundle.predictors, again.predictors, strict=True):
-        was, found = (answer.predict(VALUES, FEATURES.position) for answer in (one, other))
-        assert found.score.tobytes() == was.score.tobytes()
-        assert found.high.tobytes() == was.high.tobytes()
+    for saved, loaded in zip(bundle.predictors, again.predictors, strict=True):
+        expected, actual = (predictor.predict(VALUES, FEATURES.position) for predictor in (saved, loaded))
+        assert actual.score.tobytes() == expected.score.tobytes()
+        assert actual.high.tobytes() == expected.high.tobytes()
     assert again.actions is None or again.actions.ranking == (0, 2, 1)
 
 
@@ -79,10 +79,10 @@ def empty(folder: Path) -> None:
 
 
 def swap(folder: Path) -> None:
-    one, other = folder / "answer-90-rung-buys.txt", folder / "answer-90-rung-more.txt"
-    text = one.read_text()
-    one.write_text(other.read_text())
-    other.write_text(text)
+    buys_file, more_file = folder / "answer-90-rung-buys.txt", folder / "answer-90-rung-more.txt"
+    text = buys_file.read_text()
+    buys_file.write_text(more_file.read_text())
+    more_file.write_text(text)
 
 
 def add(folder: Path) -> None:

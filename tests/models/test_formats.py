@@ -24,8 +24,8 @@ def test_a_bundle_of_another_format(written: int, by: str, tmp_path: Path, monke
     with monkeypatch.context() as patched:
         patched.setattr(bundles, "FORMAT", written)
         folder = save(fitted.offer(), tmp_path)
-    told = rf"has bundle format {written}, this version reads 3; train again, or use the {by} version that made it"
-    with pytest.raises(BundleError, match=told):
+    message = rf"has bundle format {written}, this version reads 3; train again, or use the {by} version that made it"
+    with pytest.raises(BundleError, match=message):
         load(folder, folder.name)
 
 
@@ -37,9 +37,9 @@ def test_a_store_of_another_format(written: int, tmp_path: Path) -> None:
     manifest = config.workspace_path / "store" / "manifest.json"
     others = {name: value for name, value in json.loads(manifest.read_text()).items() if name != "statistics"}
     manifest.write_text(canonical_json({**others, "version": written, "more": []}))
-    told = rf"expected a store of version 4, found {written}; remove .*store and `ingest` all files of the log again"
+    message = rf"expected a store of version 4, found {written}; remove .*store and `ingest` all files of the log again"
     for read in (log_files.opened, log_files.run):
-        with pytest.raises(StoreError, match=told):
+        with pytest.raises(StoreError, match=message):
             read(config)
     shutil.rmtree(manifest.parent)
     assert log_files.run(config).rows == 1

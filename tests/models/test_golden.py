@@ -22,41 +22,41 @@ KINDS = ("churn", "propensity", "cltv", "next_action")
 
 
 def golden(kind: str) -> tuple[Path, dict[str, Any]]:
-    told = json.loads((FOLDER / kind / EXPECTED).read_text())
-    return FOLDER / kind / told["digest"], told
+    expected = json.loads((FOLDER / kind / EXPECTED).read_text())
+    return FOLDER / kind / expected["digest"], expected
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_golden_bundle_gives_the_very_scores_it_gave(kind: str) -> None:
-    folder, told = golden(kind)
-    found = scored(load(folder, folder.name))
-    assert len(found) == 6
-    if machine() == told["machine"]:
-        assert found == told["records"]
+    folder, expected = golden(kind)
+    records = scored(load(folder, folder.name))
+    assert len(records) == 6
+    if machine() == expected["machine"]:
+        assert records == expected["records"]
     else:  # to the bit is a promise for one kind of CPU
-        same_but_for_the_last_bit(found, told["records"])
+        same_but_for_the_last_bit(records, expected["records"])
 
 
-def same_but_for_the_last_bit(found: Any, expected: Any) -> None:
+def same_but_for_the_last_bit(actual: Any, expected: Any) -> None:
     if isinstance(expected, dict):
-        assert found.keys() == expected.keys()
+        assert actual.keys() == expected.keys()
         for key in expected:
-            same_but_for_the_last_bit(found[key], expected[key])
+            same_but_for_the_last_bit(actual[key], expected[key])
     elif isinstance(expected, list):
-        for one, other in zip(found, expected, strict=True):
-            same_but_for_the_last_bit(one, other)
+        for actual_item, expected_item in zip(actual, expected, strict=True):
+            same_but_for_the_last_bit(actual_item, expected_item)
     elif isinstance(expected, float):
-        np.testing.assert_allclose(found, expected, rtol=1e-12)
+        np.testing.assert_allclose(actual, expected, rtol=1e-12)
     else:
-        assert found == expected
+        assert actual == expected
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_this_version_would_score_the_same_had_it_made_the_bundle(kind: str) -> None:
     folder, _ = golden(kind)
-    held = load(folder, folder.name)
-    assert held.task == made()[kind].task
-    assert held.features.fingerprint == made()[kind].features.fingerprint
+    bundle = load(folder, folder.name)
+    assert bundle.task == made()[kind].task
+    assert bundle.features.fingerprint == made()[kind].features.fingerprint
 
 
 def test_a_bundle_of_an_older_format_is_refused_with_what_to_do(tmp_path: Path) -> None:

@@ -139,7 +139,7 @@ def test_registrations_and_refusals_are_entered_once_each(house: House) -> None:
         succession.refuse(TASK, version, hand(1), why="it is worse", evidence={"conditions": []})
     succession.register(TASK, version, hand(2), why="trained", evidence={})
     entries = succession.history(TASK)
-    assert [(one.what, one.version, one.before) for one in entries[1:]] == [
+    assert [(entry.what, entry.version, entry.before) for entry in entries[1:]] == [
         ("registered", 2, 1),
         ("refused", 2, 1),
     ]
@@ -157,8 +157,8 @@ def test_a_pruned_version_is_promoted_only_once_it_was_registered_again(house: H
         succession.prune(TASK, house.versions[0], hand(2), why="it is old")
     succession.register(TASK, version, hand(3), why="trained", evidence={})
     promote(succession, version)
-    said = [entry.what for entry in succession.history(TASK)]
-    assert said == ["promoted", "registered", "pruned", "registered", "promoted"]
+    entered = [entry.what for entry in succession.history(TASK)]
+    assert entered == ["promoted", "registered", "pruned", "registered", "promoted"]
 
 
 def test_what_a_person_writes_can_be_written_down_and_shows_no_password(house: House) -> None:
@@ -177,10 +177,10 @@ def test_a_damaged_bundle_is_neither_promoted_nor_rolled_back_to(house: House, d
             places += [next(succession.registry.artifacts.rglob(f"{version.run_id}/artifacts/bundle"))]
         for place in places:
             (place / "bundle.json").unlink() if damage == "delete" else (place / "bundle.json").write_text("{}")
-    told = "expected SHA-256" if damage == "edit" else "expected exactly the files of its manifest"
-    with pytest.raises(BundleError, match=told):
+    message = "expected SHA-256" if damage == "edit" else "expected exactly the files of its manifest"
+    with pytest.raises(BundleError, match=message):
         succession.rollback(TASK, hand(3), why="it was worse")
-    with pytest.raises(BundleError, match=told):
+    with pytest.raises(BundleError, match=message):
         promote(succession, house.versions[2])
     assert len(succession.history(TASK)) == 2
     assert (house.standing.champion, house.standing.challenger) == (2, 3)
@@ -192,8 +192,8 @@ def test_a_rollback_of_a_named_version_may_be_asked_twice(house: House) -> None:
     again = succession.rollback(TASK, hand(5), why="it was worse", of=3)
     assert (again.number, again.version) == (first.number, 2)
     assert house.standing.champion == 2
-    told = roll_back_by_hand(house.config, TASK, 1, hand(6), None)
-    assert told.startswith(f"{TASK} v1 does not serve: v2 does, since 2025-02-20")
+    message = roll_back_by_hand(house.config, TASK, 1, hand(6), None)
+    assert message.startswith(f"{TASK} v1 does not serve: v2 does, since 2025-02-20")
 
 
 def test_when_mlflow_fails_nothing_is_entered(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -453,9 +453,9 @@ def test_the_command_line_does_all_three(
     log = '[log]\nsource = ["log/*"]\ncustomer = "who"\ntime = "at"\nevent = "what"\nvalue = "money"\n'
     toml.write_text(f"{log}[tasks.offer]\n{keys}\n")
     run = CliRunner(env={"JOURNEYCAST_WHO": "nightly"})
-    said = run.invoke(journeycast.app, ["-c", str(toml), "promote", "offer", "--why", "a try"])
-    assert said.exception is None, said.exception
-    assert (said.exit_code, said.output) == (
+    promoted = run.invoke(journeycast.app, ["-c", str(toml), "promote", "offer", "--why", "a try"])
+    assert promoted.exception is None, promoted.exception
+    assert (promoted.exit_code, promoted.output) == (
         0,
         "offer v1 serves now; before it nothing did. Entry 1 of the ledger says so.\n",
     )

@@ -92,26 +92,26 @@ def test_next_action_asks_about_everybody() -> None:
 
 @pytest.mark.parametrize("keys", [{"active_days": 7}, {"active_event": "purchase"}, {"never": "cancel"}])
 def test_next_action_asks_about_whom_it_is_told_to(keys: dict[str, Any]) -> None:
-    told = task(**ACTION, **keys)
-    assert asked(told, Event(NOW))
-    assert asked(told) is ("never" in keys)
-    assert not asked(told, Event(NOW - 400 * DAY_US, "cancel"))
+    offer = task(**ACTION, **keys)
+    assert asked(offer, Event(NOW))
+    assert asked(offer) is ("never" in keys)
+    assert not asked(offer, Event(NOW - 400 * DAY_US, "cancel"))
 
 
 def test_next_action_leaves_out_who_ended() -> None:
-    told = task(**ACTION, ended_by="cancel")
-    assert asked(told)
-    assert not asked(told, Event(NOW - 1), Event(NOW, "cancel"))
-    assert asked(told, Event(NOW - 1, "cancel"), Event(NOW))
+    offer = task(**ACTION, ended_by="cancel")
+    assert asked(offer)
+    assert not asked(offer, Event(NOW - 1), Event(NOW, "cancel"))
+    assert asked(offer, Event(NOW - 1, "cancel"), Event(NOW))
 
 
 @given(worlds())
 def test_membership_reads_the_same_from_a_wider_panel(of: World) -> None:
     journeys = of.journeys()
     rows = Rows.grid(len(journeys), np.array(CUTOFFS))
-    for each in (CHURN, CANCELS, LEADS, VALUE):
-        wider = membership(BUYS).union(membership(each), membership(CANCELS))
-        assert (is_member(each, build(journeys, rows, wider)) == population(each, journeys, rows)).all()
+    for some_task in (CHURN, CANCELS, LEADS, VALUE):
+        wider = membership(BUYS).union(membership(some_task), membership(CANCELS))
+        assert (is_member(some_task, build(journeys, rows, wider)) == population(some_task, journeys, rows)).all()
 
 
 @pytest.mark.parametrize(

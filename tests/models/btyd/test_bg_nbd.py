@@ -38,16 +38,16 @@ def lives(model: BgNbd | ParetoNbd, customers: int, ages: Floats, ahead: float) 
         end, quits = np.full(customers, np.inf), rng.beta(model.a, model.b, customers)
     stays = np.ones(customers, np.bool_) if model in (BG_NBD, PARETO_NBD) else rng.random(customers) >= quits
     x, t_x, after = np.zeros(customers), np.zeros(customers), np.zeros(customers)
-    for one in np.flatnonzero(stays):
-        day = rng.exponential(1 / rate[one])
-        while day <= min(end[one], ages[one] + ahead):
-            if day <= ages[one]:
-                x[one], t_x[one] = x[one] + 1, day
+    for customer in np.flatnonzero(stays):
+        day = rng.exponential(1 / rate[customer])
+        while day <= min(end[customer], ages[customer] + ahead):
+            if day <= ages[customer]:
+                x[customer], t_x[customer] = x[customer] + 1, day
             else:
-                after[one] += 1
-            if rng.random() < quits[one]:
+                after[customer] += 1
+            if rng.random() < quits[customer]:
                 break
-            day += rng.exponential(1 / rate[one])
+            day += rng.exponential(1 / rate[customer])
     return Past.of(x, t_x, ages), after
 
 
@@ -63,8 +63,8 @@ def cdnow(folder: Path) -> Past:
 
 
 def _columns(query: str) -> list[Floats]:
-    found = duckdb.sql(query)
-    return [np.asarray(column, np.float64) for column in found.fetchnumpy().values()] if found else []
+    relation = duckdb.sql(query)
+    return [np.asarray(column, np.float64) for column in relation.fetchnumpy().values()] if relation else []
 
 
 @pytest.mark.parametrize(
@@ -91,10 +91,10 @@ def test_a_fit_finds_the_process_behind_customers_and_what_they_do_next(model: B
     assert fitted is not None
     gained = float((fitted.log_likelihood(past) - model.log_likelihood(past)).sum())
     assert 0 <= gained < 9.5  # half a chi-squared of 4 degrees: beyond in one world of a thousand
-    said = fitted.expect(past, 90.0)
-    for expected, came in ((said.orders, after), (said.p_none, after == 0)):
-        error = np.std(came - expected) / np.sqrt(len(after))
-        assert abs(float(np.mean(came - expected))) < 3.5 * error
+    expectation = fitted.expect(past, 90.0)
+    for expected, observed in ((expectation.orders, after), (expectation.p_none, after == 0)):
+        error = np.std(observed - expected) / np.sqrt(len(after))
+        assert abs(float(np.mean(observed - expected))) < 3.5 * error
 
 
 @pytest.mark.parametrize("model", MODELS, ids=("BG/NBD", "MBG/NBD", "Pareto/NBD"))
@@ -132,8 +132,8 @@ def test_expected_orders_are_the_integral_over_lapses(model: BgNbd, x: int) -> N
         return float(np.exp((a - 1) * log_p + b * log_rest - betaln(a, b)) * comes)
 
     wanted, _ = quad(integrand, -60, 150, limit=500, points=[np.log(a / b)])
-    said = model.expect(past, 90.0)
-    assert said.orders / said.p_alive == pytest.approx([wanted], rel=1e-5)
+    expectation = model.expect(past, 90.0)
+    assert expectation.orders / expectation.p_alive == pytest.approx([wanted], rel=1e-5)
 
 
 @pytest.mark.parametrize("x", [0.0, 3.0, 2000.0])
@@ -144,8 +144,8 @@ def test_the_odds_of_a_lapse_are_an_integral(x: float, beta: float) -> None:
     start = float(past.t_x[0])
 
     def lapsed(day: float) -> float:
-        held = -(model.r + x) * np.log((20.0 + day) / 80.0) - model.s * np.log((beta + day) / (beta + 60))
-        return float(model.s * np.exp(min(held, 700.0)) / (beta + day))
+        exponent = -(model.r + x) * np.log((20.0 + day) / 80.0) - model.s * np.log((beta + day) / (beta + 60))
+        return float(model.s * np.exp(min(exponent, 700.0)) / (beta + day))
 
     wanted = 1 / (1 + quad(lapsed, start, 60.0, limit=500)[0])
     assert model.expect(past, 90.0).p_alive == pytest.approx([wanted], rel=1e-6, abs=1e-280)
@@ -155,8 +155,8 @@ def test_the_odds_of_a_lapse_are_an_integral(x: float, beta: float) -> None:
 def test_heavy_buyers_and_long_silence_stay_finite(model: BgNbd | ParetoNbd) -> None:
     assert np.isfinite(model.log_likelihood(EXTREME)).all()
     for days in (1e-3, 90.0, 3650.0):
-        said = model.expect(EXTREME, days)
-        alive, orders, none = said.p_alive, said.orders, said.p_none
+        expectation = model.expect(EXTREME, days)
+        alive, orders, none = expectation.p_alive, expectation.orders, expectation.p_none
         assert ((alive >= 0) & (alive <= 1)).all()
         assert ((none >= 0) & (none <= 1)).all()
         assert (np.isfinite(orders) & (orders >= 0)).all()
@@ -171,9 +171,9 @@ def test_a_customer_alone_has_the_bits_it_has_in_a_crowd(
     ages = np.append(rng.uniform(0, 900, 36), age)
     crowd = Past.of(np.append(rng.poisson(8, 36), x), ages * share, ages)
     alone = Past.of(np.array([x]), np.array([age * share]), np.array([age]))
-    many, one = model.expect(crowd, 90.0), model.expect(alone, 90.0)
+    in_crowd, by_itself = model.expect(crowd, 90.0), model.expect(alone, 90.0)
     for name in ("p_alive", "orders", "p_none"):
-        assert getattr(many, name)[-1:].tobytes() == getattr(one, name).tobytes()
+        assert getattr(in_crowd, name)[-1:].tobytes() == getattr(by_itself, name).tobytes()
 
 
 def _at(point: Floats, *, from_first: bool) -> BgNbd:

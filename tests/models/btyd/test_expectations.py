@@ -129,11 +129,11 @@ def test_what_moved_a_process_adds_up_from_a_customer_who_came_just_now() -> Non
 def test_who_never_bought_gets_the_rate_of_those_like_it_and_nobody_a_nan() -> None:
     rows = customers(70)
     assert PROBABLE.predict(rows, POSITION).mean[::7] == pytest.approx(0.9)
-    said = VALUE.predict(rows, POSITION)
-    assert said.mean[0] == pytest.approx(0.1 * 1.2 * 6 * 15 / 3)
+    prediction = VALUE.predict(rows, POSITION)
+    assert prediction.mean[0] == pytest.approx(0.1 * 1.2 * 6 * 15 / 3)
     for rung in RUNGS:
         assert np.isfinite(rung.predict(rows, POSITION).mean).all()
-    assert (said.mean >= 0).all()
+    assert (prediction.mean >= 0).all()
 
 
 @given(st.integers(0, 60), st.floats(0, 1), st.integers(0, 900), st.floats(-500, 5000))
@@ -142,12 +142,12 @@ def test_probabilities_are_probabilities_and_silence_agrees_with_the_event(
 ) -> None:
     span = float(round(age * share)) if days else 0.0
     row = np.array([[days, span, age, age - span, money, days + 1, age]], np.float64)
-    silence, event = (replace(PROBABLE, asked=asked).predict(row, POSITION).mean for asked in ("silence", "event"))
+    silence, event = (replace(PROBABLE, asked=outcome).predict(row, POSITION).mean for outcome in ("silence", "event"))
     assert 0 <= silence <= 1
     assert silence + event == pytest.approx(1)
-    said = VALUE.predict(row, POSITION)
-    assert said.parts["p_none"] == pytest.approx(silence)
-    assert said.mean == pytest.approx(said.parts["orders"] * said.parts["order_value"])
+    prediction = VALUE.predict(row, POSITION)
+    assert prediction.parts["p_none"] == pytest.approx(silence)
+    assert prediction.mean == pytest.approx(prediction.parts["orders"] * prediction.parts["order_value"])
 
 
 @pytest.mark.parametrize("rung", RUNGS[2:5], ids=IDS[2:5])
@@ -158,29 +158,29 @@ def test_a_process_carries_over_to_what_it_says_of_the_longer_horizon(rung: Purc
     rows = customers(70)
     bought = ~np.isnan(rows[:, 0])
     wanted = replace(rung, expectations=replace(rung.expectations, horizon_days=270.0)).predict(rows, POSITION)
-    said = answer.predict(rows, POSITION)
-    assert said.score[bought] == pytest.approx(wanted.mean[bought])
+    prediction = answer.predict(rows, POSITION)
+    assert prediction.score[bought] == pytest.approx(wanted.mean[bought])
     for name, part in wanted.parts.items():
-        assert said.parts[name][bought] == pytest.approx(part[bought])
+        assert prediction.parts[name][bought] == pytest.approx(part[bought])
     alone = answer.predict(rows[3:4], POSITION)
-    assert alone.score.tobytes() == said.score[3:4].tobytes()
+    assert alone.score.tobytes() == prediction.score[3:4].tobytes()
     again = unpack_predictor(json.loads(json.dumps(answer.pack()[0])), {})
-    assert again.predict(rows, POSITION).score.tobytes() == said.score.tobytes()
+    assert again.predict(rows, POSITION).score.tobytes() == prediction.score.tobytes()
 
 
 def test_a_chance_carries_over_by_one_power_that_leaves_the_order_of_customers_alone() -> None:
     spread, rows = PredictionInterval((), (0.0,), (0.0,)), customers(70)
     answer = Predictor(270, 90, "churn", "silence", PROBABLE, PROBABLE, spread, (0.0,), "C", power=2.2)
-    said, fitted = answer.predict(rows, POSITION), PROBABLE.predict(rows, POSITION).mean
-    assert said.score == pytest.approx(fitted**2.2)
+    prediction, fitted = answer.predict(rows, POSITION), PROBABLE.predict(rows, POSITION).mean
+    assert prediction.score == pytest.approx(fitted**2.2)
     again = unpack_predictor(json.loads(json.dumps(answer.pack()[0])), {})
-    assert again.predict(rows, POSITION).score.tobytes() == said.score.tobytes()
+    assert again.predict(rows, POSITION).score.tobytes() == prediction.score.tobytes()
 
 
 def test_too_few_who_came_back_give_no_process_and_a_sentence() -> None:
-    found = processes(list, TASK, 90, "UTC", {1})
-    assert not found.fitted
-    assert f"{FEWEST_RETURNED} customers who came back, found 0" in found.missing
+    fits = processes(list, TASK, 90, "UTC", {1})
+    assert not fits.fitted
+    assert f"{FEWEST_RETURNED} customers who came back, found 0" in fits.missing
 
 
 def test_an_end_of_contract_is_no_purchase_process() -> None:

@@ -106,8 +106,8 @@ def test_nobody_stands_further_out_than_five() -> None:
 def test_a_value_never_seen_moves_no_further_than_the_widest() -> None:
     rows = np.repeat(customers(2, seed=7)[1:2], 3, axis=0)
     rows[:, POSITION[COLUMNS[0]]] = [1e6, 1e12, 1e300]
-    said = PLAIN.predict(rows, POSITION).mean
-    assert said[0] == said[1] == said[2]
+    means = PLAIN.predict(rows, POSITION).mean
+    assert means[0] == means[1] == means[2]
 
 
 def test_what_a_process_expects_is_read_after_the_features() -> None:

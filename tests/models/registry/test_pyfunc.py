@@ -87,29 +87,29 @@ def opened(config: Config, task: str) -> Frames:
     return frames
 
 
-def alike(found: pd.DataFrame, expected: pd.DataFrame) -> None:
+def alike(actual: pd.DataFrame, expected: pd.DataFrame) -> None:
     """To the bit, but for what a score was made from."""
-    assert list(found.columns) == list(expected.columns) == SCHEMA.names
-    mine, theirs = (plain(one.drop(columns=MADE_FROM).to_dict("records")) for one in (found, expected))
+    assert list(actual.columns) == list(expected.columns) == SCHEMA.names
+    mine, theirs = (plain(frame.drop(columns=MADE_FROM).to_dict("records")) for frame in (actual, expected))
     assert mine == theirs
 
 
 def plain(value: Any) -> Any:
     """Lists for arrays and None for NaN, so that equal is equal."""
     if isinstance(value, dict):
-        return {key: plain(one) for key, one in value.items()}
+        return {key: plain(item) for key, item in value.items()}
     if isinstance(value, list | np.ndarray):
-        return [plain(one) for one in value]
+        return [plain(item) for item in value]
     return None if isinstance(value, float) and np.isnan(value) else value
 
 
 @pytest.mark.parametrize("task", [bundle.task.name for bundle in BUNDLES])
 def test_a_frame_of_the_whole_log_scores_like_the_batch(shop: Config, task: str) -> None:
-    found = loaded(task).predict(pd.DataFrame(LOG), params={"as_of": AS_OF, "reasons": True})
+    scores = loaded(task).predict(pd.DataFrame(LOG), params={"as_of": AS_OF, "reasons": True})
     everybody = score(shop, [task], as_of=AS_OF, reasons=True).sort_values("customer_id", kind="stable")
-    assert len(found) > 50
+    assert len(scores) > 50
     alike(
-        found[found["customer_id"].isin(everybody["customer_id"])].reset_index(drop=True),
+        scores[scores["customer_id"].isin(everybody["customer_id"])].reset_index(drop=True),
         everybody.reset_index(drop=True),
     )
 
@@ -121,21 +121,21 @@ def test_a_frame_scores_like_the_same_events_in_a_request(shop: Config, task: st
         for n in range(5)
     }
     expected = score(shop, [task], as_of="2025-04-23", customers=list(own), events=own)
-    found = loaded(task).predict(
+    scores = loaded(task).predict(
         pd.DataFrame([row for events in own.values() for row in events]), params={"as_of": "2025-04-23"}
     )
-    alike(found, expected)
-    assert set(found["model_version"]) == {"1"}
+    alike(scores, expected)
+    assert set(scores["model_version"]) == {"1"}
 
 
 @pytest.mark.parametrize("task", [bundle.task.name for bundle in BUNDLES])
 def test_a_panel_scores_like_the_batch(shop: Config, task: str) -> None:
     as_of = [instant("2025-03-01"), instant(AS_OF)]
-    found = loaded(task).predict(panel(shop, task, as_of), params={"reasons": True})
-    parts = [score(shop, [task], as_of=one, reasons=True) for one in as_of]
-    assert len(found) == sum(map(len, parts))
-    for one, expected in zip(as_of, parts, strict=True):
-        mine = found[found["as_of"] == moment(one)].reset_index(drop=True)
+    scores = loaded(task).predict(panel(shop, task, as_of), params={"reasons": True})
+    parts = [score(shop, [task], as_of=cutoff, reasons=True) for cutoff in as_of]
+    assert len(scores) == sum(map(len, parts))
+    for cutoff, expected in zip(as_of, parts, strict=True):
+        mine = scores[scores["as_of"] == moment(cutoff)].reset_index(drop=True)
         expected["flags"] = [[flag for flag in flags if flag != "stale_features"] for flags in expected["flags"]]
         mine["flags"] = [list(flags) for flags in mine["flags"]]
         alike(mine, expected)
@@ -157,19 +157,19 @@ def panel(shop: Config, task: str, cutoffs: list[int]) -> pd.DataFrame:
 
 
 def test_without_an_as_of_it_is_the_newest_event_of_the_frame(shop: Config) -> None:
-    found = loaded("churn").predict(pd.DataFrame([event(at="2025-04-01T10:00:00", channel="web")]))
-    assert set(found["as_of"]) == {moment(instant("2025-04-01T10:00:00"))}
+    scores = loaded("churn").predict(pd.DataFrame([event(at="2025-04-01T10:00:00", channel="web")]))
+    assert set(scores["as_of"]) == {moment(instant("2025-04-01T10:00:00"))}
 
 
 def test_a_frame_that_ends_before_the_training_is_seen_from_the_training(shop: Config) -> None:
-    found = loaded("churn").predict(pd.DataFrame([event(at="2024-12-01", channel="web")]))
-    assert set(found["as_of"]) == {moment(FACTS["trained_as_of_us"])}
+    scores = loaded("churn").predict(pd.DataFrame([event(at="2024-12-01", channel="web")]))
+    assert set(scores["as_of"]) == {moment(FACTS["trained_as_of_us"])}
 
 
 def test_a_customer_of_whom_nothing_is_known_yet_gets_the_prior(shop: Config) -> None:
     frame = pd.DataFrame([event(channel="web", at="2025-04-01"), event("bob", channel="web", at="2025-04-20")])
-    found = loaded("churn").predict(frame, params={"as_of": "2025-04-02"})
-    assert [list(flags) for flags in found["flags"]] == [["thin_data"]] * 2 + [["new_customer"]] * 2
+    scores = loaded("churn").predict(frame, params={"as_of": "2025-04-02"})
+    assert [list(flags) for flags in scores["flags"]] == [["thin_data"]] * 2 + [["new_customer"]] * 2
 
 
 @pytest.mark.parametrize(
@@ -184,20 +184,20 @@ def test_a_customer_of_whom_nothing_is_known_yet_gets_the_prior(shop: Config) ->
 )
 def test_times_and_ids_may_come_as_pandas_has_them(shop: Config, at: Any, who: Any) -> None:
     frame = pd.DataFrame([event(who, at, money=money, channel="web") for money in (5, 7)])
-    found = loaded("churn").predict(frame)
+    scores = loaded("churn").predict(frame)
     expected = loaded("churn").predict(
         pd.DataFrame([event("12346", "2025-04-01T10:00", money=m, channel="web") for m in (5.0, 7.0)])
     )
-    assert_frame_equal(found, expected)
+    assert_frame_equal(scores, expected)
 
 
 def test_attributes_in_a_frame_are_the_profile(shop: Config) -> None:
     plain = [event(at=f"2025-04-{day:02d}", channel="web") for day in (1, 9)]
-    bare, told = (
+    bare, with_profile = (
         loaded("churn").predict(pd.DataFrame([{**row, **more} for row in plain]))
         for more in ({}, {"age": 80, "plan": "paid"})
     )
-    assert bare["score"].tolist() != told["score"].tolist()
+    assert bare["score"].tolist() != with_profile["score"].tolist()
 
 
 WRONG: list[tuple[list[Row], dict[str, Any], str]] = [
@@ -365,10 +365,10 @@ def test_features_that_compare_with_everybody_read_the_frame(shop: Config) -> No
     bundle = replace(bundle, task=bundle.task.model_copy(update={"name": "compared"}))
     config = shop.model_copy(update={"tasks": {**shop.tasks, "compared": bundle.task}})
     champion(config, bundle)
-    found = loaded("compared").predict(pd.DataFrame(LOG), params={"as_of": AS_OF})
+    scores = loaded("compared").predict(pd.DataFrame(LOG), params={"as_of": AS_OF})
     everybody = score(config, ["compared"], as_of=AS_OF).sort_values("customer_id", kind="stable")
     alike(
-        found[found["customer_id"].isin(everybody["customer_id"])].reset_index(drop=True),
+        scores[scores["customer_id"].isin(everybody["customer_id"])].reset_index(drop=True),
         everybody.reset_index(drop=True),
     )
 
@@ -384,9 +384,9 @@ def test_a_module_of_own_features_travels_in_the_model(shop: Config) -> None:
     config = config.model_copy(update={"tasks": {**shop.tasks, OWN: bundle.task}})
     champion(config, bundle)
     (shop.folder / "my.py").rename(shop.folder / "away.py")
-    found = loaded(OWN).predict(pd.DataFrame(LOG), params={"as_of": AS_OF})
+    scores = loaded(OWN).predict(pd.DataFrame(LOG), params={"as_of": AS_OF})
     (shop.folder / "away.py").rename(shop.folder / "my.py")
-    alike(found[found["customer_id"] == EMOJI], score(config, [OWN], as_of=AS_OF, customers=[EMOJI]))
+    alike(scores[scores["customer_id"] == EMOJI], score(config, [OWN], as_of=AS_OF, customers=[EMOJI]))
     module = folder_of(config, OWN) / "artifacts" / "module.py"
     module.write_text(SOURCE.replace("FEATURES", "FEATURES "), encoding="utf-8")
     with pytest.raises(BundleError, match=r"module.py was changed: expected SHA-256"):

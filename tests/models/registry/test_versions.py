@@ -77,12 +77,12 @@ def test_a_run_holds_what_was_logged(registry: Registry) -> None:
         run.log_text("config/journeycast.toml", "name = 'é'")
         run.log_json("trials.json", [{"loss": 0.5}])
         run.log_bytes("plots/ranking.png", b"\x89PNG")
-    found = registry.client.get_run(run.id)
-    assert found.info.status == "FINISHED"
-    assert found.data.params["trials"] == "15"
-    assert len(found.data.params) == 152
-    assert found.data.metrics["test_auroc"] == 0.75
-    assert found.data.tags["rung"] == "lightgbm"
+    stored = registry.client.get_run(run.id)
+    assert stored.info.status == "FINISHED"
+    assert stored.data.params["trials"] == "15"
+    assert len(stored.data.params) == 152
+    assert stored.data.metrics["test_auroc"] == 0.75
+    assert stored.data.tags["rung"] == "lightgbm"
     folder = Path(run.artifacts.removeprefix("file://").replace("%20", " ").replace("%C3%A9", "é"))
     assert (folder / "config/journeycast.toml").read_text() == "name = 'é'"
     assert json.loads((folder / "trials.json").read_text()) == [{"loss": 0.5}]
@@ -160,10 +160,10 @@ def test_the_alias_of_the_champion_moves_alone(registry: Registry, tmp_path: Pat
     registry.set_champion("churn", old)
     assert registry.challenger("churn") == replace(new, aliases=("challenger",))
     registry.set_champion("churn", new)
-    assert [one.aliases for one in registry.versions("churn")] == [("challenger", "champion"), ()]
+    assert [version.aliases for version in registry.versions("churn")] == [("challenger", "champion"), ()]
     registry.drop_challenger("churn")
     registry.set_champion("churn", old)
-    assert [one.aliases for one in registry.versions("churn")] == [(), ("champion",)]
+    assert [version.aliases for version in registry.versions("churn")] == [(), ("champion",)]
 
 
 def test_what_a_task_stands_at_is_one_question(registry: Registry, tmp_path: Path) -> None:
@@ -329,12 +329,12 @@ def test_four_processes_may_use_a_fresh_workspace_at_once(tmp_path: Path, first:
     workers = [fork.Process(target=open_at_once, args=(config, start, answers)) for _ in range(4)]
     for worker in workers:
         worker.start()
-    found = {answers.get(timeout=120) for _ in workers}
+    run_ids = {answers.get(timeout=120) for _ in workers}
     for worker in workers:
         worker.join()
     registry = Registry.open(config)
-    assert {status(registry, run) for run in found} == {"FINISHED"}
-    assert len(found) == 4
+    assert {status(registry, run) for run in run_ids} == {"FINISHED"}
+    assert len(run_ids) == 4
 
 
 def die_in_a_run(config: Config) -> None:
