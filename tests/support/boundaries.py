@@ -116,11 +116,11 @@ def a_decision_does_not_see_itself() -> None:
 
 def everybody(of: World, cutoff: int, until: int = timeline.FOREVER) -> float:
     """Of what everybody had of a product that anna touched long ago, the share that was of this product."""
-    asked = FeatureSet((Feature("popularity", Stream(), "product"),))
-    told = of.adding(Event(CUTOFF - 9 * DAY_US, product="tea")).journeys()
-    counted = together([global_counts.counted(told, count_keys(asked))], count_keys(asked))
-    seen = replace(told, global_counts=counted).as_of(until)
-    return float(build.build(seen, build.Rows(np.array([0]), np.array([cutoff])), asked).values[0, 0])
+    features = FeatureSet((Feature("popularity", Stream(), "product"),))
+    journeys = of.adding(Event(CUTOFF - 9 * DAY_US, product="tea")).journeys()
+    counted = together([global_counts.counted(journeys, count_keys(features))], count_keys(features))
+    seen = replace(journeys, global_counts=counted).as_of(until)
+    return float(build.build(seen, build.Rows(np.array([0]), np.array([cutoff])), features).values[0, 0])
 
 
 def bob_at(time: int, known: int | None = None) -> World:

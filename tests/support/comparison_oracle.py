@@ -12,16 +12,16 @@ from tests.support.strategies import NAN, Event, World
 
 def comparison(world: World, customer: str, cutoff: int) -> Callable[[Feature], float]:
     """What every comparison says of one customer at a cutoff."""
-    told = world.seen(cutoff - cutoff % DAY_US).events
+    crowd = world.seen(cutoff - cutoff % DAY_US).events
     own = world.only(customer).seen(cutoff).events
 
     def expected(feature: Feature) -> float:
         if feature.kind == "cohort_count":
-            return cohort_count(told, own, feature)
+            return cohort_count(crowd, own, feature)
         column = str(feature.column)
         window = [row for row in own if belongs(row, feature.stream) and is_inside(row.time, cutoff, feature)]
         touched = [getattr(row, column) for row in window if getattr(row, column) is not None]
-        everybody = [row for row in told if getattr(row, column) is not None]
+        everybody = [row for row in crowd if getattr(row, column) is not None]
         same = [row for value in touched for row in everybody if getattr(row, column) == value]
         if feature.kind == "popularity":
             return share(len(same), len(touched) * len(everybody))
@@ -34,9 +34,9 @@ def share(part: int, whole: int) -> float:
     return float(Fraction(part, whole)) if whole else NAN
 
 
-def cohort_count(told: Sequence[Event], own: Sequence[Event], feature: Feature) -> float:
+def cohort_count(crowd: Sequence[Event], own: Sequence[Event], feature: Feature) -> float:
     everybody: dict[str, list[Event]] = {}
-    for row in told:
+    for row in crowd:
         everybody.setdefault(row.customer, []).append(row)
     mates = [rows for rows in everybody.values() if week(rows) == week(own) != None]  # noqa: E711  one chain
     events = feature.stream.events

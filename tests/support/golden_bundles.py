@@ -98,17 +98,17 @@ def events() -> pd.DataFrame:
     )
 
 
-def scored(held: Bundle) -> list[Any]:
+def scored(bundle: Bundle) -> list[Any]:
     """The score records of the events, as JSON has them."""
-    frame = Frames(ServedBundle(held, "1"), NAMES_OF_LOG).predict(events(), as_of=iso(AS_OF))
+    frame = Frames(ServedBundle(bundle, "1"), NAMES_OF_LOG).predict(events(), as_of=iso(AS_OF))
     return [plain(row) for row in frame.to_dict("records")]
 
 
 def plain(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: plain(one) for key, one in value.items()}
+        return {key: plain(item) for key, item in value.items()}
     if isinstance(value, list | np.ndarray):
-        return [plain(one) for one in value]
+        return [plain(item) for item in value]
     if isinstance(value, datetime):
         return value.isoformat()
     return None if isinstance(value, float) and np.isnan(value) else value
@@ -123,10 +123,10 @@ def machine() -> str:
 def remake() -> None:
     """Write all of it anew."""
     shutil.rmtree(FOLDER, ignore_errors=True)
-    for kind, one in made().items():
-        folder = save(one, FOLDER / kind)
-        told = {"machine": machine(), "digest": folder.name, "records": scored(load(folder, folder.name))}
-        (FOLDER / kind / EXPECTED).write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n")
+    for kind, bundle in made().items():
+        folder = save(bundle, FOLDER / kind)
+        expected = {"machine": machine(), "digest": folder.name, "records": scored(load(folder, folder.name))}
+        (FOLDER / kind / EXPECTED).write_text(json.dumps(expected, indent=1, ensure_ascii=False) + "\n")
         print(kind, folder.name, sum(file.stat().st_size for file in folder.iterdir()))
 
 

@@ -50,7 +50,7 @@ class Sight:
 
     def within(self, days: float) -> list[Occurrence]:
         """Those in the last so many days; 0 is ever."""
-        return [each for each in self.every if not days or each.time > self.cutoff - days * DAY_US]
+        return [occurrence for occurrence in self.every if not days or occurrence.time > self.cutoff - days * DAY_US]
 
     @property
     def inside(self) -> list[Occurrence]:
@@ -59,7 +59,7 @@ class Sight:
     @property
     def days(self) -> list[date]:
         """Local days with an occurrence, in order."""
-        return sorted({each.local.date() for each in self.every})
+        return sorted({occurrence.local.date() for occurrence in self.every})
 
 
 def local(time: int) -> datetime:
@@ -82,17 +82,17 @@ def oracle(world: World, customer: str, cutoff: int) -> Callable[[Feature], floa
             return attribute(facts[-1], feature) if facts else NAN
         rows, occurrences = rows_of(feature.stream), net_of(feature.stream)
         if feature.kind in OF_OCCURRENCES:
-            genuine = [each for each in occurrences if not each.refund]
+            genuine = [occurrence for occurrence in occurrences if not occurrence.refund]
             return OF_OCCURRENCES[feature.kind](Sight(cutoff, feature, genuine))
         if feature.kind in OF_CATEGORIES:
             labelled = [(row.time, getattr(row, str(feature.column))) for row in rows]
-            held = [(time, value) for time, value in labelled if value is not None]
-            inside = [place for place, (time, _) in enumerate(held) if is_inside(time, cutoff, feature)]
-            return OF_CATEGORIES[feature.kind]([value for _, value in held], inside)
+            categories = [(time, value) for time, value in labelled if value is not None]
+            inside = [place for place, (time, _) in enumerate(categories) if is_inside(time, cutoff, feature)]
+            return OF_CATEGORIES[feature.kind]([value for _, value in categories], inside)
         if feature.column is None:
             return of_amounts(Sight(cutoff, feature, occurrences))
         numbers = [Occurrence(row.time, number_of(row, feature), row.event) for row in rows]
-        present = [each for each in numbers if not math.isnan(each.value)]
+        present = [occurrence for occurrence in numbers if not math.isnan(occurrence.value)]
         return AMOUNTS[feature.kind](Sight(cutoff, feature, present), [])
 
     return expected
@@ -120,8 +120,8 @@ def net(rows: Sequence[Event]) -> list[Occurrence]:
     for number, row in enumerate(rows):
         orders.setdefault((row.event, row.order if row.order is not None else number), []).append(row)
     return [
-        Occurrence(min(row.time for row in each), total([row.value for row in each]), event)
-        for (event, _), each in orders.items()
+        Occurrence(min(row.time for row in order_rows), total([row.value for row in order_rows]), event)
+        for (event, _), order_rows in orders.items()
     ]
 
 
@@ -132,12 +132,12 @@ def total(values: Sequence[float]) -> float:
 
 def of_amounts(sight: Sight) -> float:
     """A figure of the money of occurrences: refunds stand apart."""
-    refunds = [each.value for each in sight.inside if each.refund]
+    refunds = [occurrence.value for occurrence in sight.inside if occurrence.refund]
     if sight.feature.kind == "refunds":
         return len(refunds)
-    genuine = [each for each in sight.every if not each.refund]
+    genuine = [occurrence for occurrence in sight.every if not occurrence.refund]
     counted = sight.feature.kind in ("count", "count_ratio", "count_slope", "count_acceleration")
-    valued = genuine if counted else [each for each in genuine if not math.isnan(each.value)]
+    valued = genuine if counted else [occurrence for occurrence in genuine if not math.isnan(occurrence.value)]
     return AMOUNTS[sight.feature.kind](Sight(sight.cutoff, sight.feature, valued), refunds)
 
 
@@ -168,8 +168,8 @@ def one(_: Occurrence) -> float:
     return 1.0
 
 
-def money(each: Occurrence) -> float:
-    return each.value
+def money(occurrence: Occurrence) -> float:
+    return occurrence.value
 
 
 def attribute(fact: Fact, feature: Feature) -> float:
@@ -202,8 +202,8 @@ def share(hits: Sequence[bool]) -> float:
     return float(Fraction(sum(hits), len(hits))) if hits else NAN
 
 
-def over(one: float | Fraction, other: float | Fraction) -> float:
-    return float(one / other) if other else NAN
+def over(numerator: float | Fraction, denominator: float | Fraction) -> float:
+    return float(numerator / denominator) if denominator else NAN
 
 
 def active_share(sight: Sight) -> float:
@@ -213,7 +213,7 @@ def active_share(sight: Sight) -> float:
     first = sight.days[0]
     if window and sight.every[0].time <= sight.cutoff - window * DAY_US:
         first = max(first, local(sight.cutoff - window * DAY_US + 1).date())
-    active = {each.local.date() for each in sight.inside}
+    active = {occurrence.local.date() for occurrence in sight.inside}
     return float(Fraction(len(active), (local(sight.cutoff).date() - first).days + 1))
 
 
@@ -223,35 +223,41 @@ def streaks(sight: Sight) -> list[int]:
 
 
 def repeat_value(sight: Sight) -> float:
-    later = [each.value for each in sight.every if each.local.date() != sight.days[0] and not math.isnan(each.value)]
+    later = [
+        occurrence.value
+        for occurrence in sight.every
+        if occurrence.local.date() != sight.days[0] and not math.isnan(occurrence.value)
+    ]
     return math.fsum(later) / (len(sight.days) - 1) if len(sight.days) > 1 else NAN
 
 
 def last_is(place: int) -> Callable[[Sight], float]:
-    def told(sight: Sight) -> float:
+    def is_level(sight: Sight) -> float:
         return float(sight.every[-place].event == sight.feature.level) if len(sight.every) >= place else NAN
 
-    return told
+    return is_level
 
 
 def transitions(sight: Sight) -> float:
     wanted = tuple(str(sight.feature.level).split(">"))
-    inside = {id(each) for each in sight.inside}
+    inside = {id(occurrence) for occurrence in sight.inside}
     return sum((a.event, b.event) == wanted for a, b in pairwise(sight.every) if id(b) in inside)
 
 
 def funnel(sight: Sight) -> float:
     stages = str(sight.feature.level).split(">")
-    return max((stages.index(each.event) + 1 for each in sight.inside if each.event in stages), default=0)
+    return max(
+        (stages.index(occurrence.event) + 1 for occurrence in sight.inside if occurrence.event in stages), default=0
+    )
 
 
 def sessions(sight: Sight) -> list[list[Occurrence]]:
-    found: list[list[Occurrence]] = []
-    for each in sight.inside:
-        if not found or each.time - found[-1][-1].time > HALF_HOUR_US:
-            found.append([])
-        found[-1].append(each)
-    return found
+    groups: list[list[Occurrence]] = []
+    for occurrence in sight.inside:
+        if not groups or occurrence.time - groups[-1][-1].time > HALF_HOUR_US:
+            groups.append([])
+        groups[-1].append(occurrence)
+    return groups
 
 
 def minutes(session: Sequence[Occurrence]) -> Fraction:
@@ -282,7 +288,7 @@ AMOUNTS: Mapping[str, Callable[[Sight, list[float]], float]] = {
     "mean": lambda sight, _: math.fsum(map(money, sight.inside)) / len(sight.inside) if sight.inside else NAN,
     "min": lambda sight, _: min(map(money, sight.inside), default=NAN),
     "max": lambda sight, _: max(map(money, sight.inside), default=NAN),
-    "std": lambda sight, _: spread([Fraction(each.value) for each in sight.inside]),
+    "std": lambda sight, _: spread([Fraction(occurrence.value) for occurrence in sight.inside]),
     "last": lambda sight, _: sight.inside[-1].value if sight.inside else NAN,
     "first": lambda sight, _: sight.inside[0].value if sight.inside else NAN,
     "count_ratio": lambda sight, _: ratio(sight, one),
@@ -300,16 +306,16 @@ OF_OCCURRENCES: Mapping[str, Callable[[Sight], float]] = {
     "gap_max": lambda sight: float(max(gaps(sight), default=NAN)),
     "gap_cv": lambda sight: over(spread(gaps(sight)), average(gaps(sight))),
     "silence": lambda sight: over(since(sight, -1), average(gaps(sight))) if sight.every else NAN,
-    "active_days": lambda sight: len({each.local.date() for each in sight.inside}),
+    "active_days": lambda sight: len({occurrence.local.date() for occurrence in sight.inside}),
     "active_share": active_share,
     "hour_share": lambda sight: share(
         [
-            sight.feature.level == f"{6 * (each.local.hour // 6)}-{6 * (each.local.hour // 6) + 6}"
-            for each in sight.inside
+            sight.feature.level == f"{6 * (occurrence.local.hour // 6)}-{6 * (occurrence.local.hour // 6) + 6}"
+            for occurrence in sight.inside
         ]
     ),
     "weekday_share": lambda sight: share(
-        [sight.feature.level == WEEKDAYS[each.local.weekday()] for each in sight.inside]
+        [sight.feature.level == WEEKDAYS[occurrence.local.weekday()] for occurrence in sight.inside]
     ),
     "streak_longest": lambda sight: max(streaks(sight), default=0),
     "streak_last": lambda sight: streaks(sight)[-1] if sight.every else 0,
@@ -323,9 +329,9 @@ OF_OCCURRENCES: Mapping[str, Callable[[Sight], float]] = {
     "transitions": transitions,
     "funnel": funnel,
     "sessions": lambda sight: len(sessions(sight)),
-    "session_length": lambda sight: float(average([minutes(each) for each in sessions(sight)])),
-    "session_depth": lambda sight: float(average([Fraction(len(each)) for each in sessions(sight)])),
-    "bounce_share": lambda sight: share([len(each) == 1 for each in sessions(sight)]),
+    "session_length": lambda sight: float(average([minutes(session) for session in sessions(sight)])),
+    "session_depth": lambda sight: float(average([Fraction(len(session)) for session in sessions(sight)])),
+    "bounce_share": lambda sight: share([len(session) == 1 for session in sessions(sight)]),
 }
 OF_CATEGORIES: Mapping[str, Callable[[Sequence[str], Sequence[int]], float]] = {
     "distinct": lambda values, inside: len({values[place] for place in inside}),

@@ -95,8 +95,8 @@ def case(config: Config, name: str = "") -> AuditInput:
     context, _ = prepare(config, store, as_of=None, trials=0, progress=lambda _: None)
     task = config.task(name or next(iter(config.tasks)))
     cutoffs = split.split(task.horizons_days[0], context.first, context.end)
-    asked = PanelRequest(task, cutoffs.fitted_days, context.features, context.end, config.train.max_rows)
-    rows = examples.build_examples(context.parts, asked, cutoffs.cutoffs)
+    request = PanelRequest(task, cutoffs.fitted_days, context.features, context.end, config.train.max_rows)
+    rows = examples.build_examples(context.parts, request, cutoffs.cutoffs)
     base = examples.base_values(context.parts, task, context.features, context.as_of, config.train.max_rows)
     return AuditInput(task, context.parts, context.features, rows, cutoffs, base, context.as_of, context.end)
 
@@ -278,9 +278,9 @@ def keeps_something(clean: Town) -> Town:
 
 
 def upside_down(patch: pytest.MonkeyPatch) -> None:
-    def wrong(*asked: Any) -> Labels:
-        found = compute_labels(*asked)
-        return replace(found, outcome=1 - found.outcome)
+    def wrong(*arguments: Any) -> Labels:
+        labels = compute_labels(*arguments)
+        return replace(labels, outcome=1 - labels.outcome)
 
     patch.setattr(examples, "compute_labels", wrong)
 
@@ -345,8 +345,8 @@ def side_by_side(patch: pytest.MonkeyPatch) -> None:
     honest = split.split
 
     def wrong(horizon: int, first: int, end: int) -> split.Split:
-        found = honest(horizon, first, end)
-        return replace(found, choosing=tuple(one for one in found.serving if one < found.validation))
+        cutoffs = honest(horizon, first, end)
+        return replace(cutoffs, choosing=tuple(cutoff for cutoff in cutoffs.serving if cutoff < cutoffs.validation))
 
     patch.setattr(split, "split", wrong)
 
@@ -380,8 +380,8 @@ def whole_journey(patch: pytest.MonkeyPatch) -> None:
 
 
 def rows_of(rows: list[tuple[Any, pd.Timestamp, str]]) -> Frame:
-    found = pd.DataFrame(rows, columns=["customer_id", "timestamp", "event_type"])
-    return found.assign(timestamp=pd.to_datetime(found["timestamp"], utc=True), ingested_at=found["timestamp"])
+    frame = pd.DataFrame(rows, columns=["customer_id", "timestamp", "event_type"])
+    return frame.assign(timestamp=pd.to_datetime(frame["timestamp"], utc=True), ingested_at=frame["timestamp"])
 
 
 FAULTS = (

@@ -224,9 +224,9 @@ def every_comparison() -> Iterator[Feature]:
 COMPARISONS = FeatureSet(tuple(every_comparison()), TIMEZONE)
 
 
-def same_bits(one: Floats, other: Floats) -> bool:
+def same_bits(left: Floats, right: Floats) -> bool:
     """Equal to the bit, NaN and the sign of zero included."""
-    return one.shape == other.shape and one.tobytes() == other.tobytes()
+    return left.shape == right.shape and left.tobytes() == right.tobytes()
 
 
 MOMENTS = (
