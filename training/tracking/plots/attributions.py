@@ -25,7 +25,7 @@ def importance(texts: Sequence[str], gain: Floats, *, title: str) -> Figure:
     figure, (axes,) = panels(title, 1, size=(8.6, 1.2 + 0.26 * len(order)))
     share = gain[order] / total
     bars = axes.barh([cut(texts[index]) for index in order], share, color=BLUE, height=0.72)
-    axes.bar_label(bars, [f"{one:.1%}" for one in share], padding=3, color=INK, fontsize=9)
+    axes.bar_label(bars, [f"{value:.1%}" for value in share], padding=3, color=INK, fontsize=9)
     used = f"{len(order)} of {(gain > 0).sum()} features in use, {len(gain)} offered"
     dress(axes, "What the trees look at", f"share of the total gain\n{used}", None)
     axes.margins(y=0.01)
@@ -36,16 +36,16 @@ def importance(texts: Sequence[str], gain: Floats, *, title: str) -> Figure:
     return figure
 
 
-def shap(texts: Sequence[str], found: Attributions | None, *, title: str, unit: str) -> Figure:
+def shap(texts: Sequence[str], attributions: Attributions | None, *, title: str, unit: str) -> Figure:
     """How far the strongest features moved each test row's score, coloured by the feature's value."""
-    if found is None:
+    if attributions is None:
         return nothing(title, "No feature moves the scores: every customer gets the same answer.")
-    rows = len(found.feature)
+    rows = len(attributions.feature)
     figure, (axes,) = panels(title, 1, size=(9.6, 1.7 + 0.33 * rows))
     axes.axvline(0, color=INK, linewidth=0.8, zorder=1)
     for place in range(rows):
-        y, moved = rows - 1 - place, found.shifts[:, place]
-        shade = _shade(found.values[:, place])
+        y, moved = rows - 1 - place, attributions.shifts[:, place]
+        shade = _shade(attributions.values[:, place])
         height = y + _swarm(moved)
         unknown = np.isnan(shade)
         axes.scatter(moved[unknown], height[unknown], s=5, color=UNKNOWN, linewidths=0, zorder=2)
@@ -60,9 +60,9 @@ def shap(texts: Sequence[str], found: Attributions | None, *, title: str, unit: 
             linewidths=0,
             zorder=3,
         )
-    axes.set_yticks(range(rows), [cut(texts[one]) for one in reversed(found.feature.tolist())])
+    axes.set_yticks(range(rows), [cut(texts[feature]) for feature in reversed(attributions.feature.tolist())])
     axes.set_ylim(-0.7, rows - 0.3)
-    dress(axes, f"What moves the scores of {len(found.shifts):,} test rows, the strongest on top", unit, None)
+    dress(axes, f"What moves the scores of {len(attributions.shifts):,} test rows, the strongest on top", unit, None)
     axes.grid(axis="y", visible=False)
     bar = figure.colorbar(drawn, ax=axes, ticks=[0, 1], fraction=0.025, pad=0.01, aspect=40)
     bar.ax.set_yticklabels(["low", "high"])

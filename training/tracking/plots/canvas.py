@@ -54,10 +54,10 @@ def dress(axes: Axes, heading: str | None, x: str | None, y: str | None) -> None
     axes.tick_params(colors=INK, length=3)
 
 
-def in_percent(*axis: Any) -> None:
+def in_percent(*axes: Any) -> None:
     """Numbers of these axes as shares of a hundred."""
-    for one in axis:
-        one.set_major_formatter(PercentFormatter(1.0))
+    for axis in axes:
+        axis.set_major_formatter(PercentFormatter(1.0))
 
 
 def short() -> FuncFormatter:

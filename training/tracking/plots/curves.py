@@ -14,7 +14,7 @@ def equal_groups(score: Floats, count: int) -> list[Ints]:
     """
     edges = np.unique(np.quantile(score, np.arange(1, count) / count)) if len(score) else np.zeros(0)
     group = np.searchsorted(edges, score, side="left")
-    return [np.flatnonzero(group == one) for one in np.unique(group)]
+    return [np.flatnonzero(group == number) for number in np.unique(group)]
 
 
 def gained(truth: Floats, score: Floats) -> Floats:

@@ -28,8 +28,8 @@ def learning(curve: Sequence[LearningPoint], baseline: Sequence[float | None], *
         return nothing(title, "There were no later rows to measure what more customers would bring.")
     figure, (axes,) = panels(title, 1)
     level = np.sqrt if money else np.asarray
-    loss = _ends([one.loss for one in curve], level)
-    share = np.array([one.share for one in curve])
+    loss = _ends([point.loss for point in curve], level)
+    share = np.array([point.share for point in curve])
     axes.fill_between(share, loss[1], loss[2], color=BLUE, alpha=0.15, linewidth=0, label="its 90% interval")
     axes.plot(share, loss[0], marker="o", label="the chosen recipe", **MODEL)
     other = _ends([baseline], level)
@@ -38,7 +38,9 @@ def learning(curve: Sequence[LearningPoint], baseline: Sequence[float | None], *
     what = "error on the test rows (RMSE, largest cut)" if money else "log-loss on the test rows"
     dress(axes, "Would more customers help?", "learnt from", what)
     axes.set_xscale("log", base=2)
-    axes.set_xticks(share, [f"{_part(one.share)}\n{one.customers:,} customers\n{one.rows:,} rows" for one in curve])
+    axes.set_xticks(
+        share, [f"{_part(point.share)}\n{point.customers:,} customers\n{point.rows:,} rows" for point in curve]
+    )
     axes.minorticks_off()
     axes.set_xlim(share.min() * 0.85, 1.18)
     axes.yaxis.set_major_formatter(short())
@@ -64,9 +66,9 @@ def stability(parts: Sequence[SliceFigures], *, title: str) -> Figure:
 def _over_time(axes: Axes, parts: Sequence[SliceFigures], name: str) -> None:
     x = np.arange(len(parts))
     for shift, whose, style in ((0.06, "baseline", BASELINE), (-0.06, "model", MODEL)):
-        value, low, high = _ends([getattr(one, whose)[name] for one in parts], np.asarray)
+        value, low, high = _ends([getattr(part, whose)[name] for part in parts], np.asarray)
         axes.errorbar(x + shift, value, (value - low, high - value), marker="o", capsize=3, label=whose, **style)
-    axes.set_xticks(x, [f"{one.name}\n{one.rows:,} rows" for one in parts])
+    axes.set_xticks(x, [f"{part.name}\n{part.rows:,} rows" for part in parts])
     axes.set_xlim(-0.4, len(parts) - 0.6)
     axes.yaxis.set_major_formatter(short())
 

@@ -21,12 +21,14 @@ def gains(truth: Floats, model: Floats, baseline: Floats, *, title: str, what: s
         (baseline, "baseline", BASELINE),
         (truth, "perfect", REFERENCE),
     ):
-        found = gained(truth, score) / total
-        left.plot(*thinned(np.r_[0, share], np.r_[0, found]), label=name, **style)
+        cumulative = gained(truth, score) / total
+        left.plot(*thinned(np.r_[0, share], np.r_[0, cumulative]), label=name, **style)
         if score is not truth:
-            at_ten = found[max(len(truth) // 10 - 1, 0)] / share[max(len(truth) // 10 - 1, 0)]
+            at_ten = cumulative[max(len(truth) // 10 - 1, 0)] / share[max(len(truth) // 10 - 1, 0)]
             right.plot(
-                *thinned(share[shown], (found / share)[shown]), label=f"{name}  {at_ten:.2f}× in the best 10%", **style
+                *thinned(share[shown], (cumulative / share)[shown]),
+                label=f"{name}  {at_ten:.2f}× in the best 10%",
+                **style,
             )
     right.axhline(1, label="chance", **REFERENCE)
     dress(left, "Gains", "share of customers, best score first", f"share of all {what}")

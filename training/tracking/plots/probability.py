@@ -26,8 +26,10 @@ def ranking(truth: Floats, model: Floats, baseline: Floats, *, title: str) -> Fi
         return nothing(title, f"All {len(truth):,} test rows have the same outcome: there is no ranking to draw.")
     figure, (left, right) = panels(title, 2)
     for score, name, style in ((model, "model", MODEL), (baseline, "baseline", BASELINE)):
-        wrong, found, _ = roc_curve(truth, score)
-        left.plot(*thinned(wrong, found), label=f"{name}  AUROC {roc_auc_score(truth, score):.3f}", **style)
+        false_positive, true_positive, _ = roc_curve(truth, score)
+        left.plot(
+            *thinned(false_positive, true_positive), label=f"{name}  AUROC {roc_auc_score(truth, score):.3f}", **style
+        )
         precision, recall, _ = precision_recall_curve(truth, score)
         label = f"{name}  AP {average_precision_score(truth, score):.3f}"
         right.step(*thinned(recall[:-1], precision[:-1]), where="post", label=label, **style)
