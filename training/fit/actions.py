@@ -82,7 +82,7 @@ def learn(task: TaskConfig, parts: Parts, end: int) -> Actions:
     constant = [snips(logged, logged.action == action) for action in range(len(logged.names))]
     nothing = logged.names.index(task.nothing or "") if task.nothing in logged.names else None
     against = _average(logged) if nothing is None else constant[nothing]
-    gains = [one.minus(against).figure(logged.customer) for one in constant]
+    gains = [estimate.minus(against).figure(logged.customer) for estimate in constant]
     if nothing is not None:
         gains[nothing] = [0.0, 0.0, 0.0]
     figures, how = _honest(logged, constant, nothing)
@@ -90,7 +90,7 @@ def learn(task: TaskConfig, parts: Parts, end: int) -> Actions:
         horizon_days=task.horizons_days[0],
         nothing=task.nothing or "",
         actions=logged.names,
-        value=tuple(one.value for one in constant),
+        value=tuple(estimate.value for estimate in constant),
         gain=tuple(gain[0] for gain in gains),
         low=tuple(gain[1] for gain in gains),
         high=tuple(gain[2] for gain in gains),
@@ -134,15 +134,15 @@ def _logged(
     probability: Floats,
     reward: Floats,
 ) -> Logged:
-    usable = np.array([one is not None for one in name], bool)
+    usable = np.array([action_name is not None for action_name in name], bool)
     if task.probability:
         usable &= (probability > 0) & (probability <= 1)
     order = np.lexsort((cutoff[usable], customer[usable]))  # the same sums whatever the order of buckets
     kept = np.flatnonzero(usable)[order]
     names, action = np.unique(name[kept].astype(np.str_), return_inverse=True)
-    cost = np.array([task.costs.get(str(one), 0.0) for one in names])
+    cost = np.array([task.costs.get(str(action_name), 0.0) for action_name in names])
     return Logged(
-        names=tuple(str(one) for one in names),
+        names=tuple(str(action_name) for action_name in names),
         horizon_days=task.horizons_days[0],
         customer=customer[kept],
         cutoff=cutoff[kept],
@@ -180,7 +180,7 @@ def _honest(logged: Logged, constant: Sequence[Estimate], nothing: int | None) -
     chosen, judged, how = _chosen(logged)
     seen = logged[judged]
     policy = snips(seen, seen.action == chosen[judged])
-    best = snips(seen, seen.action == int(np.argmax([one.value for one in constant])))
+    best = snips(seen, seen.action == int(np.argmax([estimate.value for estimate in constant])))
     average = _average(seen)
     against = average if nothing is None else snips(seen, seen.action == nothing)
     figures: Figures = {
@@ -204,7 +204,7 @@ def _chosen(logged: Logged) -> tuple[Ints, NDArray[np.bool_], str]:
     if min(later.sum(), earlier.sum()) >= FEWEST_LATER:
         return np.full(len(logged), _winner(logged, earlier)), later, "chosen on earlier decisions, measured on later"
     fold = logged.customer % np.uint64(POLICY_FOLDS)
-    winners = np.array([_winner(logged, fold != one) for one in range(POLICY_FOLDS)])
+    winners = np.array([_winner(logged, fold != number) for number in range(POLICY_FOLDS)])
     how = f"decisions share one period: chosen and measured by {POLICY_FOLDS}-fold cross-fitting over customers"
     return winners[fold.astype(np.int64)], np.ones(len(logged), bool), how
 

@@ -40,10 +40,10 @@ class Later:
 
     def __add__(self, other: "Later") -> "Later":
         period = np.concatenate([self.period, other.period + self.period.max(initial=-1) + 1])
-        truth, said, customer = (
+        truth, predicted, customer = (
             np.concatenate([getattr(self, name), getattr(other, name)]) for name in ("truth", "said", "customer")
         )
-        return Later(truth, said, customer, period)
+        return Later(truth, predicted, customer, period)
 
 
 def calibrator(later: Later) -> Calibrator | None:
@@ -64,50 +64,52 @@ def _held_out(later: Later, fit: Callable[[Floats, Floats], Calibrator]) -> Floa
     if part.max() == 0:
         part = (stable_hash(later.customer) >> np.uint64(32)).astype(np.int64) % CALIBRATION_FOLDS
     losses = np.empty(len(later))
-    for one in np.unique(part):
-        held: NDArray[np.bool_] = part == one
-        made = fit(later.truth[~held], later.said[~held])
-        losses[held] = log_losses(later.truth[held], made.calibrated(later.said[held]))
+    for fold in np.unique(part):
+        in_fold: NDArray[np.bool_] = part == fold
+        made = fit(later.truth[~in_fold], later.said[~in_fold])
+        losses[in_fold] = log_losses(later.truth[in_fold], made.calibrated(later.said[in_fold]))
     return losses
 
 
-def fit_beta(truth: Floats, said: Floats) -> Beta:
+def fit_beta(truth: Floats, predicted: Floats) -> Beta:
     """The likeliest, leaning to a = b = 1, c = 0."""
-    p = np.clip(said, SUREST, 1 - SUREST)
-    one, other = np.log(p), -np.log1p(-p)
+    p = np.clip(predicted, SUREST, 1 - SUREST)
+    log_p, minus_log_q = np.log(p), -np.log1p(-p)
 
     def loss(parameters: Floats) -> tuple[float, Floats]:
         a, b, c = parameters
-        total = a * one + b * other + c
+        total = a * log_p + b * minus_log_q + c
         missed = expit(total) - truth
         lean = parameters - np.array([1.0, 1.0, 0.0])
         value = float((np.logaddexp(0.0, total) - truth * total).sum() + PRIOR * (lean**2).sum() / 2)
-        return value, np.array([missed @ one, missed @ other, missed.sum()]) + PRIOR * lean
+        return value, np.array([missed @ log_p, missed @ minus_log_q, missed.sum()]) + PRIOR * lean
 
     bounds = [(0.0, None), (0.0, None), (None, None)]
-    found = minimize(loss, np.array([1.0, 1.0, 0.0]), jac=True, method="L-BFGS-B", bounds=bounds)
-    a, b, c = (round(float(one), CALIBRATOR_DIGITS) for one in found.x)
+    optimum = minimize(loss, np.array([1.0, 1.0, 0.0]), jac=True, method="L-BFGS-B", bounds=bounds)
+    a, b, c = (round(float(parameter), CALIBRATOR_DIGITS) for parameter in optimum.x)
     return Beta(a, b, c)
 
 
-def fit_venn_abers(truth: Floats, said: Floats) -> VennAbers:
-    """Two isotonic fits at each of some quantiles of what was said."""
+def fit_venn_abers(truth: Floats, predicted: Floats) -> VennAbers:
+    """Two isotonic fits at each of some quantiles of what was predicted."""
     step = -(-len(truth) // MOST_ROWS)
-    known, group, count = np.unique(said[::step], return_inverse=True, return_counts=True)
-    came = np.asarray(np.bincount(group, truth[::step]), np.float64)
-    knots = np.unique(np.quantile(said[::step], np.linspace(0.0, 1.0, KNOTS), method="nearest"))
+    known, group, count = np.unique(predicted[::step], return_inverse=True, return_counts=True)
+    positives = np.asarray(np.bincount(group, truth[::step]), np.float64)
+    knots = np.unique(np.quantile(predicted[::step], np.linspace(0.0, 1.0, KNOTS), method="nearest"))
     places = np.searchsorted(known, knots).tolist()
-    zero, one = (np.array([_isotonic(came, count, place, label) for place in places]) for label in (0.0, 1.0))
-    return VennAbers(_table(knots), _table(zero), _table(one))
+    with_zero, with_one = (
+        np.array([_isotonic(positives, count, place, label) for place in places]) for label in (0.0, 1.0)
+    )
+    return VennAbers(_table(knots), _table(with_zero), _table(with_one))
 
 
 def _table(column: Floats) -> tuple[float, ...]:
     return tuple(round(value, CALIBRATOR_DIGITS) for value in column.tolist())
 
 
-def _isotonic(came: Floats, count: Ints, place: int, label: float) -> float:
-    """The isotonic fit at one of the different things said, with one more row of this label there."""
-    total, rows = came.copy(), count.astype(np.float64)
+def _isotonic(positives: Floats, count: Ints, place: int, label: float) -> float:
+    """The isotonic fit at one of the different predictions, with one more row of this label there."""
+    total, rows = positives.copy(), count.astype(np.float64)
     total[place] += label
     rows[place] += 1
     return float(isotonic_regression(total / rows, weights=rows).x[place])

@@ -46,10 +46,10 @@ def probability_spread(missed: Missed) -> PredictionInterval:
     for group in groups:
         count = group.sum()
         rate = (float(truth[group].sum()) + 0.5) / (count + 1)
-        periods = [group & (missed.period == one) for one in np.unique(missed.period[group])]
+        periods = [group & (missed.period == period) for period in np.unique(missed.period[group])]
         worst = max(abs(float(truth[rows].mean() - predicted[rows].mean())) for rows in periods)
         half.append(float(np.hypot(Z * np.sqrt(rate * (1 - rate) / count), worst)))
-    return PredictionInterval(ends, tuple(-one for one in half), tuple(half))
+    return PredictionInterval(ends, tuple(-half_width for half_width in half), tuple(half))
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +84,7 @@ def amounts(outcome: Floats, mean: Floats, p_none: Floats) -> OutcomeDistributio
     plain = OutcomeDistribution(tuple(ends.tolist()), (), (), (), (tuple(GRID.tolist()),), floor)
     unit, _ = plain.units(mean, p_none)
     group = np.searchsorted(ends, mean, side="left")
-    within = [group == one for one in range(len(ends) + 1)]
+    within = [group == number for number in range(len(ends) + 1)]
     none = [_quantiles((outcome / unit[:, 0])[~paid & rows], np.zeros(len(GRID))) for rows in within]
     some = [_quantiles((outcome / unit[:, 1])[paid & rows], UNSEEN) for rows in within]
     for row in some:  # room for what was not seen
@@ -95,19 +95,21 @@ def amounts(outcome: Floats, mean: Floats, p_none: Floats) -> OutcomeDistributio
 UNSEEN = -np.log1p(-np.minimum(GRID, 0.995))  # amounts before any was seen: exponential
 
 
-def conformal(found: OutcomeDistribution, later: Landed, seed: int) -> OutcomeDistribution:
+def conformal(distribution: OutcomeDistribution, later: Landed, seed: int) -> OutcomeDistribution:
     """The same, made to come true among later rows of like mean: n of them leave n + 1 places for the next.
 
     Where enough of them paid, their shape takes the place of that of rows fitted on.
     """
     if not len(later.mean):
-        return found
+        return distribution
     if (later.outcome > 0).sum() >= LEAST_ROWS:
-        found = amounts(later.outcome, later.mean, later.p_none)
-    rank = found.rank(later.outcome, later.mean, later.p_none, np.random.default_rng(seed).random(len(later.mean)))
+        distribution = amounts(later.outcome, later.mean, later.p_none)
+    rank = distribution.rank(
+        later.outcome, later.mean, later.p_none, np.random.default_rng(seed).random(len(later.mean))
+    )
     ends, groups = _groups(later.mean)
     ranks = [np.quantile(np.concatenate([[0.0], rank[rows], [1.0]]), GRID) for rows in groups]
-    return replace(found, used_edges=ends, used=_table(ranks))
+    return replace(distribution, used_edges=ends, used=_table(ranks))
 
 
 def _quantiles(sample: Floats, unseen: Floats) -> Floats:
@@ -134,4 +136,4 @@ def shortest(values: Floats) -> tuple[float, float]:
 def _groups(predicted: Floats) -> tuple[tuple[float, ...], list[np.ndarray[tuple[int], np.dtype[np.bool_]]]]:
     ends = edges(predicted, int(np.clip(len(predicted) // LEAST_ROWS, 1, INTERVAL_GROUPS)))
     number = np.searchsorted(ends, predicted, side="left")
-    return tuple(ends.tolist()), [number == one for one in range(len(ends) + 1)]
+    return tuple(ends.tolist()), [number == place for place in range(len(ends) + 1)]

@@ -40,17 +40,19 @@ class Shifts:
     age: Floats
 
 
-def level(rows: Examples, said: Floats, *, horizon_days: int, first: int, start: int) -> Level | None:
-    """The level from `start` (µs UTC) on, learnt from what was `said` of rows; None for fewer than two cutoffs.
+def level(rows: Examples, predicted: Floats, *, horizon_days: int, first: int, start: int) -> Level | None:
+    """The level from `start` (µs UTC) on, learnt from what was `predicted` of rows; None for fewer than two cutoffs.
 
     `first` is where the log begins.
     """
-    return _forecast_from(start, shifts(rows, said, horizon_days=horizon_days, first=first))
+    return _forecast_from(start, shifts(rows, predicted, horizon_days=horizon_days, first=first))
 
 
-def money_level(rows: Examples, said: Floats, *, horizon_days: int, first: int, start: int, cap: float) -> Level | None:
+def money_level(
+    rows: Examples, predicted: Floats, *, horizon_days: int, first: int, start: int, cap: float
+) -> Level | None:
     """The same of money; amounts above the cap count as that much."""
-    return _forecast_from(start, money_shifts(rows, said, horizon_days=horizon_days, first=first, cap=cap))
+    return _forecast_from(start, money_shifts(rows, predicted, horizon_days=horizon_days, first=first, cap=cap))
 
 
 def _forecast_from(start: int, past: Shifts) -> Level | None:
@@ -58,11 +60,11 @@ def _forecast_from(start: int, past: Shifts) -> Level | None:
         return None
     dates = start / DAY_US + np.arange(0.0, AHEAD_DAYS, STEP_DAYS)
     mean, doubt = forecast(past, dates)
-    kept = (tuple(round(one, LEVEL_DIGITS) for one in column.tolist()) for column in (mean, doubt))
+    kept = (tuple(round(value, LEVEL_DIGITS) for value in column.tolist()) for column in (mean, doubt))
     return Level(start, STEP_DAYS, *kept)
 
 
-def shifts(rows: Examples, said: Floats, *, horizon_days: int, first: int) -> Shifts:
+def shifts(rows: Examples, predicted: Floats, *, horizon_days: int, first: int) -> Shifts:
     """By how many log-odds the rows of each cutoff miss; labels less than a horizon apart overlap, so each counts for
     less. `first` is where the log begins.
 
@@ -71,7 +73,7 @@ def shifts(rows: Examples, said: Floats, *, horizon_days: int, first: int) -> Sh
     """
     instants = np.unique(rows.cutoff)
     overlap = _overlap(instants, horizon_days)
-    parts = [(rows.outcome[part], said[part]) for part in (rows.cutoff == one for one in instants)]
+    parts = [(rows.outcome[part], predicted[part]) for part in (rows.cutoff == instant for instant in instants)]
     day, age = instants / DAY_US, (instants - first) / DAY_US
     near = np.array([missing_shift(*part) for part in parts])
     for _ in range(ROUNDS):
@@ -80,22 +82,22 @@ def shifts(rows: Examples, said: Floats, *, horizon_days: int, first: int) -> Sh
     return Shifts(day, *_steps(parts, near, overlap), age)
 
 
-def money_shifts(rows: Examples, said: Floats, *, horizon_days: int, first: int, cap: float) -> Shifts:
+def money_shifts(rows: Examples, predicted: Floats, *, horizon_days: int, first: int, cap: float) -> Shifts:
     """By which factor, in logarithms, the money of each cutoff misses; amounts above the cap count as that much.
 
     Half an order of usual size is added to what came and to what was said. The variance is that of a ratio of sums (the
     delta method), and not below what so few customers who paid can tell.
     """
     instants = np.unique(rows.cutoff)
-    came, expected = np.minimum(rows.outcome, cap), np.minimum(said, cap)
+    outcome, expected = np.minimum(rows.outcome, cap), np.minimum(predicted, cap)
     little = max(float(rows.outcome.sum()) / max(float(rows.labels.count.sum()), 1.0), 1e-9) / 2
     shift, variance = np.zeros(len(instants)), np.zeros(len(instants))
-    for place, part in enumerate(rows.cutoff == one for one in instants):
-        total = max(float(came[part].sum()), 0.0) + little
+    for place, part in enumerate(rows.cutoff == instant for instant in instants):
+        total = max(float(outcome[part].sum()), 0.0) + little
         ratio = total / (max(float(expected[part].sum()), 0.0) + little)
-        missed = float(((came[part] - ratio * expected[part]) ** 2).sum()) / total**2
+        missed = float(((outcome[part] - ratio * expected[part]) ** 2).sum()) / total**2
         shift[place] = np.log(ratio)
-        variance[place] = max(missed, 1 / (1 + float((came[part] > 0).sum())))
+        variance[place] = max(missed, 1 / (1 + float((outcome[part] > 0).sum())))
     return Shifts(instants / DAY_US, shift, variance * _overlap(instants, horizon_days), (instants - first) / DAY_US)
 
 
@@ -105,16 +107,16 @@ def _overlap(instants: Ints, horizon_days: int) -> float:
     return max(1.0, horizon_days / apart)
 
 
-def missing_shift(outcome: Floats, said: Floats) -> float:
+def missing_shift(outcome: Floats, predicted: Floats) -> float:
     """The shift of the log-odds with which the mean of what is said comes true, half a row of each outcome added."""
     rate = (outcome.sum() + 0.5) / (len(outcome) + 1)
-    log_odds = _log_odds(said)
+    log_odds = _log_odds(predicted)
     return float(brentq(lambda by: expit(log_odds + by).mean() - rate, -40.0, 40.0))
 
 
 def _steps(parts: list[tuple[Floats, Floats]], near: Floats, overlap: float) -> tuple[Floats, Floats]:
     """By cutoff the shift one step of Newton's from `near`, and its sampling variance."""
-    moved = [expit(_log_odds(said) + by) for (_, said), by in zip(parts, near, strict=True)]
+    moved = [expit(_log_odds(predicted) + by) for (_, predicted), by in zip(parts, near, strict=True)]
     missed = np.array([float((outcome - p).sum()) for (outcome, _), p in zip(parts, moved, strict=True)])
     information = np.maximum([float((p * (1 - p)).sum()) for p in moved], 1e-3)
     return near + missed / information, overlap / information
@@ -122,14 +124,14 @@ def _steps(parts: list[tuple[Floats, Floats]], near: Floats, overlap: float) -> 
 
 def forecast(past: Shifts, days: Floats, age: Floats | float = np.inf) -> tuple[Floats, Floats]:
     """Mean and standard deviation of the shift on each of these days, so many days after the log began."""
-    between, ahead = (np.abs(one[:, None] - past.day[None, :]) for one in (past.day, days))
-    decay, other = (np.exp(-one / EARLY_DAYS) for one in (past.age, np.broadcast_to(age, len(days))))
-    early = np.outer(decay, decay), np.outer(other, decay), other**2
-    found = [
+    between, ahead = (np.abs(dates[:, None] - past.day[None, :]) for dates in (past.day, days))
+    decay, day_decay = (np.exp(-ages / EARLY_DAYS) for ages in (past.age, np.broadcast_to(age, len(days))))
+    early = np.outer(decay, decay), np.outer(day_decay, decay), day_decay**2
+    posteriors = [
         _posteriors(past, _kernels(between, widths), _kernels(ahead, widths), early)
         for widths in product(SEASON_WIDTHS, DRIFT_WIDTHS)
     ]
-    likelihood, mean, variance = (np.concatenate(one) for one in zip(*found, strict=True))
+    likelihood, mean, variance = (np.concatenate(parts) for parts in zip(*posteriors, strict=True))
     weight = np.exp(likelihood - likelihood.max())
     weight /= weight.sum()
     average = weight @ mean
@@ -151,40 +153,40 @@ def _posteriors(
     Season and drift of unit size `between` cutoffs and from days `ahead` to cutoffs; `early` has both, and of each day.
     """
     sizes = np.array(list(product(SIZES, SIZES, EARLY_SIZES))) ** 2
-    one, other, start = (column[:, None, None] for column in sizes.T)
+    season, drift, start = (column[:, None, None] for column in sizes.T)
     mean = MEAN_SIZE**2
     noise = np.diag(past.variance + 1e-8)
-    covariance = one * between[0] + other * between[1] + start * early[0] + mean + noise
-    reach = one * ahead[0] + other * ahead[1] + start * early[1] + mean
+    covariance = season * between[0] + drift * between[1] + start * early[0] + mean + noise
+    reach = season * ahead[0] + drift * ahead[1] + start * early[1] + mean
     root = np.linalg.cholesky(covariance)
     shift = np.broadcast_to(past.shift[:, None], (len(sizes), len(past.shift), 1))
     solved = np.linalg.solve(covariance, np.concatenate([shift, reach.swapaxes(1, 2)], axis=2))
     spent = (past.shift * solved[:, :, 0]).sum(axis=1) / 2
     likelihood = -spent - np.log(np.diagonal(root, axis1=1, axis2=2)).sum(axis=1)
-    prior = (one + other + mean)[:, :, 0] + start[:, :, 0] * early[2]
+    prior = (season + drift + mean)[:, :, 0] + start[:, :, 0] * early[2]
     explained = (reach.swapaxes(1, 2) * solved[:, :, 1:]).sum(axis=1)
     return likelihood, (reach @ solved[:, :, :1])[:, :, 0], prior - explained
 
 
-def _log_odds(said: Floats) -> Floats:
-    return np.asarray(logit(np.clip(said, SUREST, 1 - SUREST)))
+def _log_odds(predicted: Floats) -> Floats:
+    return np.asarray(logit(np.clip(predicted, SUREST, 1 - SUREST)))
 
 
-def levelled(outcome: Floats, said: Floats, cutoff: Ints) -> Floats:
+def levelled(outcome: Floats, predicted: Floats, cutoff: Ints) -> Floats:
     """What is said, with the shift that makes the mean of each cutoff come true: its form without its level."""
-    moved = np.empty(len(said))
-    for one in np.unique(cutoff):
-        part = cutoff == one
-        moved[part] = expit(_log_odds(said[part]) + missing_shift(outcome[part], said[part]))
+    moved = np.empty(len(predicted))
+    for instant in np.unique(cutoff):
+        part = cutoff == instant
+        moved[part] = expit(_log_odds(predicted[part]) + missing_shift(outcome[part], predicted[part]))
     return moved
 
 
-def levelled_money(rows: Examples, said: Floats, cap: float) -> Floats:
+def levelled_money(rows: Examples, predicted: Floats, cap: float) -> Floats:
     """The same of money, by a factor; amounts above the cap count as that much."""
-    moved = said.copy()
-    for one in np.unique(rows.cutoff):
-        part = rows.cutoff == one
-        total, came = (float(np.minimum(amount[part], cap).sum()) for amount in (said, rows.outcome))
-        if total > 0 and came > 0:
-            moved[part] *= came / total
+    moved = predicted.copy()
+    for instant in np.unique(rows.cutoff):
+        part = rows.cutoff == instant
+        expected, outcome = (float(np.minimum(amount[part], cap).sum()) for amount in (predicted, rows.outcome))
+        if expected > 0 and outcome > 0:
+            moved[part] *= outcome / expected
     return moved

@@ -52,7 +52,7 @@ class FittedLogistic:
     def at(self, cutoff: Ints) -> Floats:
         """The effect of each row's cutoff; 0 where none was seen."""
         instants, code = np.unique(cutoff, return_inverse=True)
-        return np.array([self.effects.get(one, 0.0) for one in instants.tolist()])[code]
+        return np.array([self.effects.get(instant, 0.0) for instant in instants.tolist()])[code]
 
 
 def fit_logistic(rows: Examples, position: Position, start: PurchaseProcess | None, penalty: float) -> FittedLogistic:
@@ -69,10 +69,10 @@ def fit_logistic(rows: Examples, position: Position, start: PurchaseProcess | No
     design = np.concatenate([np.ones((len(some), 1)), units, blank[:, blanks], seasons[code]], axis=1)
     count = read.shape[1] + len(blanks)
     penalties = np.concatenate([[1e-6], np.full(count, penalty), np.ones(len(instants))])
-    found = _maximised(design, some.outcome, penalties, np.broadcast_to(given, len(some)))
-    weights = _rounded(found[1 : 1 + count])
-    rung = Logistic(names, scale, tuple(blanks.tolist()), weights, float(_rounded(found[:1])[0]), start)
-    effects = seasons @ found[len(found) - len(instants) :]
+    coefficients = _maximised(design, some.outcome, penalties, np.broadcast_to(given, len(some)))
+    weights = _rounded(coefficients[1 : 1 + count])
+    rung = Logistic(names, scale, tuple(blanks.tolist()), weights, float(_rounded(coefficients[:1])[0]), start)
+    effects = seasons @ coefficients[len(coefficients) - len(instants) :]
     return FittedLogistic(rung, dict(zip(instants.tolist(), effects.tolist(), strict=True)))
 
 
@@ -86,10 +86,10 @@ def _columns(values: Floats, position: Position) -> tuple[str, ...]:
 
 def _first_of_equals(columns: NDArray[Any]) -> list[int]:
     """The place of each different column, ascending."""
-    found: dict[bytes, int] = {}
+    places: dict[bytes, int] = {}
     for place, column in enumerate(np.ascontiguousarray(columns.T)):
-        found.setdefault(column.tobytes(), place)
-    return list(found.values())
+        places.setdefault(column.tobytes(), place)
+    return list(places.values())
 
 
 def _scale(read: Floats) -> Standardizer:
@@ -121,33 +121,33 @@ def _beside_a_line(instants: Ints) -> Floats:
 
 def _maximised(design: Floats, outcome: Floats, penalty: Floats, start: Floats) -> Floats:
     """The penalised maximum by Newton's method; a step that overshoots is halved."""
-    found = np.zeros(design.shape[1])
-    found[0] = logit(np.clip(outcome.mean(), 0.01, 0.99)) - start.mean()
-    value = _loss(design, outcome, penalty, start, found)
+    coefficients = np.zeros(design.shape[1])
+    coefficients[0] = logit(np.clip(outcome.mean(), 0.01, 0.99)) - start.mean()
+    value = _loss(design, outcome, penalty, start, coefficients)
     narrow = design.astype(np.float32)  # for the curvature, which only says how far to go
     for _ in range(STEPS):
-        said = expit(design @ found + start)
-        slope = design.T @ (said - outcome) + penalty * found
-        weight = np.maximum(said * (1 - said), 1e-6).astype(np.float32)
+        predicted = expit(design @ coefficients + start)
+        slope = design.T @ (predicted - outcome) + penalty * coefficients
+        weight = np.maximum(predicted * (1 - predicted), 1e-6).astype(np.float32)
         curvature = (narrow * weight[:, None]).T @ narrow
         step = cho_solve(cho_factor(curvature.astype(np.float64) + np.diag(penalty + 1e-3)), slope)
         for _ in range(STEPS):
-            nearer = found - step
+            nearer = coefficients - step
             lower = _loss(design, outcome, penalty, start, nearer)
             if lower <= value:
                 break
             step /= 2
         else:
-            return found
-        found, value = nearer, lower
+            return coefficients
+        coefficients, value = nearer, lower
         if np.abs(step).max() < SETTLED:
-            return found
-    return found
+            return coefficients
+    return coefficients
 
 
-def _loss(design: Floats, outcome: Floats, penalty: Floats, start: Floats, found: Floats) -> float:
-    total = design @ found + start
-    return float((np.logaddexp(0.0, total) - outcome * total).sum() + (penalty * found**2).sum() / 2)
+def _loss(design: Floats, outcome: Floats, penalty: Floats, start: Floats, coefficients: Floats) -> float:
+    total = design @ coefficients + start
+    return float((np.logaddexp(0.0, total) - outcome * total).sum() + (penalty * coefficients**2).sum() / 2)
 
 
 def _rounded(values: Floats) -> Floats:

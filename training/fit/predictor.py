@@ -93,11 +93,11 @@ def _adjusted(
     """The calibrator, and the level from an instant on, learnt from what a rung says of the rows it is fitted on."""
     if not len(rows):
         return Adjusted()
-    said = Adjusted(calibrator).apply(mean)
+    predicted = Adjusted(calibrator).apply(mean)
     past = {"horizon_days": question.fitted_days, "first": first, "start": start}
     if question.is_money:
-        return Adjusted(level=money_level(rows, said, cap=cap_of(rows), **past))
-    return Adjusted(calibrator, level(rows, said, **past))
+        return Adjusted(level=money_level(rows, predicted, cap=cap_of(rows), **past))
+    return Adjusted(calibrator, level(rows, predicted, **past))
 
 
 def _baseline(question: Question, recipe: Recipe, rows: Examples) -> Rung:

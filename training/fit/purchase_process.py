@@ -51,10 +51,10 @@ def processes(parts: Parts, task: TaskConfig, horizon_days: int, timezone: str, 
         return Processes(missing="no purchase process: the task is about an end, not about coming back")
     fitted = {}
     for instant in sorted(instants):
-        found = _fitted(_everybody(parts, features, instant), features, horizon_days)
-        if isinstance(found, str):
-            return Processes(missing=f"no purchase process: {found}")
-        fitted[instant] = found
+        process = _fitted(_everybody(parts, features, instant), features, horizon_days)
+        if isinstance(process, str):
+            return Processes(missing=f"no purchase process: {process}")
+        fitted[instant] = process
     return Processes(fitted)
 
 
@@ -77,10 +77,10 @@ def _fitted(values: Floats, features: FeatureSet, horizon_days: int) -> Expectat
     if not models:
         return "the likelihood of BG/NBD has no top on this log"
     best = max(models, key=lambda model: float(past.weight @ model.log_likelihood(past)))
-    found = Expectations(days, span, age_name, silence, float(horizon_days), best)
+    expectations = Expectations(days, span, age_name, silence, float(horizon_days), best)
     if not money:
-        return found
-    return replace(found, money=money[0], order_value=_order_value(x + 1, values[:, 4]))
+        return expectations
+    return replace(expectations, money=money[0], order_value=_order_value(x + 1, values[:, 4]))
 
 
 def _order_value(count: Floats, money: Floats) -> GammaGamma:

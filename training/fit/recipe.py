@@ -83,13 +83,13 @@ class Recipe:
 
     def describe(self) -> Mapping[str, object]:
         """The choice by name."""
-        told: dict[str, object] = {"rung": self.rung}
+        choice: dict[str, object] = {"rung": self.rung}
         if self.rung == "logistic":
-            told |= {"penalty": self.lean.penalty, "logistic_start": self.lean.start}
+            choice |= {"penalty": self.lean.penalty, "logistic_start": self.lean.start}
         if not self.trees:
-            return told
+            return choice
         process = {"expectations": self.expectations, "start": self.start}
-        return {**told, **process, "trees": "+".join(map(str, self.trees)), **self.growth.describe()}
+        return {**choice, **process, "trees": "+".join(map(str, self.trees)), **self.growth.describe()}
 
     @property
     def members(self) -> tuple["Recipe", ...]:

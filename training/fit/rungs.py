@@ -33,7 +33,7 @@ def fit_rung(question: Question, recipe: Recipe, rows: Examples, linear: FittedL
         linear = linear or logistic(question, rows, LOGISTIC_SPECS[0])
     match recipe.rung:
         case "average":
-            made = averaged(question, [fit_rung(question, one, rows, linear) for one in recipe.members])
+            made = averaged(question, [fit_rung(question, member, rows, linear) for member in recipe.members])
         case "logistic":
             known = linear if recipe.lean == LOGISTIC_SPECS[0] else None
             made = (known or logistic(question, rows, recipe.lean)).rung
@@ -190,5 +190,5 @@ def btyd(question: Question, rows: Examples) -> PurchaseProcess | None:
 def _correction(question: Question, raw: Rung, rows: Examples) -> float:
     """Money that counts over money expected, within a factor of two of the rate; amounts count up to the cap."""
     cap, rate = cap_of(rows), question.task.rate
-    said = float(np.minimum(question.predict(raw, rows).mean * rate, cap).sum())
-    return rate * float(np.clip(np.minimum(rows.outcome, cap).sum() / said, 0.5, 2.0)) if said > 0 else rate
+    expected = float(np.minimum(question.predict(raw, rows).mean * rate, cap).sum())
+    return rate * float(np.clip(np.minimum(rows.outcome, cap).sum() / expected, 0.5, 2.0)) if expected > 0 else rate
