@@ -86,22 +86,22 @@ def choose(question: Question, earlier: Examples, later: Examples, budget: Budge
     missing = _missing(question, earlier, later)
     if missing:
         alone = (Candidate("rule", Recipe("rule").describe(), chosen=True),)
-        told = f"{missing}, so the rule serves"
-        return Choice(Recipe("rule"), fit_rung(question, Recipe("rule"), earlier), told, judged=alone)
-    held = periods(question, earlier, later)
+        reason = f"{missing}, so the rule serves"
+        return Choice(Recipe("rule"), fit_rung(question, Recipe("rule"), earlier), reason, judged=alone)
+    validation_periods = periods(question, earlier, later)
     recipes = _simple(question, earlier)
     tried, growth = None, None
     if budget is not None and _are_enough_for_trees(earlier, later):
-        linear = held[0].effects(question)
+        linear = validation_periods[0].effects(question)
         tried = search_trees(question, earlier, later, linear, budget)
         trees = tree_recipes(question, earlier, later, linear, tried.growth)
         growth = trees[0].growth
         recipes = _with_trees(question, recipes, trees)
-    judged = _judged(question, recipes, held)
+    judged = _judged(question, recipes, validation_periods)
     place = _first_of_the_best(judged, rule_last=question.is_money)
     recipe = judged.recipes[place]
-    told = _reason(question, judged, place, earlier)
-    made = Choice(recipe, held[0].made[recipe], told, growth=growth, judged=_listed(judged, place))
+    reason = _reason(question, judged, place, earlier)
+    made = Choice(recipe, validation_periods[0].made[recipe], reason, growth=growth, judged=_listed(judged, place))
     if tried is not None:
         made = replace(made, trials=tried.trials, importances=tried.importances)
     if question.is_money:
@@ -122,9 +122,9 @@ def as_chosen(question: Question, recipe: Recipe, earlier: Examples, later: Exam
     """The choice as it would be if the ladder held this recipe alone."""
     if _missing(question, earlier, later):
         return Choice(recipe, fit_rung(question, recipe, earlier), "")
-    held = periods(question, earlier, later)
-    judged = _judged(question, [recipe], held)
-    made = Choice(recipe, held[0].made[recipe], "")
+    validation_periods = periods(question, earlier, later)
+    judged = _judged(question, [recipe], validation_periods)
+    made = Choice(recipe, validation_periods[0].made[recipe], "")
     return made if question.is_money else replace(made, later=replace(judged.later, said=judged.said[0]))
 
 
@@ -132,8 +132,8 @@ def _listed(judged: _Judged, chosen: int) -> tuple[Candidate, ...]:
     """Every recipe with its figures, in the order of preference."""
     means = judged.mean.tolist()
     return tuple(
-        Candidate(_fully(one), one.describe(), place == chosen, means[place], *judged.saved(place))
-        for place, one in enumerate(judged.recipes)
+        Candidate(_fully(recipe), recipe.describe(), place == chosen, means[place], *judged.saved(place))
+        for place, recipe in enumerate(judged.recipes)
     )
 
 
@@ -182,7 +182,7 @@ def _with_trees(question: Question, simple: list[Recipe], trees: list[Recipe]) -
     Of money averages come first, of hurdle and process and what trees make of its orders: each alone is far behind on
     some log, because a few customers decide.
     """
-    averages = [replace(one, rung="average") for one in trees]
+    averages = [replace(recipe, rung="average") for recipe in trees]
     if not question.is_money:
         return [*simple, *averages, *trees]
     if not trees[0].expectations:
@@ -192,29 +192,29 @@ def _with_trees(question: Question, simple: list[Recipe], trees: list[Recipe]) -
     return [simple[0], two, *averages, *simple[1:], poisson, hurdle, *trees[1:]]
 
 
-def _judged(question: Question, recipes: list[Recipe], held: list[Period]) -> _Judged:
+def _judged(question: Question, recipes: list[Recipe], validation_periods: list[Period]) -> _Judged:
     """Every recipe on the later rows of every period, each period on its own level.
 
     Losses of money are shares of the rule's in their period, so that a season of much money does not decide alone.
     """
-    rows = [period.later for period in held]
-    said, losses = [], []
-    for period in held:
+    rows = [period.later for period in validation_periods]
+    predictions, losses = [], []
+    for period in validation_periods:
         raw = [question.predict(rung, period.later).mean for rung in period.rungs(question, recipes)]
         cap = cap_of(period.earlier)
-        level = [_on_its_level(question, period.later, one, cap) for one in raw]
-        lost = np.stack([question.losses(period.later, one, cap) for one in level])
+        level = [_on_its_level(question, period.later, mean, cap) for mean in raw]
+        lost = np.stack([question.losses(period.later, predicted, cap) for predicted in level])
         usual = float(lost[0].mean()) if question.is_money else 1.0
-        said.append(np.stack(level))
+        predictions.append(np.stack(level))
         losses.append(lost / usual if usual > 0 else lost)
-    truth, customer = (np.concatenate([getattr(one, name) for one in rows]) for name in ("outcome", "customer"))
-    number = np.concatenate([np.full(len(one), place) for place, one in enumerate(rows)])
-    everything = np.concatenate(said, axis=1)
+    truth, customer = (np.concatenate([getattr(part, name) for part in rows]) for name in ("outcome", "customer"))
+    number = np.concatenate([np.full(len(part), place) for place, part in enumerate(rows)])
+    everything = np.concatenate(predictions, axis=1)
     return _Judged(recipes, everything, np.concatenate(losses, axis=1), Later(truth, everything[0], customer, number))
 
 
-def _on_its_level(question: Question, rows: Examples, said: Floats, cap: float) -> Floats:
-    return levelled_money(rows, said, cap) if question.is_money else levelled(rows.outcome, said, rows.cutoff)
+def _on_its_level(question: Question, rows: Examples, predicted: Floats, cap: float) -> Floats:
+    return levelled_money(rows, predicted, cap) if question.is_money else levelled(rows.outcome, predicted, rows.cutoff)
 
 
 def _first_of_the_best(judged: _Judged, *, rule_last: bool) -> int:
@@ -233,7 +233,7 @@ def _reason(question: Question, judged: _Judged, place: int, earlier: Examples) 
     if place:
         return _told(question, judged.recipes[place], judged.saved(place), missing)
     if len(judged.recipes) == 1:
-        lacks = "; ".join(one for one in (question.processes.missing, missing) if one)
+        lacks = "; ".join(reason for reason in (question.processes.missing, missing) if reason)
         return f"{lacks}, so the rule serves"
     nearest = int(np.argmin(judged.mean[1:])) + 1
     return _told(question, judged.recipes[nearest], judged.saved(nearest), missing, beats=False)
@@ -243,7 +243,7 @@ def _told(
     question: Question, recipe: Recipe, saved: tuple[float, float], missing: str = "", *, beats: bool = True
 ) -> str:
     """Why a recipe serves or does not, with what else could not be tried."""
-    rest = "".join(f"; {one}" for one in (question.processes.missing, missing) if one)
+    rest = "".join(f"; {reason}" for reason in (question.processes.missing, missing) if reason)
     if question.is_money:
         by = "{:.1%} ± {:.1%} of the rule's squared errors".format(*saved)
         return f"{recipe_name(recipe)} saves {by} on later rows{'' if beats else ', so the rule serves'}{rest}"

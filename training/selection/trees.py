@@ -56,7 +56,10 @@ def _counted(
     rows, after = _samples(question, earlier, later, linear, recipe)
     pairs = zip(tree_trainers(question), rows, after, strict=False)  # orders of all only where a process begins them
     return replace(
-        recipe, trees=tuple(grower.count_trees(one, other, recipe.growth)[0] for grower, one, other in pairs)
+        recipe,
+        trees=tuple(
+            trainer.count_trees(sample, later_sample, recipe.growth)[0] for trainer, sample, later_sample in pairs
+        ),
     )
 
 

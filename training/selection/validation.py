@@ -59,16 +59,16 @@ def periods(question: Question, earlier: Examples, later: Examples) -> list[Peri
 
     That one ends with the newest of the earlier rows that lie a horizon before others; those others are its later rows.
     """
-    held = [Period(earlier, later)]
+    latest = [Period(earlier, later)]
     cutoffs = np.unique(earlier.cutoff)
     horizon = days(question.fitted_days)
     followed = np.flatnonzero(np.isin(cutoffs + horizon, cutoffs))
     if not len(followed):
-        return held
+        return latest
     first = Period(earlier.at(cutoffs[: followed[-1] + 1]), earlier.at([cutoffs[followed[-1]] + horizon]))
     enough = not (shortage(first.earlier, "") or shortage(first.later, ""))
     same = question.expectations(first.earlier) is not None or not question.processes.fitted
-    return [*held, first] if enough and same else held
+    return [*latest, first] if enough and same else latest
 
 
 def shortage(rows: Examples, purpose: str) -> str:
