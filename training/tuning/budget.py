@@ -50,13 +50,13 @@ class Budget:
 
 def study_address(config: Config) -> str:
     """Where studies are kept, absolute: the address in the environment, else a SQLite file in the workspace."""
-    found = address(config, ADDRESS, "studies.db")
-    if not re.match(r"sqlite:////.|postgresql\+psycopg://", found):
-        scheme = found.partition(":")[0]
+    url = address(config, ADDRESS, "studies.db")
+    if not re.match(r"sqlite:////.|postgresql\+psycopg://", url):
+        scheme = url.partition(":")[0]
         raise ConfigError(f"expected {ADDRESS} to begin with sqlite:/// or postgresql://, got '{scheme}:'; change it")
-    if found == address(config, TRACKING, "mlflow.db"):
+    if url == address(config, TRACKING, "mlflow.db"):
         raise ConfigError(
-            f"expected two databases for MLflow and for studies, found {without_password(found)} in {TRACKING} and "
+            f"expected two databases for MLflow and for studies, found {without_password(url)} in {TRACKING} and "
             f"{ADDRESS}: both keep a table of one name there; give each its own"
         )
-    return found
+    return url

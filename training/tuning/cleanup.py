@@ -16,7 +16,7 @@ def old_studies(address: str, shop: str, before_us: int) -> tuple[str, ...]:
         return ()
     storage = storage_of(Place(address, ""))
     try:
-        names = [one.study_name for one in storage.get_all_studies() if one.study_name.startswith(f"{shop}.")]
+        names = [study.study_name for study in storage.get_all_studies() if study.study_name.startswith(f"{shop}.")]
         trials = {name: storage.get_all_trials(storage.get_study_id_from_name(name), deepcopy=False) for name in names}
     finally:
         storage.remove_session()

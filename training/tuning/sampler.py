@@ -28,8 +28,8 @@ class SeededTPE(BaseSampler):
 
     def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
         """A trial's turn is the number of those before it that are not lost."""
-        before = (one for one in study.get_trials(deepcopy=False) if one.number < trial.number)
-        self._begin(sum(one.state != TrialState.FAIL for one in before))
+        before = (other for other in study.get_trials(deepcopy=False) if other.number < trial.number)
+        self._begin(sum(other.state != TrialState.FAIL for other in before))
 
     def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         """What TPE decides together: nothing where a growth is given."""

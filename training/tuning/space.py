@@ -32,8 +32,8 @@ def suggest(trial: BaseTrial, start: TreeParameters) -> TreeParameters:
 def clipped(growth: TreeParameters, start: TreeParameters) -> dict[str, float]:
     """The hyper-parameters of a growth, inside of what is searched from this start."""
     ranges = {**RANGES, "min_data_in_leaf": _leaf_sizes(start)}
-    found = growth.describe()
-    return {name: type(found[name])(np.clip(found[name], *ends)) for name, ends in ranges.items()}
+    parameters = growth.describe()
+    return {name: type(parameters[name])(np.clip(parameters[name], *ends)) for name, ends in ranges.items()}
 
 
 def _leaf_sizes(start: TreeParameters) -> tuple[int, int]:
