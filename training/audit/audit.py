@@ -20,34 +20,34 @@ from training.audit.sample import sample_log
 
 def audit(case: AuditInput) -> tuple[Finding, ...]:
     """What is wrong or odd, the first of each check; nothing where the question is honest or too little is there."""
-    found: dict[tuple[str, bool], Finding] = {}
+    findings: dict[tuple[str, bool], Finding] = {}
     for finding in _all(case):
-        found.setdefault((finding.check, finding.refuses), finding)
-    refused = {check for check, refuses in found if refuses}
-    return tuple(one for one in found.values() if one.refuses or one.check not in refused)
+        findings.setdefault((finding.check, finding.refuses), finding)
+    refused = {check for check, refuses in findings if refuses}
+    return tuple(finding for finding in findings.values() if finding.refuses or finding.check not in refused)
 
 
-def settle(case: AuditInput, found: Sequence[Finding], accept: Iterable[str] = ()) -> tuple[str, ...]:
+def settle(case: AuditInput, findings: Sequence[Finding], accept: Iterable[str] = ()) -> tuple[str, ...]:
     """The notes that an answer carries: warnings, and what was accepted knowingly.
 
     Raises AuditError with every finding that refuses and was not accepted.
     """
     accepted = set(accept)
-    refused = [one for one in found if one.refuses and one.check not in accepted]
+    refused = [finding for finding in findings if finding.refuses and finding.check not in accepted]
     if refused:
         raise AuditError(_refusal(case, refused))
-    said = {True: "accepted", False: "look at this"}
-    return tuple(f"audit, {one.check} ({said[one.refuses]}): {one.sentence}" for one in found)
+    status = {True: "accepted", False: "look at this"}
+    return tuple(f"audit, {finding.check} ({status[finding.refuses]}): {finding.sentence}" for finding in findings)
 
 
-def accepted(found: Sequence[Finding], accept: Iterable[str]) -> tuple[str, ...]:
+def accepted(findings: Sequence[Finding], accept: Iterable[str]) -> tuple[str, ...]:
     """The checks that failed and were accepted knowingly, in order."""
-    return tuple(sorted({one.check for one in found if one.refuses} & set(accept)))
+    return tuple(sorted({finding.check for finding in findings if finding.refuses} & set(accept)))
 
 
 def _refusal(case: AuditInput, refused: Sequence[Finding]) -> str:
-    lines = [f"  {one.check}: {one.sentence}" for one in refused]
-    names = ", ".join(f'"{one.check}"' for one in refused)
+    lines = [f"  {finding.check}: {finding.sentence}" for finding in refused]
+    names = ", ".join(f'"{finding.check}"' for finding in refused)
     return "\n".join(
         [
             f"the audit of task '{case.task.name}' ({case.split.horizon_days} days) expected nothing odd, found:",

@@ -48,9 +48,9 @@ class OccurrencesAt:
 
     def newest(self) -> Ints:
         """The last genuine one of each customer at each instant, `BEGINNING` where there is none."""
-        found = np.full((self.customers, len(self.instants)), BEGINNING)
-        np.maximum.at(found, self.owner, np.where(self.genuine, self.first, BEGINNING))
-        return found
+        last = np.full((self.customers, len(self.instants)), BEGINNING)
+        np.maximum.at(last, self.owner, np.where(self.genuine, self.first, BEGINNING))
+        return last
 
 
 def labels(task: TaskConfig, journeys: Journeys, cutoffs: Ints, horizon_days: int) -> Floats:
@@ -66,22 +66,22 @@ def labels_over(task: TaskConfig, journeys: Journeys, cutoffs: Ints, ahead_us: i
     inside = seen.inside(length_us)
     if task.is_money:
         return seen.per_customer(np.where(inside, seen.value, 0.0)) * task.rate
-    came = seen.per_customer(inside & seen.genuine) > 0
+    happened = seen.per_customer(inside & seen.genuine) > 0
     silent = task.outcome == "silence"
-    return np.asarray(came != silent, np.float64)
+    return np.asarray(happened != silent, np.float64)
 
 
 def members(task: TaskConfig, journeys: Journeys, cutoffs: Ints) -> Bools:
     """Who the task asks about, of shape (n_customers, n_cutoffs)."""
     active = occurrences(journeys, task.active_event, {}, cutoffs)
-    asked = active.per_customer(active.inside(days(task.active_days)) & active.genuine) > 0
+    population = active.per_customer(active.inside(days(task.active_days)) & active.genuine) > 0
     if task.ended_by:
         ended = occurrences(journeys, task.ended_by, {}, cutoffs).newest()
-        asked &= ~((ended > BEGINNING) & (ended >= active.newest()))
+        population &= ~((ended > BEGINNING) & (ended >= active.newest()))
     if task.never:
         did = occurrences(journeys, task.never, {}, cutoffs)
-        asked &= did.per_customer(did.genuine) == 0
-    return asked
+        population &= did.per_customer(did.genuine) == 0
+    return population
 
 
 def occurrences(
@@ -120,15 +120,15 @@ def matching(
     """Rows of these events (of any, when none is named) that have every value that `where` asks for, within bounds."""
     names = journeys.event.names
     fits = np.isin(names.astype(str), events) if events else np.ones(len(names), bool)
-    found = fits[journeys.event.codes] if len(names) else np.zeros(journeys.rows, bool)
+    matches = fits[journeys.event.codes] if len(names) else np.zeros(journeys.rows, bool)
     for column, level in where.items():
         category = journeys.category(column)
         wanted = np.append(category.names.astype(str) == level, False)  # code -1, a null, reads the last
-        found = found & wanted[category.codes]
+        matches = matches & wanted[category.codes]
     for name, how, bound in bounds:
         number = journeys.value if name is None else journeys.number(name)
-        found = found & (number >= bound if how == ">=" else number <= bound)
-    return np.asarray(found)
+        matches = matches & (number >= bound if how == ">=" else number <= bound)
+    return np.asarray(matches)
 
 
 def _ordered(journeys: Journeys, rows: Ints) -> tuple[Ints, Ints]:

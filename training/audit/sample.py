@@ -33,7 +33,7 @@ class LogSample:
     @cached_property
     def customers(self) -> Strings:
         """Those looked at one by one, in the order of `few`."""
-        return np.concatenate([np.zeros(0, object), *(one.customers for one in self.few)])
+        return np.concatenate([np.zeros(0, object), *(part.customers for part in self.few)])
 
     @cached_property
     def events(self) -> frozenset[str]:
@@ -61,9 +61,9 @@ def sample_log(case: AuditInput) -> LogSample:
 def place(case: AuditInput, customers: Strings) -> dict[tuple[str, int], int]:
     """The number of the panel's row for each of these customers and each cutoff."""
     wanted = set(customers.tolist())
-    found = [row for row, customer in enumerate(case.rows.customer.tolist()) if customer in wanted]
-    cutoffs = case.rows.cutoff[found].tolist()
-    return {(str(case.rows.customer[row]), cutoff): row for row, cutoff in zip(found, cutoffs, strict=True)}
+    rows = [row for row, customer in enumerate(case.rows.customer.tolist()) if customer in wanted]
+    cutoffs = case.rows.cutoff[rows].tolist()
+    return {(str(case.rows.customer[row]), cutoff): row for row, cutoff in zip(rows, cutoffs, strict=True)}
 
 
 def _panel_share(case: AuditInput) -> float:
@@ -87,9 +87,9 @@ def _sampled(parts: list[Journeys], share: float) -> tuple[Journeys, ...]:
 
 def last_before(owner: Ints, instants: Ints, own_owner: Ints, own: Ints) -> Ints:
     """The place in `own` (by owner, ascending) of the newest that is not after each instant; -1 where there is none."""
-    found = np.searchsorted(_key(own_owner, own), _key(owner, instants), side="right") - 1
-    same = (found >= 0) & (own_owner[np.maximum(found, 0)] == owner) if len(own) else np.zeros(len(owner), bool)
-    return np.where(same, found, -1)
+    places = np.searchsorted(_key(own_owner, own), _key(owner, instants), side="right") - 1
+    same = (places >= 0) & (own_owner[np.maximum(places, 0)] == owner) if len(own) else np.zeros(len(owner), bool)
+    return np.where(same, places, -1)
 
 
 def _key(owner: Ints, instants: Ints) -> Ints:

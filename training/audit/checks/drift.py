@@ -35,13 +35,13 @@ def members_now(case: AuditInput, seen: LogSample) -> Iterator[Finding]:
     ):
         return
     now = np.array([case.as_of], np.int64)
-    asked = sum(int(recompute.members(case.task, part, now).sum()) for part in seen.parts)
-    if abs(asked - len(case.base)) > max(2, 0.002 * asked):
+    expected = sum(int(recompute.members(case.task, part, now).sum()) for part in seen.parts)
+    if abs(expected - len(case.base)) > max(2, 0.002 * expected):
         sentence = (
             f"{len(case.base):,} customers will be scored, and the log's own rows say that the task asks about "
-            f"{asked:,}: those scored are not the population that was learnt from; please report this mistake"
+            f"{expected:,}: those scored are not the population that was learnt from; please report this mistake"
         )
-        yield Finding("unlike_base", sentence, figures={"scored": float(len(case.base)), "asked": float(asked)})
+        yield Finding("unlike_base", sentence, figures={"scored": float(len(case.base)), "asked": float(expected)})
 
 
 def moved(case: AuditInput) -> Iterator[Finding]:
@@ -53,13 +53,13 @@ def moved(case: AuditInput) -> Iterator[Finding]:
     lag = case.as_of - newest
     now = case.base[spread_evenly(len(case.base), MOST_AT_INSTANT)]
     then = case.rows.values[_at(case, newest)]
-    asked = [place for place, feature in enumerate(case.features.features) if _steady(case, feature, newest)]
-    found = {place: _distance(now[:, place], then[:, place]) for place in asked}
-    far = [place for place in asked if abs(found[place]) >= LARGE and _varied(then[:, place])]
+    steady = [place for place, feature in enumerate(case.features.features) if _steady(case, feature, newest)]
+    distances = {place: _distance(now[:, place], then[:, place]) for place in steady}
+    far = [place for place in steady if abs(distances[place]) >= LARGE and _varied(then[:, place])]
     usual = {place: _before(case, place, lag, [newest, *before]) for place in far}
-    odd = [place for place in far if usual[place] <= USUAL_MOVE * abs(found[place])]
+    odd = [place for place in far if usual[place] <= USUAL_MOVE * abs(distances[place])]
     if odd:
-        yield _told(case, {place: found[place] for place in odd})
+        yield _told(case, {place: distances[place] for place in odd})
 
 
 def _told(case: AuditInput, odd: dict[int, float]) -> Finding:

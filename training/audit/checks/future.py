@@ -23,13 +23,13 @@ def known_after(case: AuditInput, seen: LogSample) -> Iterator[Finding]:
         return
     at = place(case, customers.customers)
     index = {str(customer): number for number, customer in enumerate(customers.customers)}
-    held = [(index[customer], row) for (customer, instant), row in at.items() if instant == cutoff]
-    if not held:
+    pairs = [(index[customer], row) for (customer, instant), row in at.items() if instant == cutoff]
+    if not pairs:
         return
-    where = Rows(np.array([number for number, _ in held], np.int64), np.full(len(held), cutoff, np.int64))
+    where = Rows(np.array([number for number, _ in pairs], np.int64), np.full(len(pairs), cutoff, np.int64))
     then = customers.as_of(cutoff)
     alone = build(then, where, case.features).values
-    in_panel = case.rows.values[[row for _, row in held]]
+    in_panel = case.rows.values[[row for _, row in pairs]]
     yield from _changed(case, in_panel, alone)
     yield from canary(case, then, where, alone)
 
@@ -94,9 +94,9 @@ def _drawn(column: Floats, rows: Ints, rng: np.random.Generator) -> Floats:
     return drawn
 
 
-def _unlike(one: Floats, other: Floats) -> Bools:
+def _unlike(left: Floats, right: Floats) -> Bools:
     """Columns with a value that is not the same."""
-    same = (one == other) | (np.isnan(one) & np.isnan(other))
+    same = (left == right) | (np.isnan(left) & np.isnan(right))
     return np.asarray(~same.all(axis=0))
 
 

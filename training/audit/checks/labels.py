@@ -22,8 +22,8 @@ def recomputed(case: AuditInput, seen: LogSample) -> Iterator[Finding]:
     cutoffs = np.unique(case.rows.cutoff)
     at = place(case, seen.customers)
     rows, own, past, both = _compared(case, seen, cutoffs, at)
-    found = case.rows.outcome[rows]
-    wrong = _differ(found, own)
+    stored = case.rows.outcome[rows]
+    wrong = _differ(stored, own)
     if wrong.sum() < FEWEST_WRONG or wrong.mean() <= WRONG_SHARE:
         return
     share = float(wrong.mean())
@@ -31,9 +31,9 @@ def recomputed(case: AuditInput, seen: LogSample) -> Iterator[Finding]:
     of = f"{percent(share)} of the labels that were looked at differ from what the log's own rows say"
     if not case.task.is_money and share >= OPPOSITE:
         yield Finding("inverted_label", f"{of}, and always say the opposite: yes and no are mixed up", figures=figures)
-    elif len(set(found.tolist())) == 1:
-        yield Finding("constant_label", f"{of}: the label is {found[0]:g} for everybody", figures=figures)
-    elif min(_differ(found, past).mean(), _differ(found, both).mean()) < wrong.mean():
+    elif len(set(stored.tolist())) == 1:
+        yield Finding("constant_label", f"{of}: the label is {stored[0]:g} for everybody", figures=figures)
+    elif min(_differ(stored, past).mean(), _differ(stored, both).mean()) < wrong.mean():
         reads = "they count what had already happened at the cutoff, so a model would only repeat what is known"
         yield Finding("label_reads_past", f"{of}: {reads}", figures=figures)
     else:
@@ -56,8 +56,8 @@ def _compared(
     return np.fromiter(at.values(), np.int64), own, past, both
 
 
-def _differ(one: Floats, other: Floats) -> Bools:
-    return ~np.isclose(one, other, rtol=1e-9, atol=1e-6)
+def _differ(left: Floats, right: Floats) -> Bools:
+    return ~np.isclose(left, right, rtol=1e-9, atol=1e-6)
 
 
 def by_recency(case: AuditInput) -> Iterator[Finding]:

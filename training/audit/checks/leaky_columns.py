@@ -88,10 +88,10 @@ def of_today(case: AuditInput, seen: LogSample) -> Iterator[Finding]:
     label = case.happened[newest]
     if not _enough(case, newest, label):
         return
-    told, before = _told_beside_recency(case, newest, places), _told_beside_recency(case, oldest, places)
-    worst = max(told, key=lambda number: abs(told[number] - 0.5))
-    sign = 1 if told[worst] > 0.5 else -1
-    figure, fades = 0.5 + sign * (told[worst] - 0.5), sign * (told[worst] - before[worst])
+    shares, shares_before = _told_beside_recency(case, newest, places), _told_beside_recency(case, oldest, places)
+    worst = max(shares, key=lambda number: abs(shares[number] - 0.5))
+    sign = 1 if shares[worst] > 0.5 else -1
+    figure, fades = 0.5 + sign * (shares[worst] - 0.5), sign * (shares[worst] - shares_before[worst])
     sure = figure - 3 * by_chance(label.sum(), len(label) - label.sum())
     if sure < TELLING:
         return
@@ -127,8 +127,8 @@ def _without_history(seen: LogSample) -> bool:
 def _strata(recency: Floats) -> Ints:
     """Groups of equally recent customers; who never came is a group of its own."""
     filled = np.where(np.isnan(recency), np.inf, recency)
-    came = filled[np.isfinite(filled)]
-    edges = np.unique(np.quantile(came, np.linspace(0, 1, STRATA + 1)[1:])) if len(came) else came
+    known = filled[np.isfinite(filled)]
+    edges = np.unique(np.quantile(known, np.linspace(0, 1, STRATA + 1)[1:])) if len(known) else known
     return np.searchsorted(edges, filled, side="left")
 
 

@@ -51,14 +51,14 @@ def windows(case: AuditInput) -> Iterator[Finding]:
 def silences(case: AuditInput, seen: LogSample) -> Iterator[Finding]:
     """A log that stopped before its end, or has a hole: in all events, or only in those that the task waits for."""
     own = tuple(sorted({*case.task.event, *case.task.churn_event}))
-    for events, told in (((), "no event"), (own, f"no {named(own)}")):
+    for events, missing in (((), "no event"), (own, f"no {named(own)}")):
         counts = _by_day(case, seen, events)
-        found = _found(counts)
-        tail = next((one for one in found if one.stop >= len(counts)), None)
-        if tail is not None and tail.days >= PART_OF_HORIZON * case.horizon_days and _odd(tail, found):
+        spans = _found(counts)
+        tail = next((silence for silence in spans if silence.stop >= len(counts)), None)
+        if tail is not None and tail.days >= PART_OF_HORIZON * case.horizon_days and _odd(tail, spans):
             since = day(case.split.first + tail.first * DAY_US)
             sentence = (
-                f"the log is said to miss nothing up to {day(case.end)}, but there is {told} since {since}, where "
+                f"the log is said to miss nothing up to {day(case.end)}, but there is {missing} since {since}, where "
                 f"about {tail.expected:,.0f} would be usual: whoever came after that counts as lost. Set "
                 f"`complete_until` to {since}, or bring the missing rows"
             )
@@ -66,16 +66,16 @@ def silences(case: AuditInput, seen: LogSample) -> Iterator[Finding]:
             figures = {"days": float(tail.days), "expected": tail.expected}
             yield Finding("censored_as_lost", sentence, refuses=refuses, figures=figures)
             return
-        yield from _holes(case, [one for one in found if one is not tail and _odd(one, found)], told)
+        yield from _holes(case, [silence for silence in spans if silence is not tail and _odd(silence, spans)], missing)
 
 
-def _holes(case: AuditInput, holes: list[Silence], told: str) -> Iterator[Finding]:
+def _holes(case: AuditInput, holes: list[Silence], missing: str) -> Iterator[Finding]:
     for hole in holes:
         covers = _share_covered(case, hole)
         if covers >= MOST_OF_HORIZON:
             start, stop = (day(case.split.first + number * DAY_US) for number in (hole.first, hole.stop))
             sentence = (
-                f"from {start} to {stop} the log holds {told}, where about {hole.expected:,.0f} would be usual, so "
+                f"from {start} to {stop} the log holds {missing}, where about {hole.expected:,.0f} would be usual, so "
                 "that everybody counts as lost there. Bring the missing rows; if the shop was closed, accept it"
             )
             yield Finding("censored_as_lost", sentence, figures={"days": float(hole.days), "expected": hole.expected})
@@ -90,8 +90,8 @@ def _share_covered(case: AuditInput, hole: Silence) -> float:
     return float(inside.max(initial=0) / horizon)
 
 
-def _odd(silence: Silence, found: list[Silence]) -> bool:
-    others = max((one.days for one in found if one is not silence), default=0)
+def _odd(silence: Silence, spans: list[Silence]) -> bool:
+    others = max((other.days for other in spans if other is not silence), default=0)
     return silence.days >= LEAST_DAYS and silence.expected >= EXPECTED and silence.days > LONGER * others + 1
 
 

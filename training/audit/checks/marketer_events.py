@@ -53,16 +53,16 @@ def caused_by_firm(case: AuditInput, seen: LogSample) -> Iterator[Finding]:
     common = _silences_of_all(case, seen, own)
     if not len(common):
         return
-    told: set[str] = set()
+    reported: set[str] = set()
     for stream in _streams(case, seen, own):
         silences, customers = _silences(seen, own, stream)
-        if customers < FEWEST_CUSTOMERS or stream.event in told:
+        if customers < FEWEST_CUSTOMERS or stream.event in reported:
             continue
         waits = float(np.quantile(silences, LOW))
         shorter = float((common < waits).mean())
         if waits < case.horizon_days * 0.98 or shorter < SHORTER_SHARE:
             continue
-        told |= set() if stream.column else {stream.event}
+        reported |= set() if stream.column else {stream.event}
         yield _told(case, stream, waits, shorter)
 
 
@@ -80,36 +80,36 @@ def _streams(case: AuditInput, seen: LogSample, own: tuple[str, ...]) -> list[_S
     """Every event that is neither the task's own nor a refund, and the values of its columns where these are few."""
     known = {*own, *case.task.active_event, *case.task.event}
     events = sorted(event for event in seen.events - known if not speaks_of(event, REFUND))
-    found = [_Stream(event) for event in events]
+    streams = [_Stream(event) for event in events]
     columns = {name for part in seen.many for name in part.categories}
     for column in sorted(columns):
         levels = sorted({str(name) for part in seen.many for name in part.category(column).names})
         if len(levels) <= MOST_LEVELS:
-            found += [_Stream(event, column, level) for event in events for level in levels]
-    return found
+            streams += [_Stream(event, column, level) for event in events for level in levels]
+    return streams
 
 
 def _silences(seen: LogSample, own: tuple[str, ...], stream: _Stream) -> tuple[Floats, int]:
     """Days since the task's own event at every event of the stream, and how many customers had one."""
-    found, customers = [np.zeros(0)], 0
+    by_part, customers = [np.zeros(0)], 0
     where = {stream.column: stream.level} if stream.column else {}
     for part in seen.many:
         rows = np.flatnonzero(recompute.matching(part, (stream.event,), where))
         if len(rows):
             silences, kept = _since(part, own, part.owner[rows], part.time[rows])
-            found.append(silences)
+            by_part.append(silences)
             customers += len(np.unique(part.owner[rows][kept]))
-    return np.concatenate(found), customers
+    return np.concatenate(by_part), customers
 
 
 def _silences_of_all(case: AuditInput, seen: LogSample, own: tuple[str, ...]) -> Floats:
     """Days since the task's own event for every customer who has had one, at instants spread over the history."""
     instants = np.linspace(case.split.first, case.end, INSTANTS + 1)[1:].astype(np.int64)
-    found = [np.zeros(0)]
+    by_part = [np.zeros(0)]
     for few in seen.few:
         owner = np.repeat(np.arange(len(few)), len(instants))
-        found.append(_since(few, own, owner, np.tile(instants, len(few)))[0])
-    return np.concatenate(found)
+        by_part.append(_since(few, own, owner, np.tile(instants, len(few)))[0])
+    return np.concatenate(by_part)
 
 
 def _since(part: Journeys, own: tuple[str, ...], owner: Ints, instants: Ints) -> tuple[Floats, Ints]:

@@ -26,17 +26,17 @@ def membership(case: AuditInput, seen: LogSample) -> Iterator[Finding]:
     cutoffs = np.unique(case.rows.cutoff)
     if not len(cutoffs) or not len(seen.customers):
         return
-    held = _held(case, seen, cutoffs)
-    asked = np.concatenate([recompute.members(case.task, few, cutoffs) for few in seen.few])
-    wrong = held != asked
-    if wrong.sum() < FEWEST_WRONG or wrong.sum() <= WRONG_SHARE * max(asked.sum(), 1):
+    in_panel = _held(case, seen, cutoffs)
+    members = np.concatenate([recompute.members(case.task, few, cutoffs) for few in seen.few])
+    wrong = in_panel != members
+    if wrong.sum() < FEWEST_WRONG or wrong.sum() <= WRONG_SHARE * max(members.sum(), 1):
         return
-    missing, strangers = asked & ~held, held & ~asked
-    share = float(wrong.sum() / max((asked | held).sum(), 1))
+    missing, strangers = members & ~in_panel, in_panel & ~members
+    share = float(wrong.sum() / max((members | in_panel).sum(), 1))
     figures = {"missing": float(missing.sum()), "strangers": float(strangers.sum()), "share": share}
-    if missing.sum() > strangers.sum() and _only_survivors(case, seen, missing, held):
+    if missing.sum() > strangers.sum() and _only_survivors(case, seen, missing, in_panel):
         sentence = (
-            f"the panel leaves out {percent(missing.sum() / asked.sum())} of the customers whom the task asks about, "
+            f"the panel leaves out {percent(missing.sum() / members.sum())} of the customers whom the task asks about, "
             "and nearly all of these are gone by now: a model would learn from survivors alone"
         )
         yield Finding("survivors", sentence, figures=figures)
@@ -51,21 +51,21 @@ def membership(case: AuditInput, seen: LogSample) -> Iterator[Finding]:
 
 def _held(case: AuditInput, seen: LogSample, cutoffs: Ints) -> Bools:
     """Which of these customers the panel holds at which cutoffs."""
-    held = np.zeros((len(seen.customers), len(cutoffs)), np.bool_)
+    in_panel = np.zeros((len(seen.customers), len(cutoffs)), np.bool_)
     row = {str(customer): number for number, customer in enumerate(seen.customers)}
     column = {cutoff: number for number, cutoff in enumerate(cutoffs.tolist())}
     for customer, cutoff in place(case, seen.customers):
         if cutoff in column:
-            held[row[customer], column[cutoff]] = True
-    return held
+            in_panel[row[customer], column[cutoff]] = True
+    return in_panel
 
 
-def _only_survivors(case: AuditInput, seen: LogSample, missing: Bools, held: Bools) -> bool:
+def _only_survivors(case: AuditInput, seen: LogSample, missing: Bools, in_panel: Bools) -> bool:
     """Whether those left out are gone when the labels end, unlike those kept."""
     end, horizon = np.array([case.end], np.int64), days(case.horizon_days)
-    came = np.concatenate([recompute.labels_over(case.task, few, end, 0, horizon) for few in seen.few])[:, 0] > 0
-    gone = came if case.task.definition.about_loss else ~came
-    left_out, kept = missing.any(axis=1) & ~held.any(axis=1), held.any(axis=1)
+    positive = np.concatenate([recompute.labels_over(case.task, few, end, 0, horizon) for few in seen.few])[:, 0] > 0
+    gone = positive if case.task.definition.about_loss else ~positive
+    left_out, kept = missing.any(axis=1) & ~in_panel.any(axis=1), in_panel.any(axis=1)
     if not left_out.any() or not kept.any():
         return False
     return bool(gone[left_out].mean() >= SURVIVORS and gone[kept].mean() <= SURVIVORS / 2)
@@ -106,9 +106,9 @@ def survivors(case: AuditInput, seen: LogSample) -> Iterator[Finding]:
         )
 
 
-def _silent(own: list[tuple[Journeys, Ints]], asked: Bools, instant: float, length: float) -> float:
+def _silent(own: list[tuple[Journeys, Ints]], members: Bools, instant: float, length: float) -> float:
     """Share of those asked about who did not come in so long a time before the instant."""
-    return float((asked & ~_came_between(own, instant - length, instant)).sum() / max(asked.sum(), 1))
+    return float((members & ~_came_between(own, instant - length, instant)).sum() / max(members.sum(), 1))
 
 
 def _lives(case: AuditInput, seen: LogSample) -> tuple[Ints, Ints, list[tuple[Journeys, Ints]]]:
@@ -128,10 +128,10 @@ def _lives(case: AuditInput, seen: LogSample) -> tuple[Ints, Ints, list[tuple[Jo
 
 def _came_between(own: list[tuple[Journeys, Ints]], start: float, stop: float) -> Bools:
     """Whether each customer with an own event has one in `(start, stop]`."""
-    found = [np.zeros(0, np.bool_)]
+    by_part = [np.zeros(0, np.bool_)]
     for part, rows in own:
         owner = part.owner[rows]
         inside = between(part.time[rows], start, stop)
-        came = np.bincount(owner, inside, minlength=len(part)) > 0
-        found.append(came[np.bincount(owner, minlength=len(part)) > 0])
-    return np.concatenate(found)
+        has_event = np.bincount(owner, inside, minlength=len(part)) > 0
+        by_part.append(has_event[np.bincount(owner, minlength=len(part)) > 0])
+    return np.concatenate(by_part)

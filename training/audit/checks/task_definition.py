@@ -55,9 +55,9 @@ def _lively(case: AuditInput, seen: LogSample) -> Iterator[Finding]:
         owner, end = part.owner, case.end - days(case.horizon_days)
         newest = np.full(len(part), -1, np.int64)
         np.maximum.at(newest, owner[acts], part.time[acts])
-        told = np.flatnonzero(ends & over(part.time, end))
-        total += len(told)
-        after += int((~over(newest[owner[told]], part.time[told] + DAY_US)).sum())
+        ended = np.flatnonzero(ends & over(part.time, end))
+        total += len(ended)
+        after += int((~over(newest[owner[ended]], part.time[ended] + DAY_US)).sum())
     if total >= RETURNED and after >= total / 2:
         event = named(case.task.churn_event)
         sentence = f"the task calls '{event}' a loss, yet after {percent(after / total)} of them the customer goes on; "
@@ -79,10 +79,10 @@ def absent(case: AuditInput, seen: LogSample) -> Iterator[Finding]:
                 "constant_label", sentence + did_you_mean(event, seen.events), refuses=not set(others) & seen.events
             )
     for column, level in case.task.where.items():
-        held = {str(name) for part in seen.parts for name in part.category(column).names}
-        if level not in held and (seen.complete or not _levelled(case, column, level)):
+        levels = {str(name) for part in seen.parts for name in part.category(column).names}
+        if level not in levels and (seen.complete or not _levelled(case, column, level)):
             sentence = f"no row of the log has {column} '{level}', so the label says the same of everybody; "
-            yield Finding("constant_label", sentence + did_you_mean(level, held))
+            yield Finding("constant_label", sentence + did_you_mean(level, levels))
 
 
 def _anywhere(case: AuditInput, seen: LogSample, event: str) -> bool:
