@@ -68,12 +68,12 @@ class PanelRequest:
     max_rows: int
 
 
-def build_examples(parts: Parts, asked: PanelRequest, cutoffs: Iterable[int]) -> Examples:
+def build_examples(parts: Parts, request: PanelRequest, cutoffs: Iterable[int]) -> Examples:
     """Members of the population at these cutoffs whose label window is whole; about `max_rows` of them at most."""
     instants = np.fromiter(cutoffs, np.int64)
-    members = sum(len(_members(asked.task, part, instants)) for part in parts())
-    share = min(1.0, asked.max_rows / max(members, 1))
-    return _stack([_examples(asked, part, instants, share) for part in parts()], asked.features)
+    members = sum(len(_members(request.task, part, instants)) for part in parts())
+    share = min(1.0, request.max_rows / max(members, 1))
+    return _stack([_examples(request, part, instants, share) for part in parts()], request.features)
 
 
 def history_start(parts: Parts, first: int) -> int:
@@ -105,16 +105,18 @@ def _sampled(journeys: Journeys, rows: Rows, share: float) -> Rows:
     return rows if share >= 1 else rows[in_share(journeys.customers, share)[rows.customer]]
 
 
-def _examples(asked: PanelRequest, journeys: Journeys, cutoffs: Ints, share: float) -> Examples:
-    rows = _sampled(journeys, _members(asked.task, journeys, cutoffs), share)
-    rows = rows[has_whole_window(rows, asked.horizon_days, asked.end)]
-    came = compute_labels(asked.task, journeys, rows, asked.horizon_days)
-    return Examples(journeys.customers[rows.customer], rows.cutoff, build(journeys, rows, asked.features).values, came)
+def _examples(request: PanelRequest, journeys: Journeys, cutoffs: Ints, share: float) -> Examples:
+    rows = _sampled(journeys, _members(request.task, journeys, cutoffs), share)
+    rows = rows[has_whole_window(rows, request.horizon_days, request.end)]
+    labels = compute_labels(request.task, journeys, rows, request.horizon_days)
+    return Examples(
+        journeys.customers[rows.customer], rows.cutoff, build(journeys, rows, request.features).values, labels
+    )
 
 
-def _added(one: Ints, other: Ints) -> Ints:
+def _added(first: Ints, second: Ints) -> Ints:
     """Sums of two counts by day, of whatever lengths."""
-    longer, shorter = (one, other) if len(one) >= len(other) else (other, one)
+    longer, shorter = (first, second) if len(first) >= len(second) else (second, first)
     total = longer.copy()
     total[: len(shorter)] += shorter
     return total

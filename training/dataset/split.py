@@ -59,8 +59,8 @@ def fitted_horizon(horizon_days: int, first: int, end: int) -> int:
     >>> fitted_horizon(90, 0, 365 * DAY_US), fitted_horizon(273, 0, 273 * DAY_US)
     (90, 81)
     """
-    held = (end - first) / DAY_US / (3 + SHORTEST_LEAD)
-    return max(1, min(horizon_days, int(held)))
+    longest = (end - first) / DAY_US / (3 + SHORTEST_LEAD)
+    return max(1, min(horizon_days, int(longest)))
 
 
 def split(horizon_days: int, first: int, end: int) -> Split:
