@@ -79,12 +79,14 @@ def draws(customers: Strings, seed: int) -> Floats:
 def resampled(customers: Strings, columns: Floats, seed: int, replicates: int = REPLICATES) -> Floats:
     """Sums of the columns (n, k) over draws of customers, (replicates, k): what is compared is drawn together."""
     who, code = np.unique(customers.astype(np.str_), return_inverse=True)
-    held = np.stack([np.bincount(code, column, minlength=len(who)) for column in columns.T], axis=1)
+    per_customer = np.stack([np.bincount(code, column, minlength=len(who)) for column in columns.T], axis=1)
     rng, step = np.random.default_rng(seed), max(1, CELLS // max(len(who), 1))
     sums = []
     for start in range(0, replicates, step):
         drawn = rng.integers(0, len(who), (min(step, replicates - start), len(who)))
-        sums.append(np.stack([np.bincount(one, minlength=len(who)) for one in drawn]).astype(np.float64) @ held)
+        sums.append(
+            np.stack([np.bincount(draw, minlength=len(who)) for draw in drawn]).astype(np.float64) @ per_customer
+        )
     return np.concatenate(sums)
 
 

@@ -31,8 +31,8 @@ def auroc(truth: Floats, predicted: Floats, weights: Floats) -> Floats:
 def average_precision(truth: Floats, predicted: Floats, weights: Floats) -> Floats:
     """Area under the precision-recall steps."""
     positive, negative = (part[:, ::-1] for part in _by_score(truth, predicted, weights))
-    found = np.cumsum(positive, axis=1)
-    precision = _ratio(found, found + np.cumsum(negative, axis=1), nothing=0.0)
+    true_positives = np.cumsum(positive, axis=1)
+    precision = _ratio(true_positives, true_positives + np.cumsum(negative, axis=1), nothing=0.0)
     return _ratio((positive * precision).sum(axis=1), positive.sum(axis=1))
 
 
@@ -71,8 +71,8 @@ def lift_at_tenth(truth: Floats, predicted: Floats, weights: Floats) -> Floats:
 
 def precision(truth: Floats, predicted: Floats, weights: Floats, *, threshold: float) -> Floats:
     """Share of positives among the rows at or above the threshold."""
-    told = weights * (predicted >= threshold)
-    return _ratio(told @ truth, told.sum(axis=1))
+    selected = weights * (predicted >= threshold)
+    return _ratio(selected @ truth, selected.sum(axis=1))
 
 
 def recall(truth: Floats, predicted: Floats, weights: Floats, *, threshold: float) -> Floats:
@@ -82,8 +82,8 @@ def recall(truth: Floats, predicted: Floats, weights: Floats, *, threshold: floa
 
 def f1(truth: Floats, predicted: Floats, weights: Floats, *, threshold: float) -> Floats:
     """Harmonic mean of precision and recall."""
-    told = weights * (predicted >= threshold)
-    return _ratio(2 * (told @ truth), told.sum(axis=1) + weights @ truth)
+    selected = weights * (predicted >= threshold)
+    return _ratio(2 * (selected @ truth), selected.sum(axis=1) + weights @ truth)
 
 
 def best_threshold(truth: Floats, predicted: Floats) -> float:
@@ -91,8 +91,8 @@ def best_threshold(truth: Floats, predicted: Floats) -> float:
     if not truth.sum():
         return 0.5
     levels, group = np.unique(predicted, return_inverse=True)
-    positive, told = (np.bincount(group, w)[::-1].cumsum()[::-1] for w in (truth, np.ones(len(truth))))
-    return float(levels[np.argmax(2 * positive / (told + truth.sum()))])
+    positive, selected = (np.bincount(group, w)[::-1].cumsum()[::-1] for w in (truth, np.ones(len(truth))))
+    return float(levels[np.argmax(2 * positive / (selected + truth.sum()))])
 
 
 def calibration_slope(truth: Floats, predicted: Floats) -> list[float | None]:
@@ -130,12 +130,13 @@ def bias(truth: Floats, predicted: Floats, weights: Floats) -> Floats:
 
 def spearman(truth: Floats, predicted: Floats, weights: Floats) -> Floats:
     """Correlation of ranks, ties averaged."""
-    one, other = _ranks(truth, weights), _ranks(predicted, weights)
-    one, other = (
-        rank - (rank * weights).sum(axis=1, keepdims=True) / weights.sum(axis=1, keepdims=True) for rank in (one, other)
+    truth_rank, predicted_rank = _ranks(truth, weights), _ranks(predicted, weights)
+    truth_rank, predicted_rank = (
+        rank - (rank * weights).sum(axis=1, keepdims=True) / weights.sum(axis=1, keepdims=True)
+        for rank in (truth_rank, predicted_rank)
     )
-    spread = np.sqrt((weights * one**2).sum(axis=1) * (weights * other**2).sum(axis=1))
-    return _ratio((weights * one * other).sum(axis=1), spread)
+    spread = np.sqrt((weights * truth_rank**2).sum(axis=1) * (weights * predicted_rank**2).sum(axis=1))
+    return _ratio((weights * truth_rank * predicted_rank).sum(axis=1), spread)
 
 
 def normalised_gini(truth: Floats, predicted: Floats, weights: Floats) -> Floats:
@@ -150,8 +151,8 @@ def decile_mape(truth: Floats, predicted: Floats, weights: Floats) -> Floats:
     left out.
     """
     group = np.searchsorted(edges(predicted, 10), predicted, side="left")
-    came, said = _summed(truth * weights, group), _summed(predicted * weights, group)
-    off = _ratio(np.abs(said - came), np.abs(came))
+    outcome, prediction = _summed(truth * weights, group), _summed(predicted * weights, group)
+    off = _ratio(np.abs(prediction - outcome), np.abs(outcome))
     counted = ~np.isnan(off)
     return _ratio(np.where(counted, off, 0.0).sum(axis=1), counted.sum(axis=1))
 
@@ -205,8 +206,8 @@ def _ranks(values: Floats, weights: Floats) -> Floats:
 def _gini(truth: Floats, by: Floats, weights: Floats) -> Floats:
     _, group = np.unique(by, return_inverse=True)
     people, money = _summed(weights, group)[:, ::-1], _summed(weights * truth, group)[:, ::-1]
-    found = np.cumsum(money, axis=1) - money / 2
-    area = _ratio((people * found).sum(axis=1), people.sum(axis=1) * money.sum(axis=1))
+    cumulative = np.cumsum(money, axis=1) - money / 2
+    area = _ratio((people * cumulative).sum(axis=1), people.sum(axis=1) * money.sum(axis=1))
     return np.asarray(2 * area - 1)
 
 

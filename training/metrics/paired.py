@@ -81,23 +81,23 @@ def calibration_error(customers: Strings, truth: Floats, own: Floats, other: Flo
     return Error(float(errors[0][0]), float(errors[1][0]), interval(errors[0] - errors[1]), _perfect(own, seed))
 
 
-def _by_bin(truth: Floats, said: Floats) -> list[Floats]:
+def _by_bin(truth: Floats, predicted: Floats) -> list[Floats]:
     """A column for each bin: what its rows missed."""
-    group, missed = _bins(said), truth - said
-    return [np.where(group == one, missed, 0.0) for one in range(int(group.max(initial=0)) + 1)]
+    group, missed = _bins(predicted), truth - predicted
+    return [np.where(group == number, missed, 0.0) for number in range(int(group.max(initial=0)) + 1)]
 
 
-def _bins(said: Floats) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    return np.searchsorted(edges(said, BINS), said, side="left").astype(np.int64)
+def _bins(predicted: Floats) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    return np.searchsorted(edges(predicted, BINS), predicted, side="left").astype(np.int64)
 
 
-def _perfect(said: Floats, seed: int) -> float:
-    rng, ordered = np.random.default_rng(seed), np.sort(said)
+def _perfect(predicted: Floats, seed: int) -> float:
+    rng, ordered = np.random.default_rng(seed), np.sort(predicted)
     starts = np.flatnonzero(np.diff(_bins(ordered), prepend=-1))
-    step, errors = max(1, CELLS // max(len(said), 1)), []
+    step, errors = max(1, CELLS // max(len(predicted), 1)), []
     for start in range(0, SIMULATED, step):
-        came = rng.random((min(step, SIMULATED - start), len(said))) < ordered
-        errors.append(np.abs(np.add.reduceat(came - ordered, starts, axis=1)).sum(axis=1) / len(said))
+        outcome = rng.random((min(step, SIMULATED - start), len(predicted))) < ordered
+        errors.append(np.abs(np.add.reduceat(outcome - ordered, starts, axis=1)).sum(axis=1) / len(predicted))
     return float(np.quantile(np.concatenate(errors), 0.95))
 
 
@@ -124,5 +124,5 @@ def missed_coverage(customers: Strings, own: Floats, other: Floats, seed: int) -
 
 
 def _off(mine: Floats, theirs: Floats, chance: float) -> Error:
-    one, other = np.abs(mine), np.abs(theirs)
-    return Error(float(one[0]), float(other[0]), interval(one - other), chance)
+    my_error, their_error = np.abs(mine), np.abs(theirs)
+    return Error(float(my_error[0]), float(their_error[0]), interval(my_error - their_error), chance)
