@@ -95,13 +95,13 @@ def load(folder: Path, expected_digest: str) -> Bundle:
     return Bundle(task, features, predictors, actions, plain["facts"], expected_digest)
 
 
-def equipped(bundle: Bundle, own: FeatureSet) -> Bundle:
-    """The bundle with the functions of its module of features at hand; `own` are the features of the module read.
+def equipped(bundle: Bundle, current: FeatureSet) -> Bundle:
+    """The bundle with the functions of its module of features at hand; `current` are the features of the module read.
 
     Raises:
-        BundleError: it was trained with a module, and `own` come from none or from another.
+        BundleError: it was trained with a module, and `current` come from none or from another.
     """
-    trained, module = bundle.features.module, own.module
+    trained, module = bundle.features.module, current.module
     if trained is None:
         return bundle
     training = f"task '{bundle.task.name}' was trained with a module of features (SHA-256 {trained.digest[:12]}…)"
@@ -141,7 +141,7 @@ def _checked(folder: Path, expected_digest: str) -> dict[str, str]:
     """Every file's text by name, once all bytes are known to be the right ones."""
     if folder.is_symlink() or not folder.is_dir():
         raise BundleError(f"expected the bundle {expected_digest[:12]}… in {folder}, found no folder; train again")
-    found = {entry.name for entry in os.scandir(folder)}
+    names = {entry.name for entry in os.scandir(folder)}
     manifest = _read(folder, MANIFEST, expected_digest)
     described = json.loads(manifest)
     if (found_format := described.get("format")) != FORMAT:
@@ -150,15 +150,15 @@ def _checked(folder: Path, expected_digest: str) -> dict[str, str]:
         )
         raise BundleError(f"{folder} has bundle format {found_format}, this version reads {FORMAT}; {remedy}")
     files: dict[str, str] = described["files"]
-    if found != {MANIFEST, *files}:
-        odd = sorted(found ^ {MANIFEST, *files})
+    if names != {MANIFEST, *files}:
+        differing = sorted(names ^ {MANIFEST, *files})
         raise BundleError(
-            f"{folder} was changed: expected exactly the files of its manifest, but {odd} differ; {REMEDY}"
+            f"{folder} was changed: expected exactly the files of its manifest, but {differing} differ; {REMEDY}"
         )
-    return {name: _read(folder, name, wanted) for name, wanted in files.items()} | {MANIFEST: manifest}
+    return {name: _read(folder, name, file_digest) for name, file_digest in files.items()} | {MANIFEST: manifest}
 
 
-def _read(folder: Path, name: str, wanted: str) -> str:
+def _read(folder: Path, name: str, expected_digest: str) -> str:
     path = folder / name
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
@@ -166,7 +166,9 @@ def _read(folder: Path, name: str, wanted: str) -> str:
         raise BundleError(f"expected the plain file {path}, found none ({error.strerror}); {REMEDY}") from None
     with os.fdopen(descriptor, "rb") as file:
         data = file.read(LARGEST_FILE) if stat.S_ISREG(os.fstat(descriptor).st_mode) else b""
-    found = hashlib.sha256(data).hexdigest()
-    if found != wanted:
-        raise BundleError(f"{path} was changed: expected SHA-256 {wanted[:12]}…, found {found[:12]}…; {REMEDY}")
+    actual_digest = hashlib.sha256(data).hexdigest()
+    if actual_digest != expected_digest:
+        raise BundleError(
+            f"{path} was changed: expected SHA-256 {expected_digest[:12]}…, found {actual_digest[:12]}…; {REMEDY}"
+        )
     return data.decode()

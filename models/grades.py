@@ -38,6 +38,6 @@ def valid_us(horizon_days: int) -> int:
     return days(min(LONGEST_VALID_DAYS, horizon_days))
 
 
-def is_stale(told_until_us: Any, as_of_us: int, horizon_days: int) -> Any:
+def is_stale(known_until_us: Any, as_of_us: int, horizon_days: int) -> Any:
     """Whether a score made when the log last told something would no longer be valid: the flag `stale_features`."""
-    return ~np.asarray(in_window(told_until_us, as_of_us, valid_us(horizon_days)))
+    return ~np.asarray(in_window(known_until_us, as_of_us, valid_us(horizon_days)))

@@ -77,11 +77,11 @@ class Page:
     entries: tuple[Entry, ...]
     transaction: Transaction = field(repr=False)
 
-    def add(self, **said: Any) -> Entry:
-        """Write an entry; `said` are its fields from `what` to `evidence`. It is there once the block ends well."""
+    def add(self, **fields: Any) -> Entry:
+        """Write an entry; `fields` are its fields from `what` to `evidence`. It is there once the block ends well."""
         number = len(self.entries) + 1
         previous = self.entries[-1].hash if self.entries else FIRST
-        chained = {"number": number, "task": self.task, **said, "previous": previous}
+        chained = {"number": number, "task": self.task, **fields, "previous": previous}
         written = canonical_json({"format": LEDGER_FORMAT, "shop": self.shop, **chained})
         self.transaction.run(
             f"INSERT INTO {TABLE} VALUES (:shop, :task, :number, :hash, :entry)",  # noqa: S608  a constant
@@ -140,10 +140,10 @@ class Ledger:
         count = head.partition(" ")[0]
         number = int(count) if count.isdecimal() else 0
         if not number or len(entries) < number or entries[number - 1].head != head:
-            found = f"only {len(entries)}" if len(entries) < number else f"another entry {number}"
+            actual = f"only {len(entries)}" if len(entries) < number else f"another entry {number}"
             raise LedgerError(
                 f"the ledger lost entries: expected at least {number} of {self.shop}.{task}, as MLflow remembers, "
-                f"found {found} in {self.database}; restore the ledger from a backup, or name the right one in "
+                f"found {actual} in {self.database}; restore the ledger from a backup, or name the right one in "
                 f"{ADDRESS} (docs/ledger.md)"
             )
 
@@ -171,30 +171,30 @@ def live_on(entries: Sequence[Entry], when_us: int) -> Entry | None:
 
 def _entry(shop: str, task: str, before: Sequence[Entry], row: tuple[Any, ...]) -> Entry:
     """The entry of a row that follows those before it."""
-    number, kept, written = row
+    number, stored_hash, written = row
     expected = len(before) + 1
     if number != expected:
         raise _broken(shop, task, expected, f"found entry {number} in its place: it was deleted")
-    if not isinstance(written, str) or text_digest(written) != kept:
+    if not isinstance(written, str) or text_digest(written) != stored_hash:
         raise _broken(shop, task, expected, "found another text than its hash stands for: it was edited")
     try:
-        said: dict[str, Any] = json.loads(written)
-        newer = said.pop("format") > LEDGER_FORMAT
+        fields: dict[str, Any] = json.loads(written)
+        newer = fields.pop("format") > LEDGER_FORMAT
     except (ValueError, LookupError, TypeError, AttributeError):
         raise _broken(shop, task, expected, "found what no version wrote: it was forged") from None
     if newer:
         raise LedgerError(
             f"entry {number} of the ledger of {shop}.{task} was written by a newer version; install that version"
         )
-    if (said.pop("shop", ""), said.get("task"), said.get("number")) != (shop, task, number):
+    if (fields.pop("shop", ""), fields.get("task"), fields.get("number")) != (shop, task, number):
         raise _broken(shop, task, expected, "found one that was written elsewhere: it was moved or inserted")
-    if said["previous"] != (before[-1].hash if before else FIRST):
+    if fields["previous"] != (before[-1].hash if before else FIRST):
         raise _broken(shop, task, expected, "found one that follows another: it, or the one before it, was exchanged")
-    return Entry(**said, hash=kept)
+    return Entry(**fields, hash=stored_hash)
 
 
-def _broken(shop: str, task: str, number: int, found: str) -> LedgerError:
+def _broken(shop: str, task: str, number: int, reason: str) -> LedgerError:
     return LedgerError(
-        f"the ledger of {shop}.{task} is broken: expected entry {number} as it was written, {found}; "
+        f"the ledger of {shop}.{task} is broken: expected entry {number} as it was written, {reason}; "
         "nothing is promoted or rolled back until the ledger is restored from a backup (docs/ledger.md)"
     )

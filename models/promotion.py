@@ -38,25 +38,25 @@ class Promotion:
     @staticmethod
     def open(config: Config, tasks: Iterable[str] | None = None) -> "Promotion":
         """Both, made if there are none, and settled for these tasks (default: all of the TOML)."""
-        found = Promotion(Registry.open(config), Ledger.open(config), config.workspace_path / "bundles")
+        promotion = Promotion(Registry.open(config), Ledger.open(config), config.workspace_path / "bundles")
         for task_name in config.tasks if tasks is None else tasks:
-            found.settle(task_name)
-        return found
+            promotion.settle(task_name)
+        return promotion
 
     def register(
-        self, task_name: str, version: Version, hand: Actor, *, why: str, evidence: Mapping[str, Any]
+        self, task_name: str, version: Version, actor: Actor, *, why: str, evidence: Mapping[str, Any]
     ) -> Entry:
         """Note that a version was registered as the challenger; once, however often it is made again."""
-        known = _newest(self.history(task_name), version, REGISTERED, PRUNED)
-        if known is not None and known.what == REGISTERED:
-            return known
-        return self._note(REGISTERED, task_name, version, _said(version, hand, why, evidence))
+        newest = _newest(self.history(task_name), version, REGISTERED, PRUNED)
+        if newest is not None and newest.what == REGISTERED:
+            return newest
+        return self._note(REGISTERED, task_name, version, _said(version, actor, why, evidence))
 
-    def refuse(self, task_name: str, version: Version, hand: Actor, *, why: str, evidence: Mapping[str, Any]) -> Entry:
+    def refuse(self, task_name: str, version: Version, actor: Actor, *, why: str, evidence: Mapping[str, Any]) -> Entry:
         """Note that the gate refused a version."""
-        return self._note(REFUSED, task_name, version, _said(version, hand, why, evidence))
+        return self._note(REFUSED, task_name, version, _said(version, actor, why, evidence))
 
-    def prune(self, task_name: str, version: Version, hand: Actor, *, why: str) -> Entry:
+    def prune(self, task_name: str, version: Version, actor: Actor, *, why: str) -> Entry:
         """Note that a version goes for ever, which nobody can promote from then on; it must never have served."""
         with self._writing(task_name) as page:
             if any(entry.what in MOVES and _is(entry, version) for entry in page.entries):
@@ -65,13 +65,13 @@ class Promotion:
                 )
             if (pruned := _pruned(page.entries, version)) is not None:
                 return pruned
-            return page.add(what=PRUNED, before=_number(book.serving(page.entries)), **_said(version, hand, why, {}))
+            return page.add(what=PRUNED, before=_number(book.serving(page.entries)), **_said(version, actor, why, {}))
 
     def promote(
         self,
         task_name: str,
         version: Version,
-        hand: Actor,
+        actor: Actor,
         *,
         why: str,
         evidence: Mapping[str, Any],
@@ -88,16 +88,18 @@ class Promotion:
         """
         load(self.registry.fetch(version, self.bundles), version.digest)
         with self._writing(task_name) as page:
-            serves = book.serving(page.entries)
-            if serves is not None and serves.digest == version.digest:  # two trainings at once register it twice
-                return serves
+            serving_entry = book.serving(page.entries)
+            if (
+                serving_entry is not None and serving_entry.digest == version.digest
+            ):  # two trainings at once register it twice
+                return serving_entry
             _demand_kept(page.entries, version)
             self._demand_champion(task_name, version, over)
-            entry = page.add(what=PROMOTED, before=_number(serves), **_said(version, hand, why, evidence))
+            entry = page.add(what=PROMOTED, before=_number(serving_entry), **_said(version, actor, why, evidence))
             self._move(task_name, version)
         return entry
 
-    def rollback(self, task_name: str, hand: Actor, *, why: str, of: int | None = None) -> Entry:
+    def rollback(self, task_name: str, actor: Actor, *, why: str, of: int | None = None) -> Entry:
         """Let the champion serve again that the newest promotion replaced.
 
         `of` is the version that is to go: where it does not serve, nothing moves, so that a script may ask twice.
@@ -107,18 +109,18 @@ class Promotion:
             LedgerError: the ledger is not as it was written; nothing moves.
         """
         with self._writing(task_name) as page:
-            serves = book.serving(page.entries)
-            if of is not None and serves is not None and serves.version != of:
-                return serves
-            went = book.served(page.entries)
-            if len(went) < 2:
+            serving_entry = book.serving(page.entries)
+            if of is not None and serving_entry is not None and serving_entry.version != of:
+                return serving_entry
+            promotions = book.served(page.entries)
+            if len(promotions) < 2:
                 raise JourneycastError(
                     f"expected an earlier champion of {self.registry.shop}.{task_name} to go back to, found none; "
                     f"let another version serve with `journeycast promote {task_name} --version N`"
                 )
-            version = self.version_of(task_name, went[1])
+            version = self.version_of(task_name, promotions[1])
             load(self.registry.fetch(version, self.bundles), version.digest)
-            entry = page.add(what=ROLLED_BACK, before=went[0].version, **_said(version, hand, why, {}))
+            entry = page.add(what=ROLLED_BACK, before=promotions[0].version, **_said(version, actor, why, {}))
             self._move(task_name, version)
         return entry
 
@@ -133,11 +135,11 @@ class Promotion:
     def _move(self, task_name: str, version: Version) -> None:
         """Move the alias and read it again: a server that only says that it has moved is found out."""
         self.registry.set_champion(task_name, version)
-        found = self.registry.standing(task_name).champion
-        if found != version.version:
+        champion = self.registry.standing(task_name).champion
+        if champion != version.version:
             raise JourneycastError(
                 f"expected MLflow to name version {version.version} the champion of {version.name}, found "
-                f"{found or 'none'}; look after the tracking server and run it again, nothing was promoted"
+                f"{champion or 'none'}; look after the tracking server and run it again, nothing was promoted"
             )
 
     def history(self, task_name: str) -> tuple[Entry, ...]:
@@ -170,26 +172,26 @@ class Promotion:
 
     def _reflected(self, page: Page, standing: Standing) -> tuple[Entry, ...]:
         self.ledger.complete(page.task, page.entries, standing.head)
-        serves = book.serving(page.entries)
-        if serves is None and page.entries:  # a first promotion that was killed, or an alias that somebody set
+        serving_entry = book.serving(page.entries)
+        if serving_entry is None and page.entries:  # a first promotion that was killed, or an alias that somebody set
             self.registry.drop_champion(page.task)
             return page.entries
-        if serves is None:
+        if serving_entry is None:
             return self._adopted(page, standing)
-        if standing.champion != serves.version:
+        if standing.champion != serving_entry.version:
             try:
-                self.registry.set_champion(page.task, self.version_of(page.task, serves))
+                self.registry.set_champion(page.task, self.version_of(page.task, serving_entry))
             except BundleError as error:  # a version deleted in MLflow must not keep others from being promoted
                 logger.warning("%s", error)
-        if standing.challenger == serves.version:
+        if standing.challenger == serving_entry.version:
             self.registry.drop_challenger(page.task)
         return page.entries
 
     def _adopted(self, page: Page, standing: Standing) -> tuple[Entry, ...]:
         for version in self.registry.versions(page.task):
             if version.version == standing.champion:
-                hand = Actor("journeycast", version.created_us)
-                entry = page.add(what=PROMOTED, before=None, **_said(version, hand, BEFORE_LEDGER, {}))
+                actor = Actor("journeycast", version.created_us)
+                entry = page.add(what=PROMOTED, before=None, **_said(version, actor, BEFORE_LEDGER, {}))
                 return (*page.entries, entry)
         return page.entries
 
@@ -204,13 +206,13 @@ class Promotion:
             f"let another version serve with `journeycast promote {task_name} --version N`"
         )
 
-    def _note(self, what: str, task_name: str, version: Version, said: dict[str, Any]) -> Entry:
+    def _note(self, kind: str, task_name: str, version: Version, fields: dict[str, Any]) -> Entry:
         """An entry that moves nothing; the newest one when it says the same, because a killed training ran again."""
         with self._writing(task_name) as page:
             last = page.entries[-1] if page.entries else None
-            if last is not None and last.what == what and _is(last, version):
+            if last is not None and last.what == kind and _is(last, version):
                 return last
-            entry = page.add(what=what, before=_number(book.serving(page.entries)), **said)
+            entry = page.add(what=kind, before=_number(book.serving(page.entries)), **fields)
         return entry
 
     @contextmanager
@@ -232,13 +234,13 @@ class Promotion:
             logger.warning("the ledger stands, but MLflow may not show it yet; the next command sees to it: %s", error)
 
 
-def _said(version: Version, hand: Actor, why: str, evidence: Mapping[str, Any]) -> dict[str, Any]:
+def _said(version: Version, actor: Actor, why: str, evidence: Mapping[str, Any]) -> dict[str, Any]:
     """What an entry says of a version; text that came in from outside is made such that it can be written down."""
     return {
         "version": version.version,
         "digest": version.digest,
-        "who": _writable(hand.who),
-        "when_us": hand.when_us,
+        "who": _writable(actor.who),
+        "when_us": actor.when_us,
         "why": _writable(why),
         "evidence": {"run_id": version.run_id, **evidence},
     }
@@ -262,8 +264,8 @@ def _newest(entries: Sequence[Entry], version: Version, *kinds: str) -> Entry | 
     return next((entry for entry in reversed(entries) if entry.what in kinds and _is(entry, version)), None)
 
 
-def _writable(said: str) -> str:
-    return without_password(said.encode(errors="replace").decode())
+def _writable(text: str) -> str:
+    return without_password(text.encode(errors="replace").decode())
 
 
 def _is(entry: Entry, version: Version) -> bool:
@@ -278,8 +280,8 @@ def _number(entry: Entry | None) -> int | None:
     return None if entry is None else entry.version
 
 
-def _is_off(standing: Standing, serves: Entry | None) -> bool:
+def _is_off(standing: Standing, serving_entry: Entry | None) -> bool:
     """Whether the registry says something else than the ledger."""
-    if serves is None:
+    if serving_entry is None:
         return standing.champion is not None
-    return standing.champion != serves.version or standing.challenger == serves.version
+    return standing.champion != serving_entry.version or standing.challenger == serving_entry.version

@@ -50,12 +50,12 @@ def is_member(task: TaskConfig, panel: Panel) -> NDArray[np.bool_]:
 
 def membership(task: TaskConfig) -> FeatureSet:
     """The features that decide who is in the population."""
-    wanted = [
+    features = [
         *([_active(task)] if task.asks_for_activity else []),
         *([_recency(task.ended_by), _recency(task.active_event)] if task.ended_by else []),
         *([_ever(task)] if task.never else []),
     ]
-    return FeatureSet(tuple(dict.fromkeys(wanted)))
+    return FeatureSet(tuple(dict.fromkeys(features)))
 
 
 def _active(task: TaskConfig) -> Feature:

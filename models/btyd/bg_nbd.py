@@ -100,8 +100,8 @@ def _series(a: float, b: float, c: Floats, z: Floats) -> Floats:
     large = c > LARGE
     total = hyp2f1(a, b, np.where(large, 1.0, c), np.where(large, 0.0, z))
     if large.any():
-        term, held = np.ones(len(z)), np.where(large, c, np.inf)
+        term, large_c = np.ones(len(z)), np.where(large, c, np.inf)
         for n in range(TERMS):
-            term = term * ((a + n) * (b + n) / (n + 1)) * z / (held + n)
+            term = term * ((a + n) * (b + n) / (n + 1)) * z / (large_c + n)
             total = total + term
     return np.asarray(total)

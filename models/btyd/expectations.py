@@ -60,8 +60,10 @@ class Expectations:
         days, span, age = (values[:, position[name]] for name in (self.days, self.span, self.age))
         never = np.isnan(days)
         past = Past.of(*(np.where(never, 0.0, column) for column in (days, span, age)))
-        said = self.process.expect(past, self.horizon_days)
-        alive, orders, none = (np.where(never, np.nan, one) for one in (said.p_alive, said.orders, said.p_none))
+        expected = self.process.expect(past, self.horizon_days)
+        alive, orders, none = (
+            np.where(never, np.nan, column) for column in (expected.p_alive, expected.orders, expected.p_none)
+        )
         return Ahead(alive, orders, none, self._order_value(values, position, np.where(never, 0.0, past.x + 1)))
 
     def longer(self, values: Floats, position: Position, days: float) -> tuple[Floats, Floats]:
@@ -69,10 +71,12 @@ class Expectations:
 
         The power of the chance of silence, and the factor of orders and money.
         """
-        one, other = (replace(self, horizon_days=span).ahead(values, position) for span in (self.horizon_days, days))
-        quiet, still = (-np.log(np.maximum(ahead.p_none, LEAST)) for ahead in (one, other))
-        power = np.maximum(still, LEAST) / np.maximum(quiet, LEAST)
-        return power, np.maximum(other.orders, LEAST) / np.maximum(one.orders, LEAST)
+        fitted, carried = (
+            replace(self, horizon_days=span).ahead(values, position) for span in (self.horizon_days, days)
+        )
+        fitted_hazard, carried_hazard = (-np.log(np.maximum(ahead.p_none, LEAST)) for ahead in (fitted, carried))
+        power = np.maximum(carried_hazard, LEAST) / np.maximum(fitted_hazard, LEAST)
+        return power, np.maximum(carried.orders, LEAST) / np.maximum(fitted.orders, LEAST)
 
     def widened(self, values: Floats, position: Position) -> Floats:
         """The rows with the expectations as further columns."""

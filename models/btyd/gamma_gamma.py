@@ -28,9 +28,9 @@ class GammaGamma:
         """Of a customer's mean (> 0) over `count` orders (> 0)."""
         p, q, v = self.p, self.q, self.v
         shape = p * count
-        known = gammaln(shape + q) - gammaln(shape) - gammaln(q) + q * np.log(v)
+        log_normaliser = gammaln(shape + q) - gammaln(shape) - gammaln(q) + q * np.log(v)
         return np.asarray(
-            known + (shape - 1) * np.log(mean) + shape * np.log(count) - (shape + q) * np.log(count * mean + v)
+            log_normaliser + (shape - 1) * np.log(mean) + shape * np.log(count) - (shape + q) * np.log(count * mean + v)
         )
 
     def order_value(self, count: Floats, mean: Floats) -> Floats:

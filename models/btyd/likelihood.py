@@ -27,7 +27,7 @@ def maximised(
         likelihood, gradient = objective(parameters)
         return -likelihood, -gradient * parameters
 
-    found = [
+    optima = [
         minimize(
             loss,
             np.log(np.asarray(start, np.float64)),
@@ -38,11 +38,11 @@ def maximised(
         )
         for start in starts
     ]
-    best = min(found, key=lambda one: float(one.fun) if np.isfinite(one.fun) else np.inf)
+    best = min(optima, key=lambda optimum: float(optimum.fun) if np.isfinite(optimum.fun) else np.inf)
     slope = np.asarray(best.jac, np.float64)
     low, high = np.array(within).T
-    held = ((best.x <= low + EDGE) & (slope > 0)) | ((best.x >= high - EDGE) & (slope < 0))
-    flat = np.isfinite(best.fun) and np.all(held | (np.abs(slope) < FLAT))
+    on_bound = ((best.x <= low + EDGE) & (slope > 0)) | ((best.x >= high - EDGE) & (slope < 0))
+    flat = np.isfinite(best.fun) and np.all(on_bound | (np.abs(slope) < FLAT))
     return np.asarray(np.exp(best.x), np.float64) if flat else None
 
 

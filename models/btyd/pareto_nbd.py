@@ -67,8 +67,8 @@ def _lapse_odds(r: Rates, s: float, since: tuple[Floats, Floats], quiet: Rates) 
     fall = r * np.log1p(quiet / a) + s * np.log1p(quiet / b)
     before, after = _tail(r, s, a, b), _tail(r, s, a + quiet, b + quiet)
     with np.errstate(divide="ignore"):  # no quiet spell, no odds
-        gone = np.log(np.maximum(1 - np.exp(-fall) * after / before, 0.0))
-    return np.asarray(np.log(s / (r + s)) + fall + np.log(before) + gone)
+        log_share = np.log(np.maximum(1 - np.exp(-fall) * after / before, 0.0))
+    return np.asarray(np.log(s / (r + s)) + fall + np.log(before) + log_share)
 
 
 def _tail(r: Rates, s: float, a: Floats, b: Floats) -> Floats:

@@ -34,7 +34,7 @@ class Past:
     @staticmethod
     def of(x: Floats, t_x: Floats, age: Floats) -> "Past":
         """One customer a row."""
-        x, t_x, age = (np.ascontiguousarray(one, np.float64) for one in (x, t_x, age))
+        x, t_x, age = (np.ascontiguousarray(column, np.float64) for column in (x, t_x, age))
         return Past(x, t_x, age, np.ones(len(x)))
 
     def __len__(self) -> int:

@@ -129,8 +129,8 @@ def _url(address: str) -> URL:
         url = make_url(address)
     except ArgumentError:
         url = URL.create("nothing")
-    whole = url.database not in {None, "", ":memory:"}
-    if url.get_backend_name() not in {SQLITE, POSTGRESQL} or (url.get_backend_name() == SQLITE and not whole):
+    has_file = url.database not in {None, "", ":memory:"}
+    if url.get_backend_name() not in {SQLITE, POSTGRESQL} or (url.get_backend_name() == SQLITE and not has_file):
         raise ConfigError(
             "expected an address like sqlite:///FILE or postgresql+psycopg://HOST/DATABASE, "
             f"got '{without_password(address)}'"
@@ -165,12 +165,12 @@ def _explained(engine: Engine) -> Iterator[None]:
 
 def _translated(url: URL, error: SQLAlchemyError) -> JourneycastError:
     cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
-    told = without_password(str(cause).partition("\n")[0])
+    message = without_password(str(cause).partition("\n")[0])
     if getattr(cause, "sqlite_errorname", "") == "SQLITE_FULL":
-        return no_room(Path(str(url.database)), told)
-    if "database is locked" in told:
-        told = f"another process has been writing for more than {WAIT_S} s"
-    return DatabaseError(f"the database {_shown(url)} could not be used: {told}; run it again once it can")
+        return no_room(Path(str(url.database)), message)
+    if "database is locked" in message:
+        message = f"another process has been writing for more than {WAIT_S} s"
+    return DatabaseError(f"the database {_shown(url)} could not be used: {message}; run it again once it can")
 
 
 def _shown(url: URL) -> str:

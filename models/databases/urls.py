@@ -11,10 +11,10 @@ def address(config: Config, variable: str, file: str) -> str:
 
     A relative file is taken from the TOML's folder; `postgresql://` is read as `postgresql+psycopg://`.
     """
-    given = os.environ.get(variable) or f"sqlite:///{config.workspace_path / file}"
-    if relative := re.fullmatch(r"sqlite:///([^/].*)", given):
-        given = f"sqlite:///{config.folder / relative[1]}"
-    return re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", given)
+    url = os.environ.get(variable) or f"sqlite:///{config.workspace_path / file}"
+    if relative := re.fullmatch(r"sqlite:///([^/].*)", url):
+        url = f"sqlite:///{config.folder / relative[1]}"
+    return re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", url)
 
 
 def without_password(text: str) -> str:

@@ -25,13 +25,19 @@ class Average:
 
     def predict(self, values: Floats, position: Position) -> Prediction:
         """The average, of parts as well."""
-        said = [rung.predict(values, position) for rung in self.rungs]
+        predictions = [rung.predict(values, position) for rung in self.rungs]
         if self.odds:
-            logits = [logit(np.clip(one.mean, SURE, 1 - SURE)) for one in said]
-            return Prediction(np.asarray(expit(sum(logits) / len(said))))
+            logits = [logit(np.clip(prediction.mean, SURE, 1 - SURE)) for prediction in predictions]
+            return Prediction(np.asarray(expit(sum(logits) / len(predictions))))
         mean, p_none, orders = (
-            np.asarray(sum(column) / len(said))
-            for column in zip(*((one.mean, one.parts["p_none"], one.parts["orders"]) for one in said), strict=True)
+            np.asarray(sum(column) / len(predictions))
+            for column in zip(
+                *(
+                    (prediction.mean, prediction.parts["p_none"], prediction.parts["orders"])
+                    for prediction in predictions
+                ),
+                strict=True,
+            )
         )
         return Prediction(mean, {"p_none": p_none, "orders": orders, "order_value": mean / np.maximum(orders, TINY)})
 
@@ -42,7 +48,9 @@ class Average:
     def pack(self) -> Packed:
         """All rungs' JSON, and their texts by number."""
         packed = [rung.pack() for rung in self.rungs]
-        texts = {f"{index}-{name}": text for index, (_, held) in enumerate(packed) for name, text in held.items()}
+        texts = {
+            f"{index}-{name}": text for index, (_, rung_texts) in enumerate(packed) for name, text in rung_texts.items()
+        }
         return {"rung": "average", "odds": self.odds, "name": self.name, "rungs": [plain for plain, _ in packed]}, texts
 
 
@@ -69,13 +77,13 @@ def gains(rung: Rung, position: Position) -> dict[str, Floats]:
     """By booster what the trees gained from each feature, (n_features,)."""
     match rung:
         case Probability() | Orders():
-            held = {"trees": rung.trees}
+            boosters = {"trees": rung.trees}
         case Hurdle():
-            held = {"buys": rung.buys, "more": rung.more}
+            boosters = {"buys": rung.buys, "more": rung.more}
         case Average():
-            return {name: gain for one in rung.rungs for name, gain in gains(one, position).items()}
+            return {name: gain for member in rung.rungs for name, gain in gains(member, position).items()}
         case _:
             return {}
     fold = rung.expectations
-    rows = {name: trees.importance()[None, :] for name, trees in held.items()}
+    rows = {name: trees.importance()[None, :] for name, trees in boosters.items()}
     return {name: (row if fold is None else fold.folded(row, position))[0] for name, row in rows.items()}

@@ -38,8 +38,8 @@ class History:
         """A customer's own money per order, drawn to the typical one by as much as `OWN_ORDERS` orders weigh."""
         count = sum(zero_for_nan(values[:, position[name]]) for name in self.counts)
         money = sum(zero_for_nan(values[:, position[name]]) for name in self.sums)
-        own = (money + OWN_ORDERS * self.typical) / (count + OWN_ORDERS)
-        return np.asarray(np.maximum(own, self.typical / 100))
+        shrunk = (money + OWN_ORDERS * self.typical) / (count + OWN_ORDERS)
+        return np.asarray(np.maximum(shrunk, self.typical / 100))
 
 
 OWN_ORDERS = 3.0
@@ -77,8 +77,8 @@ class Hurdle:
         share = more / (1.0 + more)  # of a step in log(more) that reaches log(1 + more)
         moved = (1.0 - p_buys)[:, None] * contributions(self.buys, self.expectations, values, position)
         moved += share[:, None] * contributions(self.more, self.expectations, values, position)
-        own = self.history.order_value(values, position)
-        moved[:, position[self.history.sums[0]]] += np.log(own / self.history.typical)
+        order_value = self.history.order_value(values, position)
+        moved[:, position[self.history.sums[0]]] += np.log(order_value / self.history.typical)
         return np.asarray(moved)
 
     def pack(self) -> Packed:
@@ -109,18 +109,18 @@ class Orders:
         """Expected money; parts `p_none`, `orders` and `order_value`."""
         ahead = self.expectations.ahead(values, position)
         times = np.exp(self.trees.raw(ahead.beside(values)))
-        said = self._process.said(ahead)
+        prediction = self._process.said(ahead)
         parts = {
-            "p_none": said.parts["p_none"] ** times,
-            "orders": said.parts["orders"] * times,
-            "order_value": said.parts["order_value"],
+            "p_none": prediction.parts["p_none"] ** times,
+            "orders": prediction.parts["orders"] * times,
+            "order_value": prediction.parts["order_value"],
         }
-        return Prediction(said.mean * times, parts)
+        return Prediction(prediction.mean * times, parts)
 
     def moved(self, values: Floats, position: Position) -> Floats:
         """How far each feature moved the logarithm of the expected money, (n, n_features); TreeSHAP, so slow."""
-        own = contributions(self.trees, self.expectations, values, position)
-        return np.asarray(own + self._process.moved(values, position))
+        contribution = contributions(self.trees, self.expectations, values, position)
+        return np.asarray(contribution + self._process.moved(values, position))
 
     def pack(self) -> Packed:
         """The trees' text beside JSON."""

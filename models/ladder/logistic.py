@@ -31,8 +31,8 @@ class Standardizer:
 
     def scaled(self, values: Floats) -> Floats:
         """Columns of `values` (n, n_columns), C-contiguous, on a common scale."""
-        known = np.copysign(np.log1p(np.abs(values)), values)
-        units = (np.where(np.isnan(known), self.centre, known) - self.centre) / self.spread
+        logarithms = np.copysign(np.log1p(np.abs(values)), values)
+        units = (np.where(np.isnan(logarithms), self.centre, logarithms) - self.centre) / self.spread
         return np.ascontiguousarray(np.minimum(np.maximum(units, -WIDEST), WIDEST))
 
 
@@ -55,16 +55,16 @@ class Logistic:
 
     def predict(self, values: Floats, position: Position) -> Prediction:
         """The probability of the outcome; rows are summed one by one, in one order."""
-        read, given = reading(self.columns, self.start, values, position)
-        total = np.add.reduce(self._design(read) * self.weights, axis=1) + self.intercept + given
+        columns, offset = reading(self.columns, self.start, values, position)
+        total = np.add.reduce(self._design(columns) * self.weights, axis=1) + self.intercept + offset
         return Prediction(np.asarray(expit(total)))
 
     def moved(self, values: Floats, position: Position) -> Floats:
         """How far each feature moved the log-odds, (n, n_features)."""
-        read, _ = reading(self.columns, self.start, values, position)
-        parts = self._design(read) * self.weights
+        columns, _ = reading(self.columns, self.start, values, position)
+        parts = self._design(columns) * self.weights
         for extra, place in enumerate(self.blanks):
-            parts[:, place] += parts[:, read.shape[1] + extra]
+            parts[:, place] += parts[:, columns.shape[1] + extra]
         moved = np.zeros(values.shape)
         for place, name in enumerate((*self.columns, *self._shown())):
             moved[:, position[name]] += parts[:, place]
@@ -83,9 +83,9 @@ class Logistic:
         }
         return {"rung": "logistic", "name": self.name, **plain}, {}
 
-    def _design(self, read: Floats) -> Floats:
-        blank = np.isnan(read[:, list(self.blanks)]).astype(np.float64)
-        return np.ascontiguousarray(np.concatenate([self.scale.scaled(read), blank], axis=1))
+    def _design(self, columns: Floats) -> Floats:
+        blank = np.isnan(columns[:, list(self.blanks)]).astype(np.float64)
+        return np.ascontiguousarray(np.concatenate([self.scale.scaled(columns), blank], axis=1))
 
     def _shown(self) -> tuple[str, ...]:
         """The features that the further columns speak of."""
@@ -96,12 +96,12 @@ def reading(
     columns: Sequence[str], start: PurchaseProcess | None, values: Floats, position: Position
 ) -> tuple[Floats, Floats | float]:
     """The columns that a linear rung reads, and the log-odds that it starts from."""
-    own = values[:, [position[name] for name in columns]]
+    feature_values = values[:, [position[name] for name in columns]]
     if start is None:
-        return own, 0.0
+        return feature_values, 0.0
     ahead = start.expectations.ahead(values, position)
-    given = _sober(start.said(ahead).mean)
-    return np.column_stack([own, *ahead.columns, np.where(np.isnan(ahead.p_none), np.nan, given)]), given
+    offset = _sober(start.said(ahead).mean)
+    return np.column_stack([feature_values, *ahead.columns, np.where(np.isnan(ahead.p_none), np.nan, offset)]), offset
 
 
 def log_odds(start: PurchaseProcess, values: Floats, position: Position) -> Floats:

@@ -28,16 +28,16 @@ def unpack(plain: Mapping[str, Any], texts: Mapping[str, str]) -> Rung:
 
 def _given(plain: Mapping[str, Any]) -> dict[str, Any]:
     """What was packed, lists as tuples again."""
-    given: dict[str, Any] = {
+    fields: dict[str, Any] = {
         key: tuple(value) if isinstance(value, list) else value for key, value in plain.items() if key != "rung"
     }
-    if "expectations" in given:
-        given["expectations"] = unpack_expectations(given["expectations"])
-    return given
+    if "expectations" in fields:
+        fields["expectations"] = unpack_expectations(fields["expectations"])
+    return fields
 
 
 def _average(plain: Mapping[str, Any], texts: Mapping[str, str]) -> Average:
-    rungs = tuple(unpack(one, _numbered(texts, index)) for index, one in enumerate(plain["rungs"]))
+    rungs = tuple(unpack(packed, _numbered(texts, index)) for index, packed in enumerate(plain["rungs"]))
     return Average(**{**_given(plain), "rungs": rungs})
 
 

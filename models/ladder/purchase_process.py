@@ -46,14 +46,14 @@ class PurchaseProcess:
 
         Each against a customer who came for the first time just now, one after the other.
         """
-        reads, steps = self.expectations, values.copy()
+        expectations, steps = self.expectations, values.copy()
         moved = np.zeros(values.shape)
         for shown, changed in self._since_first(values, position):
             before = self._link(steps, position)
             for name, column in changed.items():
                 steps[:, position[name]] = column
             moved[:, position[shown]] += before - self._link(steps, position)
-        moved[np.isnan(values[:, position[reads.days]])] = 0.0
+        moved[np.isnan(values[:, position[expectations.days]])] = 0.0
         return moved
 
     def pack(self) -> Packed:
@@ -63,14 +63,17 @@ class PurchaseProcess:
 
     def _since_first(self, values: Floats, position: Position) -> list[tuple[str, dict[str, Floats]]]:
         """Steps from the customer as it is to one who came for the first time just now, each with the feature shown."""
-        reads = self.expectations
-        span, nothing = values[:, position[reads.span]], np.zeros(len(values))
-        count = values[:, position[reads.days]] + 1
-        steps: list[tuple[str, dict[str, Floats]]] = [(reads.silence, {reads.age: span})]
-        if reads.order_value is not None:
-            usual = reads.order_value.order_value(nothing, nothing)
-            steps.append((reads.money, {reads.money: usual * count}))
-        return [*steps, (reads.days, {reads.days: nothing, reads.span: nothing, reads.age: nothing})]
+        expectations = self.expectations
+        span, nothing = values[:, position[expectations.span]], np.zeros(len(values))
+        count = values[:, position[expectations.days]] + 1
+        steps: list[tuple[str, dict[str, Floats]]] = [(expectations.silence, {expectations.age: span})]
+        if expectations.order_value is not None:
+            usual = expectations.order_value.order_value(nothing, nothing)
+            steps.append((expectations.money, {expectations.money: usual * count}))
+        return [
+            *steps,
+            (expectations.days, {expectations.days: nothing, expectations.span: nothing, expectations.age: nothing}),
+        ]
 
     def _link(self, values: Floats, position: Position) -> Floats:
         mean = self.predict(values, position).mean
@@ -81,5 +84,5 @@ class PurchaseProcess:
 
 def unpack_purchase_process(plain: Mapping[str, Any]) -> PurchaseProcess:
     """The rung that `pack` wrote."""
-    given = {key: value for key, value in plain.items() if key != "rung"}
-    return PurchaseProcess(**{**given, "expectations": unpack_expectations(plain["expectations"])})
+    fields = {key: value for key, value in plain.items() if key != "rung"}
+    return PurchaseProcess(**{**fields, "expectations": unpack_expectations(plain["expectations"])})

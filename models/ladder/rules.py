@@ -24,8 +24,10 @@ class Binned:
 
     def predict(self, values: Floats, position: Position) -> Prediction:
         """The mean of each row's bin."""
-        x = values[:, position[self.feature]]
-        bins = np.where(np.isnan(x), len(self.means) - 1, np.searchsorted(np.asarray(self.edges), x, side="left"))
+        column = values[:, position[self.feature]]
+        bins = np.where(
+            np.isnan(column), len(self.means) - 1, np.searchsorted(np.asarray(self.edges), column, side="left")
+        )
         return Prediction(np.asarray(self.means, np.float64)[bins])
 
     def pack(self) -> Packed:

@@ -69,7 +69,11 @@ class Actions:
         decides.
         """
         doing = [name != self.nothing for name in self.actions]
-        return tuple(sorted(range(len(self.actions)), key=lambda one: (-self.gain[one], doing[one], self.actions[one])))
+        return tuple(
+            sorted(
+                range(len(self.actions)), key=lambda action: (-self.gain[action], doing[action], self.actions[action])
+            )
+        )
 
     @property
     def best(self) -> str:
@@ -78,17 +82,17 @@ class Actions:
 
     def predict(self, rows: int) -> RankedActions:
         """What to do with each of `rows` customers."""
-        first = self.ranking[0]
+        best = self.ranking[0]
         column = {
             name: np.broadcast_to(np.asarray(getattr(self, name), np.float64), (rows, len(self.actions)))
             for name in ("value", "gain", "low", "high")
         }
         return RankedActions(
-            score=column["gain"][:, first],
-            low=column["low"][:, first],
-            high=column["high"][:, first],
+            score=column["gain"][:, best],
+            low=column["low"][:, best],
+            high=column["high"][:, best],
             percentile=np.full(rows, 50.0),  # everybody is alike
-            baseline=column["gain"][:, first],  # the named baseline is the best constant action
+            baseline=column["gain"][:, best],  # the named baseline is the best constant action
             order=np.broadcast_to(np.asarray(self.ranking, np.int64), (rows, len(self.actions))),
             probability=np.ones(rows),
             value=column["value"],
@@ -104,5 +108,5 @@ class Actions:
 
 def unpack_actions(plain: Mapping[str, Any], texts: Mapping[str, str]) -> Actions:  # noqa: ARG001
     """The actions that `pack` wrote."""
-    given: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in plain.items()}
-    return Actions(**given)
+    fields: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in plain.items()}
+    return Actions(**fields)

@@ -71,8 +71,8 @@ class VennAbers:
 
     @cached_property
     def _table(self) -> tuple[Floats, Floats]:
-        zero, one = (np.asarray(side, np.float64) for side in (self.zero, self.one))
-        return np.asarray(self.knots, np.float64), one / (1.0 - zero + one)
+        p0, p1 = (np.asarray(side, np.float64) for side in (self.zero, self.one))
+        return np.asarray(self.knots, np.float64), p1 / (1.0 - p0 + p1)
 
     def pack(self) -> dict[str, Any]:
         """The table."""
@@ -83,13 +83,13 @@ def unpack_calibrator(plain: Mapping[str, Any] | None) -> Calibrator | None:
     """The calibrator that `pack` wrote; None stays None."""
     if plain is None:
         return None
-    given: dict[str, Any] = {
+    fields: dict[str, Any] = {
         key: tuple(value) if isinstance(value, list) else value for key, value in plain.items() if key != "calibrator"
     }
     match plain["calibrator"]:
         case "beta":
-            return Beta(**given)
+            return Beta(**fields)
         case "venn-abers":
-            return VennAbers(**given)
+            return VennAbers(**fields)
         case unknown:
             raise BundleError(f"the bundle holds the calibrator '{unknown}', which this version does not know; upgrade")

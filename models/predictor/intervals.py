@@ -31,12 +31,12 @@ class PredictionInterval:
     def widened(self, mean: Floats, doubt: float) -> tuple[Floats, Floats]:
         """The 90 % interval of probabilities whose level has this standard deviation in log-odds, too."""
         low, high = self.interval(mean)
-        own = Z * doubt * mean * (1.0 - mean)
-        return clip(mean - np.hypot(mean - low, own), 1.0), clip(mean + np.hypot(high - mean, own), 1.0)
+        half_width = Z * doubt * mean * (1.0 - mean)
+        return clip(mean - np.hypot(mean - low, half_width), 1.0), clip(mean + np.hypot(high - mean, half_width), 1.0)
 
     @cached_property
     def _arrays(self) -> tuple[Floats, Floats, Floats]:
-        edges, low, high = (np.asarray(one, np.float64) for one in (self.edges, self.low, self.high))
+        edges, low, high = (np.asarray(column, np.float64) for column in (self.edges, self.low, self.high))
         return edges, low, high
 
 

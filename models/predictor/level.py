@@ -17,8 +17,8 @@ from features.timeline import DAY_US
 
 SUREST = 1e-6
 # The mean over a standard normal as a sum of five weighted values (Gauss-Hermite).
-POINTS = (0.0, *(sign * math.sqrt(5 + one * math.sqrt(10)) for one in (-1, 1) for sign in (-1, 1)))
-WEIGHTS = (8 / 15, *((7 - one * 2 * math.sqrt(10)) / 60 for one in (-1, 1) for _ in range(2)))
+POINTS = (0.0, *(sign * math.sqrt(5 + inner_sign * math.sqrt(10)) for inner_sign in (-1, 1) for sign in (-1, 1)))
+WEIGHTS = (8 / 15, *((7 - sign * 2 * math.sqrt(10)) / 60 for sign in (-1, 1) for _ in range(2)))
 
 
 @dataclass(frozen=True)

@@ -43,19 +43,19 @@ class OutcomeDistribution:
     used: Table
     floor: float
 
-    def predict(self, around: "PredictionContext") -> tuple[Floats, Floats, Floats]:
+    def predict(self, context: "PredictionContext") -> tuple[Floats, Floats, Floats]:
         """The shortest interval that holds 90 % of outcomes, its ends by row, and quantiles at `LEVELS`, (n, n_levels).
 
         All from one reading: of a single customer the calls cost more than the work.
         """
-        read = self.quantiles(ASKED, around)
-        low, high, quantiles = read[:, :PLACES], read[:, PLACES : 2 * PLACES], read[:, 2 * PLACES :]
+        table = self.quantiles(ASKED, context)
+        low, high, quantiles = table[:, :PLACES], table[:, PLACES : 2 * PLACES], table[:, 2 * PLACES :]
         best = np.argmin(high - low, axis=1)[:, None]
         return np.take_along_axis(low, best, axis=1)[:, 0], np.take_along_axis(high, best, axis=1)[:, 0], quantiles
 
-    def quantiles(self, levels: Floats, around: "PredictionContext") -> Floats:
+    def quantiles(self, levels: Floats, context: "PredictionContext") -> Floats:
         """Quantiles of the outcomes at these levels (k,), shape (n, k)."""
-        return self._read(np.broadcast_to(levels, (len(around.mean), len(levels))), around)
+        return self._read(np.broadcast_to(levels, (len(context.mean), len(levels))), context)
 
     def rank(self, outcome: Floats, mean: Floats, p_none: Floats, place: Floats) -> Floats:
         """The level at which each outcome lies before it is made to come true, 0-1.
@@ -68,9 +68,9 @@ class OutcomeDistribution:
         ratio = np.where(some, outcome / unit[:, 1], outcome / unit[:, 0])
         within = np.empty(len(outcome))
         for table, part in ((self._tables[0], ~some), (self._tables[1], some)):
-            for one in np.unique(group[part]):
-                rows = part & (group == one)
-                low, high = _place(table[one], ratio[rows])
+            for number in np.unique(group[part]):
+                rows = part & (group == number)
+                low, high = _place(table[number], ratio[rows])
                 within[rows] = low + (high - low) * place[rows]
         return np.where(some, chance + (1.0 - chance) * within, chance * within)
 
@@ -84,7 +84,7 @@ class OutcomeDistribution:
 
     @cached_property
     def _tables(self) -> tuple[Floats, Floats, Floats]:
-        none, some, used = (np.asarray(one, np.float64) for one in (self.none, self.some, self.used))
+        none, some, used = (np.asarray(table, np.float64) for table in (self.none, self.some, self.used))
         return none, some, used
 
     def units(self, mean: Floats, p_none: Floats) -> tuple[Floats, Floats]:
@@ -93,19 +93,19 @@ class OutcomeDistribution:
         unit = np.maximum(mean, self.floor)
         return np.stack([unit, unit / (1.0 - chance)], axis=1), chance
 
-    def _read(self, asked: Floats, around: "PredictionContext") -> Floats:
-        mean = around.mean
+    def _read(self, levels: Floats, context: "PredictionContext") -> Floats:
+        mean = context.mean
         none, some, used = self._tables
-        level = _at(used, self._edges[1].searchsorted(mean, side="left"), asked)
-        unit, chance = self.units(mean, around.p_none)
-        unit = unit * (np.asarray(around.factor) * np.exp(-(around.doubt**2) / 2)).reshape(-1, 1)
+        level = _at(used, self._edges[1].searchsorted(mean, side="left"), levels)
+        unit, chance = self.units(mean, context.p_none)
+        unit = unit * (np.asarray(context.factor) * np.exp(-(context.doubt**2) / 2)).reshape(-1, 1)
         group = self._edges[0].searchsorted(mean, side="left")
         nothing = chance[:, None]
         below = np.minimum(level / np.maximum(nothing, 1.0 - SURE), 1.0)
         above = np.clip((level - nothing) / (1.0 - nothing), 0.0, 1.0)
         amount = _at(some, group, above)
-        if around.doubt:
-            amount = _doubted(amount, _at(some, group, np.full((len(mean), 1), 0.5)), above, around.doubt)
+        if context.doubt:
+            amount = _doubted(amount, _at(some, group, np.full((len(mean), 1), 0.5)), above, context.doubt)
         nothing_much = _at(none, group, below) * unit[:, :1]
         return np.asarray(np.where(level <= nothing, nothing_much, amount * unit[:, 1:]))
 

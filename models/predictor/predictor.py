@@ -115,11 +115,11 @@ class Predictor:
             parts |= _consistent(score, parts["orders"], parts["p_none"])
         if self.is_money and "p_none" in parts:
             parts["next_order_days"] = _as_likely_as_not(parts["p_none"], self.horizon_days)
-        around, quantiles = self._around(prediction, parts, by, as_of_us)
+        interval, quantiles = self._around(prediction, parts, by, as_of_us)
         return PredictedScore(
             score=score,
-            low=around[0],
-            high=around[1],
+            low=interval[0],
+            high=interval[1],
             percentile=self.percentile(score),
             baseline=self.carried(self.baseline.predict(values, position).mean, by),
             parts=parts,
@@ -132,25 +132,25 @@ class Predictor:
         """The 90 % interval and, of money, quantiles of the outcome at `LEVELS`, shape (n, n_levels)."""
         mean, doubt = prediction.mean, self.adjusted.doubt(as_of_us)
         if self.distribution is not None:
-            around = PredictionContext(
+            context = PredictionContext(
                 mean, parts["p_none"], by if self.horizon_days != self.fitted_days else 1.0, doubt
             )
-            low, high, quantiles = self.distribution.predict(around)
+            low, high, quantiles = self.distribution.predict(context)
             return (low, high), quantiles
         low, high = self.interval.widened(mean, doubt) if doubt else self.interval.interval(mean)
         return (self.carried(low, by), self.carried(high, by)), None
 
-    def carried(self, said: Floats, by: Floats | None = None) -> Floats:
-        """What is said for `fitted_days`, carried over to `horizon_days`.
+    def carried(self, prediction: Floats, by: Floats | None = None) -> Floats:
+        """A `prediction` for `fitted_days`, carried over to `horizon_days`.
 
         `by` is the power of the chance of silence, or the factor of money; without it hazard and rate stay as they are.
         """
         if self.horizon_days == self.fitted_days:
-            return said
+            return prediction
         if self.is_money:
-            return said * (self.horizon_days / self.fitted_days if by is None else by)
+            return prediction * (self.horizon_days / self.fitted_days if by is None else by)
         ratio = (self.power or self.horizon_days / self.fitted_days) if by is None else by
-        return np.asarray(said**ratio if self.outcome == "silence" else 1.0 - (1.0 - said) ** ratio)
+        return np.asarray(prediction**ratio if self.outcome == "silence" else 1.0 - (1.0 - prediction) ** ratio)
 
     def _stretch(self, values: Floats, position: Position) -> tuple[Floats, Floats]:
         """Per row the power and the factor that carry over; where no process speaks the ratio of the horizons."""
@@ -159,8 +159,8 @@ class Predictor:
         if self.longer is None or self.horizon_days == self.fitted_days:
             return same if shared is None else shared, same
         power, factor = self.longer.longer(values, position, self.horizon_days)
-        own = np.where(np.isnan(power), same, power)
-        return own if shared is None else shared, np.where(np.isnan(factor), same, factor)
+        process_power = np.where(np.isnan(power), same, power)
+        return process_power if shared is None else shared, np.where(np.isnan(factor), same, factor)
 
     def _carried_part(self, name: str, part: Floats, power: Floats, factor: Floats) -> Floats:
         if self.horizon_days == self.fitted_days:
@@ -180,20 +180,20 @@ class Predictor:
         """Plain JSON and named texts from which `unpack_predictor` makes the same."""
         plain, texts = self.rung.pack()
         baseline, baseline_texts = self.baseline.pack()
-        rest = {key: getattr(self, key) for key in _PLAIN} | {"spread": asdict(self.interval)}
-        rest["adjusted"] = self.adjusted.pack()
+        fields = {key: getattr(self, key) for key in _PLAIN} | {"spread": asdict(self.interval)}
+        fields["adjusted"] = self.adjusted.pack()
         if self.longer is not None:
-            rest["longer"] = self.longer.pack()
+            fields["longer"] = self.longer.pack()
         if self.distribution is not None:
-            rest["amounts"] = self.distribution.pack()
+            fields["amounts"] = self.distribution.pack()
         named = {f"rung-{name}": text for name, text in texts.items()} | {
-            f"baseline-{n}": t for n, t in baseline_texts.items()
+            f"baseline-{name}": text for name, text in baseline_texts.items()
         }
         if self.no_purchase is not None:
             quiet, quiet_texts = self.no_purchase.rung.pack()
-            rest["quiet"] = {"rung": quiet, "adjusted": self.no_purchase.adjusted.pack()}
+            fields["quiet"] = {"rung": quiet, "adjusted": self.no_purchase.adjusted.pack()}
             named |= {f"quiet-{name}": text for name, text in quiet_texts.items()}
-        return {**rest, "rung": plain, "baseline": baseline}, named
+        return {**fields, "rung": plain, "baseline": baseline}, named
 
 
 def _consistent(mean: Floats, orders: Floats, p_none: Floats) -> dict[str, Floats]:
@@ -228,18 +228,18 @@ def unpack_predictor(plain: Mapping[str, Any], texts: Mapping[str, str]) -> Pred
     fields: dict[str, Any] = {
         key: tuple(plain[key]) if isinstance(plain[key], list) else plain[key] for key in _PLAIN if key in plain
     }
-    own, other, silent = (_named(f"{part}-", texts) for part in ("rung", "baseline", "quiet"))
+    rung_texts, baseline_texts, quiet_texts = (_named(f"{part}-", texts) for part in ("rung", "baseline", "quiet"))
     quiet = plain.get("quiet")
     parts: dict[str, Any] = {
-        "rung": unpack(plain["rung"], own),
-        "baseline": unpack(plain["baseline"], other),
+        "rung": unpack(plain["rung"], rung_texts),
+        "baseline": unpack(plain["baseline"], baseline_texts),
         "interval": PredictionInterval(*(tuple(plain["spread"][name]) for name in ("edges", "low", "high"))),
         "longer": unpack_expectations(plain.get("longer")),
         "adjusted": unpack_adjusted(plain.get("adjusted", {})),
         "distribution": unpack_outcome_distribution(plain.get("amounts")),
         "no_purchase": None
         if quiet is None
-        else NoPurchase(unpack(quiet["rung"], silent), unpack_adjusted(quiet["adjusted"])),
+        else NoPurchase(unpack(quiet["rung"], quiet_texts), unpack_adjusted(quiet["adjusted"])),
     }
     return Predictor(**fields, **parts)
 

@@ -38,8 +38,8 @@ T = TypeVar("T")
 
 def place(config: Config) -> tuple[str, Path | None]:
     """The tracking address, absolute, and the folder of artifacts."""
-    found = address(config, ADDRESS, "mlflow.db")
-    return found, None if found.startswith("http") else config.workspace_path / "mlartifacts"
+    tracking_uri = address(config, ADDRESS, "mlflow.db")
+    return tracking_uri, None if tracking_uri.startswith("http") else config.workspace_path / "mlartifacts"
 
 
 @contextmanager
@@ -57,27 +57,29 @@ def hurried() -> Iterator[None]:
                 os.environ[name] = value
 
 
-def connect(found: str) -> MlflowClient:
+def connect(tracking_uri: str) -> MlflowClient:
     """A client whose stores are there: asking for anything makes and checks the tables.
 
     A SQLite file is made whole or not at all: MLflow makes its tables one by one, and never again opens a file in which
     a kill left some of them.
     """
-    file = Path(found.removeprefix(SQLITE))
-    if found.startswith(SQLITE) and "?" not in found and not file.exists():
+    file = Path(tracking_uri.removeprefix(SQLITE))
+    if tracking_uri.startswith(SQLITE) and "?" not in tracking_uri and not file.exists():
         with atomic_write(file) as temporary:
             _client(f"{SQLITE}{temporary}")
-    return _client(found)
+    return _client(tracking_uri)
 
 
-def _client(found: str) -> MlflowClient:
+def _client(tracking_uri: str) -> MlflowClient:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # MLflow's own quarrel with SQLAlchemy
-            client = MlflowClient(tracking_uri=found, registry_uri=found)
+            client = MlflowClient(tracking_uri=tracking_uri, registry_uri=tracking_uri)
             client.search_registered_models(max_results=1)
     except Exception as error:  # the database's own errors come through bare
-        raise JourneycastError(f"MLflow could not open {without_password(found)}: {_told(error)}; {REMEDY}") from error
+        raise JourneycastError(
+            f"MLflow could not open {without_password(tracking_uri)}: {_told(error)}; {REMEDY}"
+        ) from error
     return client
 
 
@@ -91,8 +93,8 @@ def explained(function: Callable[P, T]) -> Callable[P, T]:
         except (JourneycastError, OSError):
             raise
         except Exception as error:  # a server that answers nonsense makes MLflow raise whatever comes
-            what = function.__name__.strip("_").replace("_", " ")
-            raise JourneycastError(f"MLflow could not {what}: {_told(error)}") from error
+            action = function.__name__.strip("_").replace("_", " ")
+            raise JourneycastError(f"MLflow could not {action}: {_told(error)}") from error
 
     return instead
 

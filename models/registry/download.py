@@ -16,8 +16,8 @@ from models.registry.version import Version
 
 def download(client: MlflowClient, version: Version, folder: Path) -> None:
     """The files of a version into `folder`, checked; BundleError where they are gone or not the ones registered."""
-    made = str(client.get_model_version(version.name, str(version.version)).source)
-    path = pyfunc.PLACE if made.endswith(f"/{pyfunc.FOLDER}") else pyfunc.BUNDLE
+    source_uri = str(client.get_model_version(version.name, str(version.version)).source)
+    path = pyfunc.PLACE if source_uri.endswith(f"/{pyfunc.FOLDER}") else pyfunc.BUNDLE
     try:
         source = Path(client.download_artifacts(version.run_id, path, str(folder)))
     except (MlflowException, OSError) as error:

@@ -57,19 +57,19 @@ def finished_training(registry: Registry, task_name: str, **tags: str) -> PastRu
     experiment = registry.client.get_experiment_by_name(f"{registry.shop}.{task_name}")
     if experiment is None:
         return None
-    asked = ["attributes.status = 'FINISHED'", *(f"tags.{name} = '{value}'" for name, value in tags.items())]
-    found = registry.client.search_runs([experiment.experiment_id], " and ".join(asked), max_results=1)
-    return read_run(registry, found[0].info.run_id) if found else None
+    conditions = ["attributes.status = 'FINISHED'", *(f"tags.{name} = '{value}'" for name, value in tags.items())]
+    runs = registry.client.search_runs([experiment.experiment_id], " and ".join(conditions), max_results=1)
+    return read_run(registry, runs[0].info.run_id) if runs else None
 
 
 def read_files(registry: Registry, run_id: str, path: str) -> dict[str, bytes]:
     """The run's artifact `path`, or all files of that folder, by their paths below it; nothing where there is none."""
     with tempfile.TemporaryDirectory() as folder:
         try:
-            found = Path(registry.client.download_artifacts(run_id, path, folder))
+            artifact = Path(registry.client.download_artifacts(run_id, path, folder))
         except (MlflowException, OSError):  # which of the two a missing artifact is depends on where they are kept
             return {}
-        if found.is_file():
-            return {found.name: found.read_bytes()}
-        files = sorted(file for file in found.rglob("*") if file.is_file())
-        return {file.relative_to(found).as_posix(): file.read_bytes() for file in files}
+        if artifact.is_file():
+            return {artifact.name: artifact.read_bytes()}
+        files = sorted(file for file in artifact.rglob("*") if file.is_file())
+        return {file.relative_to(artifact).as_posix(): file.read_bytes() for file in files}

@@ -51,15 +51,15 @@ EXAMPLE_DAYS = (60, 21, 0)  # before the training
 def packed(bundle: Bundle, folder: Path, config: Config, run_id: str) -> Iterator[Path]:
     """The folder of an MLflow model of the bundle that lies in `folder`, for as long as the block runs."""
     with tempfile.TemporaryDirectory() as name:
-        made, model = Path(name, "made"), Path(name, FOLDER)
-        artifacts = _artifacts(bundle, folder, config, made)
-        (made / CODE_FILE).write_text(SCRIPT, encoding="utf-8")
+        staging, model = Path(name, "made"), Path(name, FOLDER)
+        artifacts = _artifacts(bundle, folder, config, staging)
+        (staging / CODE_FILE).write_text(SCRIPT, encoding="utf-8")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about type hints of MLflow's own, when it is first asked to save
             pyfunc.save_model(
                 model,
                 mlflow_model=Model(artifact_path=FOLDER, run_id=run_id),
-                python_model=made / CODE_FILE,
+                python_model=staging / CODE_FILE,
                 artifacts={name: str(path) for name, path in artifacts.items()},
                 model_config={"bundle": folder.name, "log": digest(artifacts["log"])},
                 signature=_signature(bundle, config),
@@ -89,21 +89,21 @@ def example(bundle: Bundle, config: Config) -> pd.DataFrame:
     rows = []
     for number, days in enumerate(EXAMPLE_DAYS, start=1):
         at = iso(bundle.trained_as_of_us - days * DAY_US)
-        made = {"customer": "customer 1", "time": at, "known": at, "event": event, "value": 19.9, "text": "Thank you"}
-        made |= {"order": f"order {number}", "id": f"event {number}", "category": "example", "number": 1.0}
+        values = {"customer": "customer 1", "time": at, "known": at, "event": event, "value": 19.9, "text": "Thank you"}
+        values |= {"order": f"order {number}", "id": f"event {number}", "category": "example", "number": 1.0}
         columns = log_columns(config).items()
-        rows.append({column: made[key.partition(" ")[0]] for key, column in reversed(columns)})
+        rows.append({column: values[key.partition(" ")[0]] for key, column in reversed(columns)})
     return pd.DataFrame(rows)[list(dict.fromkeys(log_columns(config).values()))]
 
 
-def _artifacts(bundle: Bundle, folder: Path, config: Config, made: Path) -> dict[str, Path]:
+def _artifacts(bundle: Bundle, folder: Path, config: Config, staging: Path) -> dict[str, Path]:
     """What the model reads, by name, copied to where it can be named for what it is."""
-    shutil.copytree(folder, made / BUNDLE)
-    (made / LOG).write_text(canonical_json(log_names(config)), encoding="utf-8")
-    artifacts = {"bundle": made / BUNDLE, "log": made / LOG}
+    shutil.copytree(folder, staging / BUNDLE)
+    (staging / LOG).write_text(canonical_json(log_names(config)), encoding="utf-8")
+    artifacts = {"bundle": staging / BUNDLE, "log": staging / LOG}
     if bundle.features.module is not None:
-        (made / MODULE).write_bytes(bundle.features.module.source)
-        artifacts["module"] = made / MODULE
+        (staging / MODULE).write_bytes(bundle.features.module.source)
+        artifacts["module"] = staging / MODULE
     return artifacts
 
 
@@ -112,7 +112,7 @@ def _signature(bundle: Bundle, config: Config) -> ModelSignature:
     log = dict.fromkeys(log_columns(config).values())
     asking = (activity(bundle.task), *membership(bundle.task).features)
     columns = dict.fromkeys([*bundle.features.names, *(feature.name for feature in asking)])
-    attributes = [f.column for f in bundle.features.declared if f.kind in PROFILE and f.column]
+    attributes = [feature.column for feature in bundle.features.declared if feature.kind in PROFILE and feature.column]
     any_type = dict.fromkeys([*log, *attributes, "customer_id", "cutoff"])
     inputs: list[ColSpec | TensorSpec] = [ColSpec(ANY, name, required=False) for name in any_type]
     inputs += [ColSpec("double", name, required=False) for name in columns if name not in any_type]
@@ -120,7 +120,7 @@ def _signature(bundle: Bundle, config: Config) -> ModelSignature:
         ColSpec(_column_type(field.annotation), name, required=False)
         for name, field in ScoreRecord.model_fields.items()
     ]
-    return ModelSignature(Schema(inputs), Schema(outputs), ParamSchema([ParamSpec(*one) for one in PARAMS]))
+    return ModelSignature(Schema(inputs), Schema(outputs), ParamSchema([ParamSpec(*parameter) for parameter in PARAMS]))
 
 
 def _column_type(annotation: Any) -> Any:

@@ -39,8 +39,8 @@ class ListedRun:
 def past_runs(registry: Registry) -> tuple[ListedRun, ...]:
     """Every run of the shop, with those that run in other runs, newest first."""
     # `_` in a name stands for any character in LIKE, and names may hold dots: the name is looked at again, below
-    found = registry.client.search_experiments(filter_string=f"name LIKE '{registry.shop}.%'")
-    names = {str(one.experiment_id): one.name for one in found}
+    experiments = registry.client.search_experiments(filter_string=f"name LIKE '{registry.shop}.%'")
+    names = {str(experiment.experiment_id): experiment.name for experiment in experiments}
     runs = [
         _past(run)
         for run in _every_run(registry.client, list(names))
@@ -52,23 +52,23 @@ def past_runs(registry: Registry) -> tuple[ListedRun, ...]:
 @explained
 def trained_tasks(registry: Registry) -> tuple[str, ...]:
     """Names of the tasks of the shop that have a registered model, of the TOML or no longer."""
-    found = registry.client.search_registered_models(f"name LIKE '{registry.shop}.%'", max_results=PAGE)
+    registered = registry.client.search_registered_models(f"name LIKE '{registry.shop}.%'", max_results=PAGE)
     start = f"{registry.shop}."
-    return tuple(sorted(one.name.removeprefix(start) for one in found if one.name.startswith(start)))
+    return tuple(sorted(model.name.removeprefix(start) for model in registered if model.name.startswith(start)))
 
 
 @explained
 def named_digests(registry: Registry, without: Collection[tuple[str, int]] = ()) -> frozenset[str]:
     """The bundles of all versions there are, of this shop and of others; `without` are (name, version) left out."""
-    found: set[str] = set()
+    digests: set[str] = set()
     token = None
     while True:
         page = registry.client.search_model_versions(max_results=MOST, page_token=token)
-        kept = [one for one in page if (one.name, int(one.version)) not in without]
-        found |= {one.tags[DIGEST] for one in kept if DIGEST in one.tags}
+        versions = [version for version in page if (version.name, int(version.version)) not in without]
+        digests |= {version.tags[DIGEST] for version in versions if DIGEST in version.tags}
         token = page.token
         if not token:
-            return frozenset(found)
+            return frozenset(digests)
 
 
 @explained
@@ -90,15 +90,17 @@ def remove_run(registry: Registry, run_id: str) -> None:
 @explained
 def remove_version(registry: Registry, task_name: str, version: Version) -> None:
     """The version gone, if it was still there; JourneycastError when an alias names it, which would be lost with it."""
-    now = next((one for one in registry.versions(task_name) if one.version == version.version), None)
-    if now is None:
+    current = next(
+        (candidate for candidate in registry.versions(task_name) if candidate.version == version.version), None
+    )
+    if current is None:
         return
-    if now.aliases:
+    if current.aliases:
         raise JourneycastError(
             f"expected version {version.version} of {version.name} to serve nobody, found it is the "
-            f"{' and the '.join(now.aliases)}; it stays"
+            f"{' and the '.join(current.aliases)}; it stays"
         )
-    registry.client.delete_model_version(now.name, str(now.version))
+    registry.client.delete_model_version(current.name, str(current.version))
 
 
 def _every_run(client: MlflowClient, experiments: list[str]) -> Iterator[MlflowRun]:
@@ -131,7 +133,7 @@ def _models(registry: Registry, run_id: str) -> list[LoggedModel]:
 
 def _size(place: ArtifactRepository, path: str | None) -> int:
     try:
-        found = place.list_artifacts(path)
+        artifacts = place.list_artifacts(path)
     except (MlflowException, OSError):  # no artifact was ever logged, or they went before
         return 0
-    return sum(_size(place, one.path) if one.is_dir else one.file_size or 0 for one in found)
+    return sum(_size(place, artifact.path) if artifact.is_dir else artifact.file_size or 0 for artifact in artifacts)

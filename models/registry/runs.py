@@ -63,13 +63,13 @@ class Run:
     def log_child(self, child: Child) -> None:
         """A run that MLflow shows below this one, over as soon as it is there."""
         tags = {**child.tags, MLFLOW_PARENT_RUN_ID: self.id, PROCESS: processes.identity()}
-        made = self.client.create_run(self.experiment, self.started_ms, tags, child.name).info
+        info = self.client.create_run(self.experiment, self.started_ms, tags, child.name).info
         self.client.log_batch(
-            made.run_id,
+            info.run_id,
             metrics=[Metric(key, value, self.started_ms, 0) for key, value in child.metrics.items()],
             params=[Param(key, str(value)[:LONGEST_PARAMETER]) for key, value in child.params.items()],
         )
-        self.client.set_terminated(made.run_id, child.status, self.started_ms + child.took_ms)
+        self.client.set_terminated(info.run_id, child.status, self.started_ms + child.took_ms)
 
     @explained
     def log_data(self, name: str, digest: str, source: Mapping[str, object]) -> None:
@@ -80,8 +80,8 @@ class Run:
     @explained
     def log_note(self, markdown: str) -> None:
         """What MLflow shows on top of the run's page; of a long text its beginning."""
-        whole = len(markdown) <= LONGEST_NOTE
-        note = markdown if whole else markdown[:LONGEST_NOTE].rpartition("\n")[0] + "\n\n… and more among the artifacts"
+        fits = len(markdown) <= LONGEST_NOTE
+        note = markdown if fits else markdown[:LONGEST_NOTE].rpartition("\n")[0] + "\n\n… and more among the artifacts"
         self.client.set_tag(self.id, "mlflow.note.content", note)
 
     @explained

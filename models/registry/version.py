@@ -21,15 +21,15 @@ class Version:
     tags: Mapping[str, str]
 
 
-def read_version(found: ModelVersion, aliases: Mapping[str, str] | None = None) -> Version:
+def read_version(model_version: ModelVersion, aliases: Mapping[str, str] | None = None) -> Version:
     """A version as MLflow keeps it; `aliases` of its model say which number each names."""
-    number = str(found.version)
+    number = str(model_version.version)
     return Version(
-        name=found.name,
+        name=model_version.name,
         version=int(number),
-        digest=found.tags[DIGEST],
-        run_id=str(found.run_id),
-        created_us=found.creation_timestamp * 1000,
+        digest=model_version.tags[DIGEST],
+        run_id=str(model_version.run_id),
+        created_us=model_version.creation_timestamp * 1000,
         aliases=tuple(sorted(alias for alias, holder in (aliases or {}).items() if holder == number)),
-        tags=dict(found.tags),
+        tags=dict(model_version.tags),
     )

@@ -63,8 +63,8 @@ class Registry:
         address, artifacts = place(config)
         logging.getLogger("alembic").setLevel(logging.WARNING)
         logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # what it logs it raises, too
-        first = nullcontext() if artifacts is None else processes.file_lock(config.workspace_path / "mlflow.lock")
-        with first:  # two first uses at once break the tables; a server's are there
+        lock = nullcontext() if artifacts is None else processes.file_lock(config.workspace_path / "mlflow.lock")
+        with lock:  # two first uses at once break the tables; a server's are there
             registry = Registry(config.name, address, artifacts, connect(address), config)
         registry.close_abandoned_runs()
         return registry
@@ -87,8 +87,8 @@ class Registry:
 
     @explained
     def _start_run(self, task_name: str, run_name: str, tags: Mapping[str, str]) -> Run:
-        every = {"task": task_name, **tags, PROCESS: processes.identity()}
-        info = self.client.create_run(self._experiment(task_name), run_name=run_name, tags=every).info
+        run_tags = {"task": task_name, **tags, PROCESS: processes.identity()}
+        info = self.client.create_run(self._experiment(task_name), run_name=run_name, tags=run_tags).info
         return Run(info.run_id, info.experiment_id, info.artifact_uri, info.start_time, self.client)
 
     @explained
@@ -98,10 +98,10 @@ class Registry:
     def _experiment(self, task_name: str) -> str:
         """The id of the task's experiment, made at its first run."""
         name = self._name(task_name)
-        if found := self.client.get_experiment_by_name(name):
-            if found.lifecycle_stage == "deleted":
-                self.client.restore_experiment(found.experiment_id)
-            return str(found.experiment_id)
+        if experiment := self.client.get_experiment_by_name(name):
+            if experiment.lifecycle_stage == "deleted":
+                self.client.restore_experiment(experiment.experiment_id)
+            return str(experiment.experiment_id)
         location = None if self.artifacts is None else (self.artifacts / task_name).as_uri()
         try:
             return self.client.create_experiment(name, location, {"mlflow.experimentKind": "custom_model_development"})
@@ -114,13 +114,15 @@ class Registry:
     def close_abandoned_runs(self) -> list[str]:
         """Mark as KILLED every RUNNING run of this shop whose process is gone; returns their ids."""
         experiments = self.client.search_experiments(filter_string=f"name LIKE '{self.shop}.%'")
-        running = self.client.search_runs([e.experiment_id for e in experiments], "attributes.status = 'RUNNING'")
-        gone = [
+        running = self.client.search_runs(
+            [experiment.experiment_id for experiment in experiments], "attributes.status = 'RUNNING'"
+        )
+        abandoned = [
             run.info.run_id for run in running if PROCESS in run.data.tags and processes.is_gone(run.data.tags[PROCESS])
         ]
-        for run_id in gone:
+        for run_id in abandoned:
             self.client.set_terminated(run_id, "KILLED")
-        return gone
+        return abandoned
 
     @explained
     def register(
@@ -138,13 +140,13 @@ class Registry:
         """
         name = self._name(task_name)
         self._ensure_model(name)
-        version = next((known for known in self.versions(task_name) if known.digest == digest), None)
+        version = next((version for version in self.versions(task_name) if version.digest == digest), None)
         if version is None:
             source = self._log(run, bundle_folder, bundle)
-            made = self.client.create_model_version(
+            model_version = self.client.create_model_version(
                 name, f"{run.artifacts}/{source}", run.id, tags={**(tags or {}), DIGEST: digest}
             )
-            version = read_version(made)
+            version = read_version(model_version)
         self.client.set_registered_model_alias(name, CHALLENGER, str(version.version))
         return self.version(task_name, version.version)
 
@@ -168,18 +170,20 @@ class Registry:
     def versions(self, task_name: str) -> tuple[Version, ...]:
         """Every version of a task that is a bundle of ours, newest first."""
         aliases = self._aliases(task_name)
-        found = self.client.search_model_versions(f"name = '{self._name(task_name)}'", MOST)
-        ours = [read_version(one, aliases) for one in found if DIGEST in one.tags]
-        return tuple(sorted(ours, key=lambda one: one.version, reverse=True))
+        model_versions = self.client.search_model_versions(f"name = '{self._name(task_name)}'", MOST)
+        versions = [
+            read_version(model_version, aliases) for model_version in model_versions if DIGEST in model_version.tags
+        ]
+        return tuple(sorted(versions, key=lambda version: version.version, reverse=True))
 
     def version(self, task_name: str, number: int) -> Version:
         """One version by its number; JourneycastError names the ones there are."""
-        every = self.versions(task_name)
-        for one in every:
-            if one.version == number:
-                return one
-        there_are = ", ".join(str(one.version) for one in every) or "none; train first"
-        raise JourneycastError(f"expected version {number} of {self._name(task_name)}; there are: {there_are}")
+        versions = self.versions(task_name)
+        for version in versions:
+            if version.version == number:
+                return version
+        numbers = ", ".join(str(version.version) for version in versions) or "none; train first"
+        raise JourneycastError(f"expected version {number} of {self._name(task_name)}; there are: {numbers}")
 
     def champion(self, task_name: str) -> Version | None:
         """The version that serves; None before the first promotion."""
@@ -193,9 +197,9 @@ class Registry:
     def standing(self, task_name: str) -> Standing:
         """Who is champion and challenger, and how far the ledger goes, in one question."""
         model = self._model(task_name)
-        held = {} if model is None else {str(name): int(number) for name, number in model.aliases.items()}
+        aliases = {} if model is None else {str(name): int(number) for name, number in model.aliases.items()}
         head = "" if model is None else str(model.tags.get(HEAD, ""))
-        return Standing(held.get(CHAMPION), held.get(CHALLENGER), head)
+        return Standing(aliases.get(CHAMPION), aliases.get(CHALLENGER), head)
 
     @explained
     def set_champion(self, task_name: str, version: Version) -> None:
