@@ -79,7 +79,7 @@ def _refuse_wrong_columns(frame: pd.DataFrame, columns: Sequence[str], known: Se
         raise RequestError(f"expected every column once, found '{repeated[0]}' twice; leave one out")
     for name in columns:
         if name not in frame.columns:
-            unknown = [other for other in names if other not in known]
+            unknown = [column for column in names if column not in known]
             hint = did_you_mean(name, unknown) if unknown else f"found only {', '.join(names)}"
             raise RequestError(
                 f"expected the log's column '{name}' in the frame, found none; {hint}; a column without "

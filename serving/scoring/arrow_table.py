@@ -183,13 +183,13 @@ class _ListColumn:
         """The Arrow column."""
         if not self.items:
             return pa.nulls(len(self.present), type_)
-        item = type_.value_type
-        if pa.types.is_struct(item):
+        item_type = type_.value_type
+        if pa.types.is_struct(item_type):
             values = pa.StructArray.from_arrays(
-                [pa.array(self.items[field.name], field.type) for field in item], fields=list(item)
+                [pa.array(self.items[field.name], field.type) for field in item_type], fields=list(item_type)
             )
         else:
-            values = pa.array(self.items[""], item)
+            values = pa.array(self.items[""], item_type)
         return pa.ListArray.from_arrays(_offsets(self.lengths), values, type=type_, mask=pa.array(~self.present))
 
 

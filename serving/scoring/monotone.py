@@ -25,8 +25,14 @@ def monotone(predictors: Sequence[Predictor], predictions: Sequence[PredictedSco
         for name in ("score", "low", "high")
     )
     return [
-        replace(prediction, score=score[i], low=low[i], high=high[i], percentile=predictor.percentile(score[i]))
-        for i, (predictor, prediction) in enumerate(zip(predictors, predictions, strict=True))
+        replace(
+            prediction,
+            score=score[index],
+            low=low[index],
+            high=high[index],
+            percentile=predictor.percentile(score[index]),
+        )
+        for index, (predictor, prediction) in enumerate(zip(predictors, predictions, strict=True))
     ]
 
 

@@ -65,8 +65,8 @@ class Online:
 
     def warm(self) -> None:
         """Score a known customer and a stranger once, so that no request pays for compiling and mapping."""
-        known = next((journeys.customers[:1] for journeys in self.store.buckets() if len(journeys)), ())
-        for customer in [*known, "nobody"]:
+        customers = next((journeys.customers[:1] for journeys in self.store.buckets() if len(journeys)), ())
+        for customer in [*customers, "nobody"]:
             for scores in self.scores([Customer(customer)], ScoreQuery(model_from_the_future=True)):
                 list(scores.records())
 

@@ -131,11 +131,11 @@ def _too_large() -> HTTPException:
 
 def _validation_failure(error: ValidationError) -> tuple[int, str, str]:
     """Status, type and message of the first invalid field, without the value that was sent."""
-    first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-    if first["type"] == "json_invalid":
+    first_error = error.errors(include_input=False, include_url=False, include_context=False)[0]
+    if first_error["type"] == "json_invalid":
         return 400, "RequestError", "the body is not JSON"
-    field = ".".join(str(part) for part in first["loc"])
-    return 422, "RequestError", f"{field}: {first['msg']}"
+    field = ".".join(str(part) for part in first_error["loc"])
+    return 422, "RequestError", f"{field}: {first_error['msg']}"
 
 
 async def _http_error(_: Request, error: Exception) -> Response:
