@@ -225,9 +225,9 @@ def tune_worker(
     shop = load(context.obj)
     with console.status("searching") as status:
         store = Store.open(shop.workspace_path, shop)
-        tell = lambda doing: status.update(f"searching: {doing}")  # noqa: E731
-        worked = work(shop, store, task, as_of=as_of, trials=trials, minutes=minutes, progress=tell)
-    _print_lines(*(one.summary() for one in worked))
+        show_step = lambda step: status.update(f"searching: {step}")  # noqa: E731
+        results = work(shop, store, task, as_of=as_of, trials=trials, minutes=minutes, progress=show_step)
+    _print_lines(*(result.summary() for result in results))
 
 
 @app.command()
