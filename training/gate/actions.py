@@ -22,7 +22,7 @@ def value(context: TrainingContext, challenger: Bundle, champion: Bundle) -> Con
     new = logged[logged.cutoff > champion.trained_as_of_us] if len(logged) else logged
     if len(new) < FEWEST_DECISIONS or not {own.best, other.best} <= set(logged.names):
         return recorded_skill(own, other)
-    taken = [snips(new, new.action == logged.names.index(one.best)) for one in (own, other)]
+    taken = [snips(new, new.action == logged.names.index(actions.best)) for actions in (own, other)]
     value, low, high = taken[0].minus(taken[1]).figure(new.customer) if own.best != other.best else (0.0, 0.0, 0.0)
     figures = {
         "horizon_days": own.horizon_days,
@@ -38,5 +38,5 @@ def value(context: TrainingContext, challenger: Bundle, champion: Bundle) -> Con
     where = f"on {len(new):,} decisions since the champion was trained"
     if own.best == other.best:
         return Condition("loss", True, f"its best action is the champion's, '{own.best}'", figures)
-    told = f"'{own.best}' is worth {value:+.3g} a decision against '{other.best}' ({low:.3g} to {high:.3g}) {where}"
-    return Condition("loss", bool(np.isfinite(high) and high >= 0), told, figures)
+    message = f"'{own.best}' is worth {value:+.3g} a decision against '{other.best}' ({low:.3g} to {high:.3g}) {where}"
+    return Condition("loss", bool(np.isfinite(high) and high >= 0), message, figures)

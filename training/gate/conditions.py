@@ -28,38 +28,42 @@ class Condition:
     figures: Mapping[str, Any] = field(default_factory=dict)
 
 
-def worst(found: Sequence[Condition]) -> Condition:
+def worst(conditions: Sequence[Condition]) -> Condition:
     """Of the same condition at several horizons what fails, else what is nearest to it; with the figures of all."""
-    decides = min(found, key=lambda one: (one.passed, -float(one.figures.get("value") or 0.0)))
-    if len(found) == 1:
+    decides = min(conditions, key=lambda condition: (condition.passed, -float(condition.figures.get("value") or 0.0)))
+    if len(conditions) == 1:
         return decides
     days = decides.figures["horizon_days"]
-    every = {str(one.figures["horizon_days"]): {"passed": one.passed, **one.figures} for one in found}
-    told = f"at {days} days {decides.message}"
-    return Condition(decides.name, decides.passed, told, {**decides.figures, "horizons": every})
+    by_horizon = {
+        str(condition.figures["horizon_days"]): {"passed": condition.passed, **condition.figures}
+        for condition in conditions
+    }
+    message = f"at {days} days {decides.message}"
+    return Condition(decides.name, decides.passed, message, {**decides.figures, "horizons": by_horizon})
 
 
 def size(challenger: Bundle, champion: Bundle, latency: Mapping[str, float | None]) -> Condition:
     """Trees of the answer that has most, and feature columns; the time that scoring takes is only written down."""
-    trees, before = (max(map(count_trees, one.predictors), default=0) for one in (challenger, champion))
-    columns, had = len(challenger.features), len(champion.features)
-    most_trees, most_columns = max(GROWS_BY * before, MOST_TREES), max(GROWS_BY * had, MOST_COLUMNS)
-    told = f"{trees:,} trees and {columns:,} columns, the champion {before:,} and {had:,}"
+    trees, champion_trees = (max(map(count_trees, bundle.predictors), default=0) for bundle in (challenger, champion))
+    columns, champion_columns = len(challenger.features), len(champion.features)
+    most_trees = max(GROWS_BY * champion_trees, MOST_TREES)
+    most_columns = max(GROWS_BY * champion_columns, MOST_COLUMNS)
+    counts = f"{trees:,} trees and {columns:,} columns, the champion {champion_trees:,} and {champion_columns:,}"
     figures: dict[str, float | None] = {
         "trees": trees,
-        "champion_trees": before,
+        "champion_trees": champion_trees,
         "most_trees": most_trees,
         "columns": columns,
-        "champion_columns": had,
+        "champion_columns": champion_columns,
         "most_columns": most_columns,
         **latency,
     }
     if trees > most_trees:
-        return Condition("size", False, f"it grew too large: {told}; {most_trees:,} trees at most", figures)
+        return Condition("size", False, f"it grew too large: {counts}; {most_trees:,} trees at most", figures)
     if columns > most_columns:
-        told = f"it grew too large: {told}; {most_columns:,} columns at most"
-        return Condition("size", False, told, figures)
-    return Condition("size", True, f"it has {told}", figures)
+        message = f"it grew too large: {counts}; {most_columns:,} columns at most"
+        return Condition("size", False, message, figures)
+    return Condition("size", True, f"it has {counts}", figures)
 
 
 def count_trees(answer: Predictor) -> int:
@@ -68,15 +72,15 @@ def count_trees(answer: Predictor) -> int:
 
 
 def _trees(rung: Rung) -> int:
-    held: tuple[Trees, ...] = ()
+    ensembles: tuple[Trees, ...] = ()
     match rung:
         case Average():
             return sum(map(_trees, rung.rungs))
         case Probability() | Orders():
-            held = (rung.trees,)
+            ensembles = (rung.trees,)
         case Hurdle():
-            held = (rung.buys, rung.more)
-    return sum(one.count for one in held)
+            ensembles = (rung.buys, rung.more)
+    return sum(ensemble.count for ensemble in ensembles)
 
 
 def audited(challenger: Bundle, champion: Bundle | None) -> Condition:
@@ -91,8 +95,8 @@ def audited(challenger: Bundle, champion: Bundle | None) -> Condition:
     if failed <= known:
         return Condition("audit", True, f"the audit failed {names}, as it did for the champion", figures)
     new = ", ".join(sorted(failed - known))
-    told = f"the audit failed {new}, which [train] accept lets train; promote by hand if you mean it"
-    return Condition("audit", False, told, figures)
+    message = f"the audit failed {new}, which [train] accept lets train; promote by hand if you mean it"
+    return Condition("audit", False, message, figures)
 
 
 def _accepted(bundle: Bundle) -> set[str]:
@@ -115,8 +119,8 @@ def rolled_back(digest: str, history: Sequence[Entry]) -> Condition:
     if left is None:
         return Condition("rolled_back", True, "nobody took this bundle out of service")
     how = "rolled it back" if left.what == ROLLED_BACK else "put another version in its place"
-    told = f"this very bundle served before, and {left.who} {how}; promote it by hand if you mean it"
-    return Condition("rolled_back", False, told, {"who": left.who, "when_us": left.when_us, "what": left.what})
+    message = f"this very bundle served before, and {left.who} {how}; promote it by hand if you mean it"
+    return Condition("rolled_back", False, message, {"who": left.who, "when_us": left.when_us, "what": left.what})
 
 
 def _is_by_hand(entry: Entry) -> bool:
@@ -134,19 +138,19 @@ def recorded_skill(own: Predictor | Actions, other: Predictor | Actions) -> Cond
         return Condition("loss", True, "the champion recorded no skill to be below of", figures)
     if value is None or value < floor:
         shown = "unknown" if value is None else f"{value:.3g}"
-        told = f"its recorded skill {shown} lies below the champion's interval ({floor:.3g} on)"
-        return Condition("loss", False, told, figures)
-    told = f"its recorded skill {value:.3g} is not below the champion's interval ({floor:.3g} on)"
-    return Condition("loss", True, told, figures)
+        message = f"its recorded skill {shown} lies below the champion's interval ({floor:.3g} on)"
+        return Condition("loss", False, message, figures)
+    message = f"its recorded skill {value:.3g} is not below the champion's interval ({floor:.3g} on)"
+    return Condition("loss", True, message, figures)
 
 
 def recorded_grade(own: Predictor | Actions, other: Predictor | Actions) -> Condition:
     """The grades that the two bundles carry."""
-    told = f"it is graded {own.grade}, the champion {other.grade}, each by its own test"
+    message = f"it is graded {own.grade}, the champion {other.grade}, each by its own test"
     figures = {"horizon_days": own.horizon_days, "method": "record", "own": own.grade, "champion": other.grade}
-    return Condition("grade", own.grade <= other.grade, told, figures)
+    return Condition("grade", own.grade <= other.grade, message, figures)
 
 
-def _end(said: Predictor | Actions, end: int) -> float | None:
-    figure = said.metrics.get("skill") or said.metrics.get("gain")
+def _end(answer: Predictor | Actions, end: int) -> float | None:
+    figure = answer.metrics.get("skill") or answer.metrics.get("gain")
     return None if figure is None else figure[end]

@@ -26,29 +26,29 @@ LEAST_OFF = 0.01  # the same of the bias of money, and of coverage
 SEEN = {"fair": "which neither had seen", "refitted": "both recipes refitted on the same earlier cutoffs"}
 
 
-def loss(found: Match) -> Condition:
+def loss(match: Match) -> Condition:
     """Not surely worse, and not by more than one in a hundred."""
-    off = relative_loss(found.rows.customer, *_losses(found), found.question.seed)
-    told = f"its loss {_against(off)} on {_where(found)}"
-    passed = off.low <= SAME and off.value <= WORSE_BY
-    means = {name: float(one.mean()) for name, one in zip(("own", "champion"), _losses(found), strict=True)}
-    return Condition("loss", passed, told, _figures(found, off.figures | means))
+    difference = relative_loss(match.rows.customer, *_losses(match), match.question.seed)
+    message = f"its loss {_against(difference)} on {_where(match)}"
+    passed = difference.low <= SAME and difference.value <= WORSE_BY
+    means = {name: float(losses.mean()) for name, losses in zip(("own", "champion"), _losses(match), strict=True)}
+    return Condition("loss", passed, message, _figures(match, difference.figures | means))
 
 
-def calibration(found: Match) -> Condition:
+def calibration(match: Match) -> Condition:
     """Not surely worse calibrated than the champion, beyond chance and beyond what anybody would notice."""
-    rows, seed = found.rows, found.question.seed
-    own, other = found.challenger, found.champion
-    if not found.question.is_money:
+    rows, seed = match.rows, match.question.seed
+    own, other = match.challenger, match.champion
+    if not match.question.is_money:
         error = calibration_error(rows.customer, rows.outcome, own.mean, other.mean, seed)
         least = LEAST_ECE * float(min(rows.outcome.mean(), 1 - rows.outcome.mean()))
-        return _calibrated(found, [_Measured("calibration error (ECE)", error, least)])
+        return _calibrated(match, [_Measured("calibration error (ECE)", error, least)])
     money = bias(rows.customer, rows.outcome, own.mean, other.mean, seed)
-    covered = missed_coverage(rows.customer, _inside(found, own), _inside(found, other), seed)
+    covered = missed_coverage(rows.customer, _inside(match, own), _inside(match, other), seed)
     coverage = _Measured("distance of coverage from 90 %", covered, LEAST_OFF)
     if money is None:
-        return _without_bias(_calibrated(found, [coverage]), coverage)
-    return _calibrated(found, [_Measured("bias", money, LEAST_OFF), coverage])
+        return _without_bias(_calibrated(match, [coverage]), coverage)
+    return _calibrated(match, [_Measured("bias", money, LEAST_OFF), coverage])
 
 
 def _without_bias(judged: Condition, coverage: "_Measured") -> Condition:
@@ -76,7 +76,7 @@ class _Measured:
         side = "above" if more.value > 0 else "below"
         ends = _ends(more)
         own, far, low, high, chance = (
-            f"{100 * one:.2f}" for one in (error.own, abs(more.value), *ends, error.by_chance)
+            f"{100 * share:.2f}" for share in (error.own, abs(more.value), *ends, error.by_chance)
         )
         lies = f"its {self.name} of {own} % lies {far} points {side} the champion's ({low} to {high})"
         return f"{lies}; chance alone gives up to {chance} %"
@@ -87,95 +87,95 @@ class _Measured:
         return {"own": error.own, "champion": error.other, **error.more.figures, "by_chance": error.by_chance}
 
 
-def _calibrated(found: Match, measured: list[_Measured]) -> Condition:
-    first = next((one for one in measured if one.fails), measured[0])
+def _calibrated(match: Match, measured: list[_Measured]) -> Condition:
+    first = next((part for part in measured if part.fails), measured[0])
     figures: dict[str, Any] = {**first.figures, "what": first.name}
     if len(measured) > 1:
-        figures["parts"] = {one.name: one.figures for one in measured}
-    return Condition("calibration", not first.fails, f"{first.message}, on {_where(found)}", _figures(found, figures))
+        figures["parts"] = {part.name: part.figures for part in measured}
+    return Condition("calibration", not first.fails, f"{first.message}, on {_where(match)}", _figures(match, figures))
 
 
-def graded(found: Match) -> Condition:
+def graded(match: Match) -> Condition:
     """Not a lower grade than the champion would get on these rows, both against the challenger's baseline."""
-    own, other = _losses(found)
-    usual = found.question.losses(found.rows, found.baseline, found.cap)
-    sums = Sums.of(found.rows.customer, [own, other, usual], found.question.seed).drawn
+    own, other = _losses(match)
+    baseline = match.question.losses(match.rows, match.baseline, match.cap)
+    sums = Sums.of(match.rows.customer, [own, other, baseline], match.question.seed).drawn
     skill = 1 - sums[:, :2] / np.maximum(sums[:, 2:], SAME)
     lows = np.quantile(skill, 0.05, axis=0).tolist()
-    reached = [_grade(found, low, one) for low, one in zip(lows, (found.challenger, found.champion), strict=True)]
-    told = f"it would be graded {reached[0]}, the champion {reached[1]}, on {_where(found)}"
+    reached = [_grade(match, low, scored) for low, scored in zip(lows, (match.challenger, match.champion), strict=True)]
+    message = f"it would be graded {reached[0]}, the champion {reached[1]}, on {_where(match)}"
     figures = {"own": reached[0], "champion": reached[1], "own_skill_low": lows[0], "champion_skill_low": lows[1]}
-    return Condition("grade", reached[0] <= reached[1], told, _figures(found, figures))
+    return Condition("grade", reached[0] <= reached[1], message, _figures(match, figures))
 
 
-def _grade(found: Match, low: float, said: Scored) -> str:
-    rows = found.rows
-    return grade(low, customers=len(rows), rarer=_minority(found), at_most=said.best_grade)
+def _grade(match: Match, low: float, scored: Scored) -> str:
+    rows = match.rows
+    return grade(low, customers=len(rows), rarer=_minority(match), at_most=scored.best_grade)
 
 
-def unharmed(found: Match, parts: list[Segment]) -> Condition:
+def unharmed(match: Match, parts: list[Segment]) -> Condition:
     """In no segment surely worse, and there by more than one in twenty."""
-    large = [(name, mask) for name, mask in parts if mask.sum() >= MIN_ROWS and _minority(found, mask) >= MIN_MINORITY]
+    large = [(name, mask) for name, mask in parts if mask.sum() >= MIN_ROWS and _minority(match, mask) >= MIN_MINORITY]
     if not large:
-        told = f"no segment has {MIN_ROWS} rows and {MIN_MINORITY} of the rarer outcome"
-        return Condition("segments", True, told, _figures(found, {"value": None, "segments": {}}))
-    measured = {name: _in_segment(found, mask) for name, mask in large}
-    name, off = min(measured.items(), key=lambda one: (not _harms(one[1]), -one[1].value))
+        message = f"no segment has {MIN_ROWS} rows and {MIN_MINORITY} of the rarer outcome"
+        return Condition("segments", True, message, _figures(match, {"value": None, "segments": {}}))
+    measured = {name: _in_segment(match, mask) for name, mask in large}
+    name, worst = min(measured.items(), key=lambda item: (not _harms(item[1]), -item[1].value))
     counts = {name: int(mask.sum()) for name, mask in large}
-    every = {segment: {**one.figures, "rows": counts[segment]} for segment, one in measured.items()}
-    figures = _figures(found, {**off.figures, "segment": name, "segments": every})
-    said = "it harms the segment" if _harms(off) else f"the worst off of {len(large)} judged segment(s) is"
-    told = f"{said} '{name}': there its loss {_against(off)} on {counts[name]:,} rows"
-    return Condition("segments", not _harms(off), told, figures)
+    by_segment = {segment: {**interval.figures, "rows": counts[segment]} for segment, interval in measured.items()}
+    figures = _figures(match, {**worst.figures, "segment": name, "segments": by_segment})
+    verdict = "it harms the segment" if _harms(worst) else f"the worst off of {len(large)} judged segment(s) is"
+    message = f"{verdict} '{name}': there its loss {_against(worst)} on {counts[name]:,} rows"
+    return Condition("segments", not _harms(worst), message, figures)
 
 
-def _in_segment(found: Match, mask: Mask) -> Interval:
-    own, other = _losses(found)
-    return relative_loss(found.rows.customer[mask], own[mask], other[mask], found.question.seed, SURE_OF_HARM)
+def _in_segment(match: Match, mask: Mask) -> Interval:
+    own, other = _losses(match)
+    return relative_loss(match.rows.customer[mask], own[mask], other[mask], match.question.seed, SURE_OF_HARM)
 
 
-def _harms(off: Interval) -> bool:
-    return off.value > HARM and off.low > 0
+def _harms(difference: Interval) -> bool:
+    return difference.value > HARM and difference.low > 0
 
 
-def _losses(found: Match) -> tuple[Any, Any]:
-    return found.losses(found.challenger.mean), found.losses(found.champion.mean)
+def _losses(match: Match) -> tuple[Any, Any]:
+    return match.losses(match.challenger.mean), match.losses(match.champion.mean)
 
 
-def _minority(found: Match, mask: Mask | slice = slice(None)) -> int:
-    happened = found.rows.labels.count[mask] > 0
+def _minority(match: Match, mask: Mask | slice = slice(None)) -> int:
+    happened = match.rows.labels.count[mask] > 0
     return int(min(happened.sum(), (~happened).sum()))
 
 
-def _inside(found: Match, said: Scored) -> Any:
-    truth = found.rows.outcome
-    return ((truth >= said.low) & (truth <= said.high)).astype(np.float64)
+def _inside(match: Match, scored: Scored) -> Any:
+    truth = match.rows.outcome
+    return ((truth >= scored.low) & (truth <= scored.high)).astype(np.float64)
 
 
-def _figures(found: Match, more: Mapping[str, Any]) -> dict[str, Any]:
+def _figures(match: Match, more: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        "horizon_days": found.horizon_days,
-        "method": found.method,
-        "cutoff": iso(found.cutoff),
-        "rows": len(found.rows),
+        "horizon_days": match.horizon_days,
+        "method": match.method,
+        "cutoff": iso(match.cutoff),
+        "rows": len(match.rows),
         **more,
     }
 
 
-def _against(off: Interval) -> str:
-    if abs(off.value) <= SAME and off.high - off.low <= SAME:
+def _against(difference: Interval) -> str:
+    if abs(difference.value) <= SAME and difference.high - difference.low <= SAME:
         return "equals the champion's"
-    side, ends = "above" if off.value > 0 else "below", _ends(off)
+    side, ends = "above" if difference.value > 0 else "below", _ends(difference)
     between = f"({100 * ends[0]:z.1f} to {100 * ends[1]:z.1f})"
-    if abs(off.value) < LEVEL:
-        return f"is level with the champion's, {100 * abs(off.value):.1f} % {side} {between}"
-    return f"is {100 * abs(off.value):.1f} % {side} the champion's {between}"
+    if abs(difference.value) < LEVEL:
+        return f"is level with the champion's, {100 * abs(difference.value):.1f} % {side} {between}"
+    return f"is {100 * abs(difference.value):.1f} % {side} the champion's {between}"
 
 
-def _ends(off: Interval) -> tuple[float, float]:
+def _ends(difference: Interval) -> tuple[float, float]:
     """The ends as they read beside "above" or "below", the smaller first."""
-    return (off.low, off.high) if off.value > 0 else (-off.high, -off.low)
+    return (difference.low, difference.high) if difference.value > 0 else (-difference.high, -difference.low)
 
 
-def _where(found: Match) -> str:
-    return f"{len(found.rows):,} rows of {iso(found.cutoff)[:10]}, {SEEN[found.method]}"
+def _where(match: Match) -> str:
+    return f"{len(match.rows):,} rows of {iso(match.cutoff)[:10]}, {SEEN[match.method]}"

@@ -55,9 +55,9 @@ class Match:
     baseline: Floats
     cap: float
 
-    def losses(self, said: Floats) -> Floats:
+    def losses(self, predicted: Floats) -> Floats:
         """Each row's loss."""
-        return self.question.losses(self.rows, said, self.cap)
+        return self.question.losses(self.rows, predicted, self.cap)
 
 
 def readable(context: TrainingContext, champion: Bundle) -> Bundle | None:
@@ -69,69 +69,71 @@ def readable(context: TrainingContext, champion: Bundle) -> Bundle | None:
     return known if set(count_keys(known.features)) <= set(count_keys(context.features)) else None
 
 
-def match(context: TrainingContext, champion: Bundle, one: Trained) -> Match | None:
+def match(context: TrainingContext, champion: Bundle, trained: Trained) -> Match | None:
     """The two at the horizon of this answer; None where they cannot be compared on rows."""
-    other = next((a for a in champion.predictors if a.horizon_days == one.split.horizon_days), None)
+    other = next(
+        (predictor for predictor in champion.predictors if predictor.horizon_days == trained.split.horizon_days), None
+    )
     known = readable(context, champion)
-    if one.evaluation is None or other is None or known is None or not len(one.evaluation.customer):
+    if trained.evaluation is None or other is None or known is None or not len(trained.evaluation.customer):
         return None
     try:
-        if champion.trained_as_of_us <= one.split.test and other.fitted_days == one.split.fitted_days:
-            return _fair(context, known, other, one, one.evaluation)
-        return _refitted(context, known, one, one.evaluation)
+        if champion.trained_as_of_us <= trained.split.test and other.fitted_days == trained.split.fitted_days:
+            return _fair(context, known, other, trained, trained.evaluation)
+        return _refitted(context, known, trained, trained.evaluation)
     except ConfigError:  # a column that the champion reads has left the store
         return None
 
 
 def _fair(
-    context: TrainingContext, champion: Bundle, other: Predictor, one: Trained, tested: Evaluation
+    context: TrainingContext, champion: Bundle, other: Predictor, trained: Trained, tested: Evaluation
 ) -> Match | None:
-    rows = _rows(context, champion.features, one, [one.split.test])
+    rows = _rows(context, champion.features, trained, [trained.split.test])
     rows = rows[np.isin(rows.customer.astype(np.str_), tested.customer.astype(np.str_))]
-    asked = replace(other, horizon_days=other.fitted_days)  # not carried over: the label window is the fitted one
-    said = asked.predict(rows.values, champion.features.position, one.split.test)
+    predictor = replace(other, horizon_days=other.fitted_days)  # not carried over: the label window is the fitted one
+    prediction = predictor.predict(rows.values, champion.features.position, trained.split.test)
     best = _best(other.rung.name, extrapolated="extrapolated" in other.flags)
-    return _matched(one, tested, rows, Scored(said.score, said.low, said.high, best), "fair")
+    return _matched(trained, tested, rows, Scored(prediction.score, prediction.low, prediction.high, best), "fair")
 
 
-def _refitted(context: TrainingContext, champion: Bundle, one: Trained, tested: Evaluation) -> Match | None:
+def _refitted(context: TrainingContext, champion: Bundle, trained: Trained, tested: Evaluation) -> Match | None:
     """The champion's recipe tested as the challenger's was; None where its bundle does not record it."""
-    recorded = champion.facts.get("recipes", {}).get(str(one.split.horizon_days))
+    recorded = champion.facts.get("recipes", {}).get(str(trained.split.horizon_days))
     if recorded is None:
         return None
-    heading = f"{champion.task.name}, {one.split.horizon_days} days"
+    heading = f"{champion.task.name}, {trained.split.horizon_days} days"
     context.tell(Phase.REFIT_CHAMPION, f"{heading}: refitting the champion's recipe")
     recipes = unpack_recipes(recorded)
-    features = champion.features.union(needed(champion.task, one.split.fitted_days))
-    question = replace(one.question, task=champion.task, features=features)
-    parts = split_rows(_rows(context, features, one, one.split.cutoffs), one.split)
+    features = champion.features.union(needed(champion.task, trained.split.fitted_days))
+    question = replace(trained.question, task=champion.task, features=features)
+    parts = split_rows(_rows(context, features, trained, trained.split.cutoffs), trained.split)
     choice = as_chosen(question, recipes.rung, parts["choosing"], parts["validation"])
     quiet: Choice | None = None
     if recipes.quiet is not None:
         quiet = as_chosen(question.silence, recipes.quiet, parts["choosing"].silence, parts["validation"].silence)
-    other = evaluate_choice(context, question, (choice, quiet), parts, one.split)
+    other = evaluate_choice(context, question, (choice, quiet), parts, trained.split)
     if other is None:
         return None
-    best = _best(recipes.rung.rung, extrapolated=one.split.extrapolated)
-    return _matched(one, tested, parts["test"], Scored(other.model, other.low, other.high, best), "refitted")
+    best = _best(recipes.rung.rung, extrapolated=trained.split.extrapolated)
+    return _matched(trained, tested, parts["test"], Scored(other.model, other.low, other.high, best), "refitted")
 
 
-def _rows(context: TrainingContext, features: FeatureSet, one: Trained, cutoffs: Sequence[int]) -> Examples:
-    asked = PanelRequest(
-        one.question.task, one.split.fitted_days, features, context.end, context.config.train.max_rows
+def _rows(context: TrainingContext, features: FeatureSet, trained: Trained, cutoffs: Sequence[int]) -> Examples:
+    request = PanelRequest(
+        trained.question.task, trained.split.fitted_days, features, context.end, context.config.train.max_rows
     )  # fewer cutoffs give at least the same customers
-    return build_examples(context.parts, asked, cutoffs)
+    return build_examples(context.parts, request, cutoffs)
 
 
-def _matched(one: Trained, tested: Evaluation, rows: Examples, champion: Scored, method: str) -> Match | None:
+def _matched(trained: Trained, tested: Evaluation, rows: Examples, champion: Scored, method: str) -> Match | None:
     if not np.array_equal(rows.customer, tested.customer):
         return None
-    best = _best(one.choice.recipe.rung, extrapolated=one.split.extrapolated)
+    best = _best(trained.choice.recipe.rung, extrapolated=trained.split.extrapolated)
     return Match(
-        horizon_days=one.split.horizon_days,
-        cutoff=one.split.test,
+        horizon_days=trained.split.horizon_days,
+        cutoff=trained.split.test,
         method=method,
-        question=one.question,
+        question=trained.question,
         rows=rows,
         challenger=Scored(tested.model, tested.low, tested.high, best),
         champion=champion,
