@@ -76,7 +76,7 @@ class LearningPoint:
 class Attributions:
     """By how much features moved the scores of test rows, of the strongest features, the strongest first.
 
-    `feature` numbers the columns of the panel; `values` and `moved` are (n_rows, n_strongest), in log-odds, in the
+    `feature` numbers the columns of the panel; `values` and `shifts` are (n_rows, n_strongest), in log-odds, in the
     logarithm of money or, of a rule, in the score itself.
     """
 
@@ -98,10 +98,12 @@ class Diagnostics:
 
 def slice_figures(question: Question, name: str, rows: Examples, model: Floats, baseline: Floats) -> SliceFigures:
     """Figures of both on these rows, with their intervals over customers."""
-    some = thinned(rows)
-    weights = draws(rows.customer[some], question.seed)
-    asked = MONEY if question.is_money else PROBABILITY
-    own, other = (figures_of(asked, rows.outcome[some], said[some], weights) for said in (model, baseline))
+    sample = thinned(rows)
+    weights = draws(rows.customer[sample], question.seed)
+    measures = MONEY if question.is_money else PROBABILITY
+    own, other = (
+        figures_of(measures, rows.outcome[sample], predicted[sample], weights) for predicted in (model, baseline)
+    )
     return SliceFigures(name, len(rows), float(rows.outcome.mean()) if len(rows) else 0.0, own, other)
 
 

@@ -22,7 +22,7 @@ Residuals = Missed | Landed
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """Figures, and arrays with one entry per test row; `seen` is what validation and test rows tell of intervals.
+    """Figures, and arrays with one entry per test row; `residuals` are what validation and test rows tell of intervals.
 
     `later` holds what the rung said on the level of the test, for a calibrator; None for money. `customer` says whose
     the rows are.
@@ -53,12 +53,12 @@ def residuals(question: Question, answer: Predictor, rows: Examples) -> Residual
     return landed(rows, expected.mean, expected.parts["p_none"])
 
 
-def with_intervals(question: Question, answer: Predictor, *found: Residuals) -> Predictor:
+def with_intervals(question: Question, answer: Predictor, *row_residuals: Residuals) -> Predictor:
     """The answer with intervals by what was seen on later rows."""
     if answer.distribution is not None:
-        money = (one for one in found if isinstance(one, Landed))
+        money = (residual for residual in row_residuals if isinstance(residual, Landed))
         return replace(answer, distribution=conformal(answer.distribution, sum(money, NOTHING_LANDED), question.seed))
-    missed = (one for one in found if isinstance(one, Missed))
+    missed = (residual for residual in row_residuals if isinstance(residual, Missed))
     return replace(answer, interval=probability_spread(sum(missed, NOTHING_SEEN)))
 
 
@@ -83,16 +83,18 @@ def evaluate(question: Question, tried: Trial, rows: Examples) -> Evaluation:
     """All figures with their intervals over customers, and the grade."""
     weights = draws(rows.customer, question.seed)
     answer = with_intervals(question, tried.predictor, tried.residuals)
-    said = answer.predict(rows.values, question.features.position, _as_of(rows))
-    figures = _figures(question, tried, rows, said.score, weights) | _skill(question, tried, rows, said, weights)
-    if said.quantiles is not None:
-        figures |= _interval_figures(rows, said, said.quantiles, weights)
+    prediction = answer.predict(rows.values, question.features.position, _as_of(rows))
+    figures = _figures(question, tried, rows, prediction.score, weights) | _skill(
+        question, tried, rows, prediction, weights
+    )
+    if prediction.quantiles is not None:
+        figures |= _interval_figures(rows, prediction, prediction.quantiles, weights)
     happened = int((rows.labels.count > 0).sum())
     return Evaluation(
         residuals=(tried.residuals, residuals(question, tried.predictor, rows)),
         cap=tried.cap,
         metrics=figures,
-        baseline_metrics=_figures(question, tried, rows, said.baseline, weights),
+        baseline_metrics=_figures(question, tried, rows, prediction.baseline, weights),
         grade=grade(
             figures["skill"][1],
             customers=len(rows),
@@ -100,10 +102,10 @@ def evaluate(question: Question, tried: Trial, rows: Examples) -> Evaluation:
             at_most=tried.best_grade,
         ),
         truth=rows.outcome,
-        model=said.score,
-        baseline=said.baseline,
-        low=said.low,
-        high=said.high,
+        model=prediction.score,
+        baseline=prediction.baseline,
+        low=prediction.low,
+        high=prediction.high,
         later=None if question.is_money else _form(question, answer.rung, rows),
         customer=rows.customer,
     )
@@ -111,8 +113,8 @@ def evaluate(question: Question, tried: Trial, rows: Examples) -> Evaluation:
 
 def _form(question: Question, rung: Rung, rows: Examples) -> Later:
     """What the rung says, uncalibrated and on the level that came."""
-    said = levelled(rows.outcome, question.predict(rung, rows).mean, rows.cutoff)
-    return Later(rows.outcome, said, rows.customer, np.zeros(len(rows), np.int64))
+    predicted = levelled(rows.outcome, question.predict(rung, rows).mean, rows.cutoff)
+    return Later(rows.outcome, predicted, rows.customer, np.zeros(len(rows), np.int64))
 
 
 def _figures(question: Question, tried: Trial, rows: Examples, predicted: Floats, weights: Floats) -> Figures:
@@ -121,29 +123,29 @@ def _figures(question: Question, tried: Trial, rows: Examples, predicted: Floats
     return probability_figures(rows.outcome, predicted, tried.threshold, weights)
 
 
-def _interval_figures(rows: Examples, said: PredictedScore, quantiles: Floats, weights: Floats) -> Figures:
+def _interval_figures(rows: Examples, prediction: PredictedScore, quantiles: Floats, weights: Floats) -> Figures:
     """Coverage and Winkler score of the 90 % interval, coverage of the middle 80 and 50 %, how far the median is off,
     and by how much the chance to buy nothing is.
     """
     truth = rows.outcome
     inside = {
-        "coverage_90": ((truth >= said.low) & (truth <= said.high)).astype(np.float64),
+        "coverage_90": ((truth >= prediction.low) & (truth <= prediction.high)).astype(np.float64),
         "coverage_80": _between(quantiles, truth, 0.1),
         "coverage_50": _between(quantiles, truth, 0.25),
-        "winkler_90": metrics.winkler(truth, said.low, said.high),
+        "winkler_90": metrics.winkler(truth, prediction.low, prediction.high),
         "mae_median": np.abs(truth - quantiles[:, LEVELS.index(0.5)]),
-        "p_none_bias": said.parts["p_none"] - (rows.labels.count == 0),
+        "p_none_bias": prediction.parts["p_none"] - (rows.labels.count == 0),
     }
     return {name: figures_of({name: metrics.mean}, values, values, weights)[name] for name, values in inside.items()}
 
 
 def _between(quantiles: Floats, truth: Floats, level: float) -> Floats:
-    low, high = (quantiles[:, LEVELS.index(one)] for one in (level, 1 - level))
+    low, high = (quantiles[:, LEVELS.index(edge)] for edge in (level, 1 - level))
     return ((truth >= low) & (truth <= high)).astype(np.float64)
 
 
-def _skill(question: Question, tried: Trial, rows: Examples, said: PredictedScore, weights: Floats) -> Figures:
-    own, other = (question.losses(rows, predicted, tried.cap) for predicted in (said.score, said.baseline))
+def _skill(question: Question, tried: Trial, rows: Examples, prediction: PredictedScore, weights: Floats) -> Figures:
+    own, other = (question.losses(rows, predicted, tried.cap) for predicted in (prediction.score, prediction.baseline))
     return figures_of({"skill": metrics.share_saved}, other, own, weights) | {
         "loss": figures_of({"loss": metrics.mean}, own, own, weights)["loss"]
     }

@@ -17,20 +17,20 @@ Figure = list[float | None]
 def curve(subject: Subject) -> tuple[tuple[LearningPoint, ...], Figure]:
     """Losses on the test rows by the share of customers learnt from, ascending, and that of the baseline."""
     test, rows = subject.test, subject.rows.at(subject.split.reporting)
-    some, rank = thinned(test), ranked(rows)
-    weights = draws(test.customer[some], subject.question.seed)
+    sample, rank = thinned(test), ranked(rows)
+    weights = draws(test.customer[sample], subject.question.seed)
 
-    def lost(said: Floats) -> Figure:
-        losses = subject.question.losses(test, said, subject.evaluation.cap)[some]
+    def lost(predicted: Floats) -> Figure:
+        losses = subject.question.losses(test, predicted, subject.evaluation.cap)[sample]
         return figures_of({"loss": metrics.mean}, losses, losses, weights)["loss"]
 
-    found = []
+    points = []
     for share in shares(len(rows)):
         fewer = rows[rank < share]
         if not shortage_for_any(fewer, ""):
-            found.append(_learnt(share, fewer, lost(_said(subject, fewer, test))))
-    found.append(_learnt(1.0, rows, lost(subject.evaluation.model)))
-    return tuple(found), lost(subject.evaluation.baseline)
+            points.append(_learnt(share, fewer, lost(_said(subject, fewer, test))))
+    points.append(_learnt(1.0, rows, lost(subject.evaluation.model)))
+    return tuple(points), lost(subject.evaluation.baseline)
 
 
 def shares(rows: int) -> tuple[float, ...]:

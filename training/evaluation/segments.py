@@ -49,14 +49,14 @@ def _by_recency(since: Floats) -> list[Segment]:
     ends = edges(since[~np.isnan(since)], len(LATELY))
     third = np.where(np.isnan(since), -1, np.searchsorted(ends, since, side="left"))
     names = LATELY if len(ends) == len(LATELY) - 1 else LATELY[::2]  # two groups: the first and the last
-    told = [_span(name, since, third == place) for place, name in enumerate(names)]
-    return [(text, third == place) for place, text in enumerate(told)]
+    texts = [_span(name, since, third == place) for place, name in enumerate(names)]
+    return [(text, third == place) for place, text in enumerate(texts)]
 
 
-def _span(name: str, since: Floats, held: Mask) -> str:
-    if not held.any():
+def _span(name: str, since: Floats, mask: Mask) -> str:
+    if not mask.any():
         return name
-    return f"active {name} ({since[held].min():.0f} to {since[held].max():.0f} days ago)"
+    return f"active {name} ({since[mask].min():.0f} to {since[mask].max():.0f} days ago)"
 
 
 def _read(context: TrainingContext, task: TaskConfig, rows: Examples) -> tuple[Floats, Floats]:
@@ -64,19 +64,19 @@ def _read(context: TrainingContext, task: TaskConfig, rows: Examples) -> tuple[F
     often = activity(task)
     wanted = FeatureSet((often, Feature("recency", often.stream)), context.config.log.timezone)
     values = np.full((len(rows), len(wanted)), np.nan)
-    who = rows.customer.astype(np.str_)
+    customers = rows.customer.astype(np.str_)
     for part in context.parts():
-        held, place = _found(part, who)
-        values[held] = build(part, Rows(place, rows.cutoff[held]), wanted).values
+        inside, place = _found(part, customers)
+        values[inside] = build(part, Rows(place, rows.cutoff[inside]), wanted).values
     return values[:, 0], values[:, 1]
 
 
-def _found(part: Journeys, who: NDArray[np.str_]) -> tuple[Mask, NDArray[np.int64]]:
+def _found(part: Journeys, customers: NDArray[np.str_]) -> tuple[Mask, NDArray[np.int64]]:
     """Which of these customers have their journey here, and where."""
     known = part.customers.astype(np.str_)
     if not len(known):
-        return np.zeros(len(who), np.bool_), np.zeros(0, np.int64)
+        return np.zeros(len(customers), np.bool_), np.zeros(0, np.int64)
     order = np.argsort(known)
-    place = order[np.minimum(np.searchsorted(known[order], who), len(known) - 1)]
-    held = known[place] == who
-    return held, place[held]
+    place = order[np.minimum(np.searchsorted(known[order], customers), len(known) - 1)]
+    inside = known[place] == customers
+    return inside, place[inside]

@@ -24,37 +24,37 @@ def periods(subject: Subject) -> tuple[SliceFigures, ...]:
     without the calibrator, which was learnt later.
     """
     split, tested = subject.split, subject.evaluation
-    found = [slice_figures(subject.question, iso(split.test)[:10], subject.test, tested.model, tested.baseline)]
+    slices = [slice_figures(subject.question, iso(split.test)[:10], subject.test, tested.model, tested.baseline)]
     for cutoff in _earlier(subject.rows, split):
         period = _period(subject, cutoff)
         if period is None:
             break
-        found.append(period)
-    return tuple(reversed(found))
+        slices.append(period)
+    return tuple(reversed(slices))
 
 
 def _period(subject: Subject, cutoff: int) -> SliceFigures | None:
     """Figures at an earlier cutoff; None where too little lies before it."""
     rows, split, recipes = subject.rows, subject.split, Recipes(subject.recipe)
-    asked, before = rows.at([cutoff]), rows[rows.cutoff <= cutoff - days(split.fitted_days)]
+    test, before = rows.at([cutoff]), rows[rows.cutoff <= cutoff - days(split.fitted_days)]
     if len(before) > MOST_LEARNT:
         before = before[ranked(before) < MOST_LEARNT / len(before)]
-    if shortage_for_any(before, "") or shortage_for_any(asked, ""):
+    if shortage_for_any(before, "") or shortage_for_any(test, ""):
         return None
     question = _as_of(subject, before)
     if subject.question.processes.fitted and question.expectations(before) is None:
         return None
     rungs = fit_rungs(question, recipes, before)
     answer = fit_predictor(question, rungs, before, first=subject.context.first, start=cutoff)
-    said = answer.expected(asked.values, question.features.position, cutoff).mean
-    return slice_figures(question, iso(cutoff)[:10], asked, said, question.predict(rungs.baseline, asked).mean)
+    predicted = answer.expected(test.values, question.features.position, cutoff).mean
+    return slice_figures(question, iso(cutoff)[:10], test, predicted, question.predict(rungs.baseline, test).mean)
 
 
 def _earlier(rows: Examples, split: Split) -> Iterator[int]:
     """The newest cutoffs of the panel that lie a horizon or more before each other and the test."""
-    held, newest = np.unique(rows.cutoff), split.test
+    cutoffs, newest = np.unique(rows.cutoff), split.test
     for _ in range(MOST_PERIODS - 1):
-        before = held[held <= newest - days(split.fitted_days)]
+        before = cutoffs[cutoffs <= newest - days(split.fitted_days)]
         if not len(before):
             return
         newest = int(before[-1])
