@@ -50,10 +50,10 @@ class SplitCounts:
 
 
 PARTS: Mapping[str, Callable[[Split], tuple[int, ...]]] = {
-    "learning": lambda one: one.choosing,
-    "choosing": lambda one: (one.validation,),
-    "refitting": lambda one: one.reporting,
-    "test": lambda one: (one.test,),
+    "learning": lambda division: division.choosing,
+    "choosing": lambda division: (division.validation,),
+    "refitting": lambda division: division.reporting,
+    "test": lambda division: (division.test,),
 }
 
 
@@ -61,7 +61,7 @@ PARTS: Mapping[str, Callable[[Split], tuple[int, ...]]] = {
 class TaskCounts:
     """What is counted for a task and a horizon at `as_of` (µs UTC): members of the population at ascending `instants`.
 
-    `found` is what a training finds now; `orders` and `money` are what came in the test's window; `thin` are members
+    `current` is what a training finds now; `orders` and `money` are what came in the test's window; `thin` are members
     now with thin data.
     """
 
@@ -96,7 +96,7 @@ class TaskCounts:
 
     def when(self, reached: Callable[[SplitCounts], bool]) -> int | None:
         """The first instant to come at which a training finds that; None when it will not, at this pace."""
-        return next((end for end, then in self._to_come if reached(then)), None)
+        return next((end for end, counts in self._to_come if reached(counts)), None)
 
     @cached_property
     def _to_come(self) -> list[tuple[int, SplitCounts]]:
@@ -121,8 +121,8 @@ class TaskCounts:
     def _rate(self) -> float:
         """How often the event happens, in the test and a horizon before it: one of them may be a poor month."""
         newest = [self.current.parts[part] for part in ("choosing", "test")]
-        rows = sum(one.rows for one in newest)
-        return sum(one.happened for one in newest) / rows if rows else 0.0
+        rows = sum(counts.rows for counts in newest)
+        return sum(counts.happened for counts in newest) / rows if rows else 0.0
 
 
 def pace_days(horizon_days: int) -> int:
@@ -159,10 +159,10 @@ COUNTS = ("members", "happened", "orders", "money")
 
 def _count_journeys(task: TaskConfig, part: Journeys, rows: Rows, division: Split, instants: Ints) -> Floats:
     """`COUNTS` at every instant, the last three where labels are wanted."""
-    asked = rows[np.isin(rows.cutoff, division.cutoffs)]
-    came = compute_labels(task, part, asked, division.fitted_days)
-    place, members = np.searchsorted(instants, asked.cutoff), np.searchsorted(instants, rows.cutoff)
-    sums = [np.bincount(place, weights, len(instants)) for weights in (came.count > 0, came.count, came.outcome)]
+    labelled = rows[np.isin(rows.cutoff, division.cutoffs)]
+    labels = compute_labels(task, part, labelled, division.fitted_days)
+    place, members = np.searchsorted(instants, labelled.cutoff), np.searchsorted(instants, rows.cutoff)
+    sums = [np.bincount(place, weights, len(instants)) for weights in (labels.count > 0, labels.count, labels.outcome)]
     return np.stack([np.bincount(members, minlength=len(instants)), *sums])
 
 

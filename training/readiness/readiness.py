@@ -57,8 +57,8 @@ def readiness(
     config: Config, store: Store, tasks: Sequence[str] | None = None, *, as_of: str | int | None = None
 ) -> list[TaskReadiness]:
     """One for each task (all when none is named) and horizon, as the log stands at the as-of (default: its end)."""
-    asked = [config.task(name) for name in tasks] if tasks else list(config.tasks.values())
-    if not asked:
+    requested = [config.task(name) for name in tasks] if tasks else list(config.tasks.values())
+    if not requested:
         raise ConfigError("expected at least one table [tasks.NAME] in the configuration, found none; add a task")
     given = instant(as_of, config.log.timezone) if isinstance(as_of, str) else as_of
     now = store.end(config) if given is None else given
@@ -68,12 +68,12 @@ def readiness(
         return (journeys.as_of(now) for journeys in store.buckets())
 
     first = _first(parts, end)
-    return [ready for task in asked for ready in _ready(parts, task, first, end, now)]
+    return [ready for task in requested for ready in _ready(parts, task, first, end, now)]
 
 
-def page(found: Sequence[TaskReadiness]) -> RenderableType:
+def page(tasks: Sequence[TaskReadiness]) -> RenderableType:
     """All of it for a person, at 80 columns."""
-    return Group(*(one for ready in found for one in _section(ready)))
+    return Group(*(renderable for ready in tasks for renderable in _section(ready)))
 
 
 def _section(ready: TaskReadiness) -> Iterator[RenderableType]:
@@ -103,12 +103,12 @@ def _ready(parts: Parts, task: TaskConfig, first: int, end: int, now: int) -> It
         yield TaskReadiness(task, task.horizons_days[0], there, taken, tuple(_meanwhile_acting(task, taken)))
         return
     for horizon in sorted(task.horizons_days):
-        found = count_task(parts, task, split(horizon, first, end), now)
-        taken = steps(task, found)
-        grown = f"{found.population - found.population_before:+,.0f} in {_days(found.pace_days)}"
-        asked = f"{found.population:,} customers asked about now ({grown})"
-        there = _span(first, end, asked), _outcomes(task, found)
-        yield TaskReadiness(task, horizon, there, taken, tuple(_meanwhile(task, found, taken)))
+        task_counts = count_task(parts, task, split(horizon, first, end), now)
+        taken = steps(task, task_counts)
+        grown = f"{task_counts.population - task_counts.population_before:+,.0f} in {_days(task_counts.pace_days)}"
+        members = f"{task_counts.population:,} customers asked about now ({grown})"
+        there = _span(first, end, members), _outcomes(task, task_counts)
+        yield TaskReadiness(task, horizon, there, taken, tuple(_meanwhile(task, task_counts, taken)))
 
 
 def _customers(parts: Parts, task: TaskConfig, now: int) -> int:
@@ -120,32 +120,32 @@ def _customers(parts: Parts, task: TaskConfig, now: int) -> int:
     return total
 
 
-def _span(first: int, end: int, asked: str) -> str:
-    return f"{_days((end - first) // DAY_US)} of history ({iso(first)[:10]} to {iso(end)[:10]}), {asked}."
+def _span(first: int, end: int, members: str) -> str:
+    return f"{_days((end - first) // DAY_US)} of history ({iso(first)[:10]} to {iso(end)[:10]}), {members}."
 
 
-def _outcomes(task: TaskConfig, found: TaskCounts) -> str:
-    test = found.current.parts["test"]
+def _outcomes(task: TaskConfig, task_counts: TaskCounts) -> str:
+    test = task_counts.current.parts["test"]
     if not test.rows:
         return "Of no customer the outcome is known yet."
     did = outcome_stream(task).text("")
-    window = f"in the {_days(found.split.fitted_days)} after {iso(found.split.test)[:10]}"
+    window = f"in the {_days(task_counts.split.fitted_days)} after {iso(task_counts.split.test)[:10]}"
     counts = f"{test.happened:,.0f} did {did} {window}, {test.rows - test.happened:,.0f} did not"
-    money = f"; {found.orders:,} orders brought {found.money:,.0f}" if task.is_money else ""
+    money = f"; {task_counts.orders:,} orders brought {task_counts.money:,.0f}" if task.is_money else ""
     return f"Of {test.rows:,.0f} customers with a known outcome {counts}{money}."
 
 
 def _decisions(logged: Logged) -> str:
     counts = np.bincount(logged.action, minlength=len(logged.names))
-    each = ", ".join(f"{name} {count:,}" for name, count in zip(logged.names, counts, strict=True))
+    by_action = ", ".join(f"{name} {count:,}" for name, count in zip(logged.names, counts, strict=True))
     out = f"; {logged.left_out:,} that name no action or probability are left out" if logged.left_out else ""
     whole = f"{len(logged):,} decisions with their whole {logged.horizon_days} days seen"
-    return f"{whole}{f' ({each})' if each else ''}, {int(logged.rewarded.sum()):,} rewarded{out}."
+    return f"{whole}{f' ({by_action})' if by_action else ''}, {int(logged.rewarded.sum()):,} rewarded{out}."
 
 
-def _meanwhile(task: TaskConfig, found: TaskCounts, taken: Sequence[Step]) -> Iterator[str]:
+def _meanwhile(task: TaskConfig, task_counts: TaskCounts, taken: Sequence[Step]) -> Iterator[str]:
     missing = {step.name for step in taken if not step.is_ready}
-    if not found.population:
+    if not task_counts.population:
         yield "Nobody is asked about now, so only customers that nobody knows get a score: the average."
     if LEARNT in missing:
         yield f"The rule serves: {task.definition.baseline}."
@@ -154,7 +154,7 @@ def _meanwhile(task: TaskConfig, found: TaskCounts, taken: Sequence[Step]) -> It
     else:
         yield "What was best on later rows serves, a learnt model or the rule."
     if FULL in missing:
-        fitted = f"{found.split.fitted_days} of {found.split.horizon_days} days"
+        fitted = f"{task_counts.split.fitted_days} of {task_counts.split.horizon_days} days"
         yield f"It is fitted on {fitted} and carried over: the flag `extrapolated`."
     if TEST in missing:
         yield "The grade is D, because no rows are left to test on, and the intervals are wide."
@@ -164,8 +164,8 @@ def _meanwhile(task: TaskConfig, found: TaskCounts, taken: Sequence[Step]) -> It
         yield "The best grade is C."
     else:
         yield "Every grade can be had: by how much the answer beats the named baseline."
-    if found.thin:
-        yield f"The flag `thin_data` on {found.thin:,} of {found.population:,} customers."
+    if task_counts.thin:
+        yield f"The flag `thin_data` on {task_counts.thin:,} of {task_counts.population:,} customers."
 
 
 def _meanwhile_acting(task: TaskConfig, taken: Sequence[Step]) -> Iterator[str]:

@@ -43,31 +43,31 @@ class Step:
         return self.when == READY
 
 
-def steps(task: TaskConfig, held: TaskCounts) -> tuple[Step, ...]:
+def steps(task: TaskConfig, task_counts: TaskCounts) -> tuple[Step, ...]:
     """The steps of a churn, propensity or cltv task."""
-    pays = not task.is_money or held.money > 0
+    pays = not task.is_money or task_counts.money > 0
 
     def learns(need: Need) -> Callable[[SplitCounts], bool]:
-        return lambda then: pays and all(_holds(then.parts[part], need) for part in ("learning", "choosing"))
+        return lambda counts: pays and all(_holds(counts.parts[part], need) for part in ("learning", "choosing"))
 
-    def is_best(then: SplitCounts) -> bool:
-        return _is_full(then) and learns(RUNGS[0][1])(then) and _is_graded(then)
+    def is_best(counts: SplitCounts) -> bool:
+        return _is_full(counts) and learns(RUNGS[0][1])(counts) and _is_graded(counts)
 
     def poorer(need: Need) -> OutcomeCounts:
-        return min(found["learning"], found["choosing"], key=lambda one: _share(one, need))
+        return min(parts["learning"], parts["choosing"], key=lambda counts: _share(counts, need))
 
-    found = held.current.parts
-    history = (held.split.end - held.split.first) // DAY_US
-    wanted = ceil(round(held.split.horizon_days * (3 + SHORTEST_LEAD), 6))
+    parts = task_counts.current.parts
+    history = (task_counts.split.end - task_counts.split.first) // DAY_US
+    wanted = ceil(round(task_counts.split.horizon_days * (3 + SHORTEST_LEAD), 6))
     return (
-        _step(held, FULL, f"{history:,} days", f"{wanted:,} days", _is_full),
+        _step(task_counts, FULL, f"{history:,} days", f"{wanted:,} days", _is_full),
         *(
-            _step(held, rung, _counts(poorer(need)) if pays else "no money", _needed(need), learns(need))
+            _step(task_counts, rung, _counts(poorer(need)) if pays else "no money", _needed(need), learns(need))
             for rung, need in RUNGS
         ),
-        _step(held, TEST, f"{found['test'].rows:,.0f} rows", "1 row", _is_tested),
-        _step(held, GRADED, _counts(found["test"]), _needed(TO_GRADE), _is_graded),
-        _step(held, BEST, "", "all of the above" if pays else "money", is_best),
+        _step(task_counts, TEST, f"{parts['test'].rows:,.0f} rows", "1 row", _is_tested),
+        _step(task_counts, GRADED, _counts(parts["test"]), _needed(TO_GRADE), _is_graded),
+        _step(task_counts, BEST, "", "all of the above" if pays else "money", is_best),
     )
 
 
@@ -75,24 +75,27 @@ def steps_of_actions(task: TaskConfig, logged: Logged, end: int) -> tuple[Step, 
     """The steps of a next_action task, by its decisions whose reward window has been seen to its end."""
     counts = dict(zip(logged.names, np.bincount(logged.action, minlength=len(logged.names)).tolist(), strict=True))
     nothing, fewest = task.nothing or "", min(counts, key=counts.__getitem__, default="")
-    of = {name: logged.cutoff[logged.action == number] for number, name in enumerate(logged.names)}
+    by_action = {name: logged.cutoff[logged.action == number] for number, name in enumerate(logged.names)}
     until, span_days = end - days(task.horizons_days[0]), pace_days(task.horizons_days[0])
 
     def when(needs: Iterable[tuple[Ints, int]]) -> str:
-        waits = [_wait(came, needed, until, span_days) for came, needed in needs]
+        waits = [_wait(cutoffs, needed, until, span_days) for cutoffs, needed in needs]
         return NEVER if None in waits else _date(end, max(wait or 0 for wait in waits))
 
     none, (_, first) = np.zeros(0, np.int64), np.unique(logged.customer, return_index=True)
     customers, rewarded = logged.cutoff[first], logged.cutoff[logged.rewarded]  # sorted by customer, then by cutoff
-    graded = [(customers, FEWEST_CUSTOMERS), (rewarded, MIN_MINORITY), (of.get(nothing, none), 1)]
-    own = [(came, FEW) for came in of.values()] or [(none, FEW)]
-    each = f"{counts[fewest]:,} of '{fewest}'" if counts else "no decision"
+    graded = [(customers, FEWEST_CUSTOMERS), (rewarded, MIN_MINORITY), (by_action.get(nothing, none), 1)]
+    own = [(cutoffs, FEW) for cutoffs in by_action.values()] or [(none, FEW)]
+    rarest = f"{counts[fewest]:,} of '{fewest}'" if counts else "no decision"
     return (
         Step(DECIDED, f"{len(logged):,} decisions", "1 decision", when([(logged.cutoff, 1)])),
         Step(
-            AGAINST.format(nothing), f"{counts.get(nothing, 0):,} of it", "1 of it", when([(of.get(nothing, none), 1)])
+            AGAINST.format(nothing),
+            f"{counts.get(nothing, 0):,} of it",
+            "1 of it",
+            when([(by_action.get(nothing, none), 1)]),
         ),
-        Step(OWN, each, f"{FEW} of each", when(own)),
+        Step(OWN, rarest, f"{FEW} of each", when(own)),
         Step(
             GRADED,
             f"{len(customers):,} customers, {len(rewarded):,} rewarded",
@@ -102,10 +105,10 @@ def steps_of_actions(task: TaskConfig, logged: Logged, end: int) -> tuple[Step, 
     )
 
 
-def _wait(came: Ints, needed: int, until: int, span_days: int) -> float | None:
+def _wait(cutoffs: Ints, needed: int, until: int, span_days: int) -> float | None:
     """Days until there are so many, by how many came in the last `span_days`; None for never."""
-    pace = int(in_window(came, until, days(span_days)).sum()) / span_days
-    missing = needed - len(came)
+    pace = int(in_window(cutoffs, until, days(span_days)).sum()) / span_days
+    missing = needed - len(cutoffs)
     return 0.0 if missing <= 0 else missing / pace if pace else None
 
 
@@ -113,31 +116,31 @@ def _date(end: int, wait: float) -> str:
     return iso(end + ceil(wait) * DAY_US)[:10] if wait else READY
 
 
-def _step(held: TaskCounts, name: str, there: str, needed: str, reached: Callable[[SplitCounts], bool]) -> Step:
-    if reached(held.current):
+def _step(task_counts: TaskCounts, name: str, there: str, needed: str, reached: Callable[[SplitCounts], bool]) -> Step:
+    if reached(task_counts.current):
         return Step(name, there, needed, READY)
-    end = held.when(reached)
+    end = task_counts.when(reached)
     return Step(name, there, needed, NEVER if end is None else iso(end)[:10])
 
 
-def _is_full(then: SplitCounts) -> bool:
-    return not then.split.extrapolated
+def _is_full(counts: SplitCounts) -> bool:
+    return not counts.split.extrapolated
 
 
-def _is_tested(then: SplitCounts) -> bool:
-    return then.parts["test"].rows >= 1 and then.parts["refitting"].rows >= 1
+def _is_tested(counts: SplitCounts) -> bool:
+    return counts.parts["test"].rows >= 1 and counts.parts["refitting"].rows >= 1
 
 
-def _is_graded(then: SplitCounts) -> bool:
-    return _is_tested(then) and _holds(then.parts["test"], TO_GRADE)
+def _is_graded(counts: SplitCounts) -> bool:
+    return _is_tested(counts) and _holds(counts.parts["test"], TO_GRADE)
 
 
-def _holds(found: OutcomeCounts, need: Need) -> bool:
-    return found.rows >= need[0] and found.minority >= need[1]
+def _holds(counts: OutcomeCounts, need: Need) -> bool:
+    return counts.rows >= need[0] and counts.minority >= need[1]
 
 
-def _share(found: OutcomeCounts, need: Need) -> float:
-    return min(found.rows / need[0], found.minority / need[1])
+def _share(counts: OutcomeCounts, need: Need) -> float:
+    return min(counts.rows / need[0], counts.minority / need[1])
 
 
 def _counts(counted: OutcomeCounts) -> str:
