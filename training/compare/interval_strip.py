@@ -22,8 +22,8 @@ class Mark:
 
 def strip(row: Row) -> tuple[Mark | None, ...] | None:
     """A mark for each side; None where nothing can be drawn to scale."""
-    figures = [one for pair in row.pairs for one in (pair.model, pair.baseline) if one]
-    ends = [end for one in figures for end in (one.low, one.value, one.high) if end is not None]
+    figures = [figure for pair in row.pairs for figure in (pair.model, pair.baseline) if figure]
+    ends = [end for figure in figures for end in (figure.low, figure.value, figure.high) if end is not None]
     if len(figures) < 2 or not max(ends) > min(ends):
         return None
     low, span = min(ends), max(ends) - min(ends)

@@ -22,22 +22,22 @@ HERE = Path(__file__).parent
 OUTSIDE = ["image", "link", "autolink", "reference", "html_inline", "html_block"]  # what could reach or run something
 
 
-def write_page(found: Comparison, path: Path) -> None:
+def write_page(comparison: Comparison, path: Path) -> None:
     """The page, whole or not at all."""
-    write_text(path, page(found))
+    write_text(path, page(comparison))
 
 
-def page(found: Comparison) -> str:
+def page(comparison: Comparison) -> str:
     """The page as HTML."""
     return _template().render(
-        found=found,
+        found=comparison,
         style=(HERE / "page.css").read_text(encoding="utf-8"),
-        main=_grouped([row for row in found.rows if row.main]),
-        others=_grouped([row for row in found.rows if not row.main]),
-        pictures=pictures([side.pictures for side in found.sides]),
-        facts=facts(found.sides),
-        cards=[None if side.card is None else card(side.card) for side in found.sides],
-        strip_size=(WIDTH, height(found.sides), LANE),
+        main=_grouped([row for row in comparison.rows if row.main]),
+        others=_grouped([row for row in comparison.rows if not row.main]),
+        pictures=pictures([side.pictures for side in comparison.sides]),
+        facts=facts(comparison.sides),
+        cards=[None if side.card is None else card(side.card) for side in comparison.sides],
+        strip_size=(WIDTH, height(comparison.sides), LANE),
     )
 
 
@@ -71,7 +71,7 @@ def _grouped(rows: list[Row]) -> dict[int | None, list[Row]]:
 
 def _gate_value(value: object) -> str:
     """A figure of the gate: numbers short, an interval as such, all else as it is."""
-    if isinstance(value, list) and value and all(isinstance(one, (int, float)) for one in value):
+    if isinstance(value, list) and value and all(isinstance(number, (int, float)) for number in value):
         first, *ends = map(_gate_value, value)
         return first if not ends else f"{first} to {ends[0]}" if len(ends) == 1 else f"{first} ({', '.join(ends)})"
     if value is None or isinstance(value, float):

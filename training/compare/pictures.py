@@ -49,18 +49,18 @@ def pictures(sides: Sequence[Mapping[str, bytes]]) -> tuple[Picture, ...]:
 
 def _lightened(sides: Sequence[Mapping[str, bytes]]) -> list[dict[str, bytes]]:
     """The pictures with few colours, and so narrow that they stay light together; what is no picture is left out."""
-    found: list[dict[str, bytes]] = []
+    lightened: list[dict[str, bytes]] = []
     for width in WIDTHS:
-        found = [{name: light for name, data in side.items() if (light := _light(data, width))} for side in sides]
-        if sum(len(data) for side in found for data in side.values()) <= HEAVIEST:
+        lightened = [{name: light for name, data in side.items() if (light := _light(data, width))} for side in sides]
+        if sum(len(data) for side in lightened for data in side.values()) <= HEAVIEST:
             break
-    return found
+    return lightened
 
 
 def _light(data: bytes, width: int) -> bytes | None:
     try:
-        with Image.open(io.BytesIO(data), formats=("PNG",)) as found:
-            image = found.convert("RGB")
+        with Image.open(io.BytesIO(data), formats=("PNG",)) as opened:
+            image = opened.convert("RGB")
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):  # what Pillow raises for a broken file
         return None
     if image.width > width:

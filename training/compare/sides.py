@@ -18,7 +18,10 @@ from models.registry.version import Version
 
 @dataclass(frozen=True, eq=False)
 class Side:
-    """A version with what its run kept; `run` is None when that run is gone. `told` is what the ledger says of it."""
+    """A version with what its run kept; `run` is None when that run is gone.
+
+    `summary` is what the ledger says of it.
+    """
 
     role: str
     version: Version
@@ -35,19 +38,19 @@ class Side:
 
 def sides(succession: Promotion, task_name: str, history: Sequence[Entry]) -> tuple[Side, ...]:
     """The champion first, then what stands beside it; JourneycastError before the first training."""
-    found = list(_roles(succession, task_name, history))
-    if not found:
+    candidates = list(_roles(succession, task_name, history))
+    if not candidates:
         shop = succession.registry.shop
         raise JourneycastError(
             f"expected a version of {shop}.{task_name} to compare, found none; train first: "
             f"journeycast train {task_name}"
         )
-    return tuple(_side(succession, role, version, history) for role, version in found[:2])
+    return tuple(_side(succession, role, version, history) for role, version in candidates[:2])
 
 
 def _roles(succession: Promotion, task_name: str, history: Sequence[Entry]) -> Iterator[tuple[str, Version]]:
     """All that could stand there, the most wanted first, each version once."""
-    versions = {one.version: one for one in succession.registry.versions(task_name)}
+    versions = {version.version: version for version in succession.registry.versions(task_name)}
     moved = serving(history)
     before = [moved.before] if moved and moved.before is not None else []
     refused = [entry.version for entry in reversed(history) if entry.what == REFUSED]
