@@ -86,16 +86,16 @@ def prune(
     return tuple(step.pruned for step in steps)
 
 
-def shown(one: Pruned) -> str:
+def shown(pruned: Pruned) -> str:
     """One line for a person."""
-    return f"{one.what} {one.name}" + (f" ({_bytes(one.size)})" if one.size else "")
+    return f"{pruned.what} {pruned.name}" + (f" ({_bytes(pruned.size)})" if pruned.size else "")
 
 
 def total(gone: Sequence[Pruned], removed: str) -> str:
     """How much came free, in a sentence."""
     if not gone:
         return "Nothing is old enough that nobody can need any more."
-    return f"{removed.capitalize()} {len(gone):,} in all, {_bytes(sum(one.size for one in gone))}."
+    return f"{removed.capitalize()} {len(gone):,} in all, {_bytes(sum(pruned.size for pruned in gone))}."
 
 
 def _steps(config: Config, succession: Promotion, before_us: int, hand: Actor, why: str) -> list[_Step]:
@@ -139,7 +139,7 @@ def _remove(
 
 
 def _runs(registry: Registry, task: _Task, before_us: int) -> Iterator[_Step]:
-    with_version = {one.run_id for one in task.versions} | served_runs(task.history)
+    with_version = {version.run_id for version in task.versions} | served_runs(task.history)
     for training in unneeded_runs(task.runs, before_us, with_version, pruned_runs(task.history)):
         runs = family(training.id, task.runs)
         total = sum(run_size(registry, run.id) for run in runs)

@@ -19,9 +19,12 @@ def unneeded_versions(versions: Sequence[Version], history: Sequence[Entry], bef
     served, digests = served_versions(history), served_digests(history)
     may_go = {entry.version for entry in history} - served
     return tuple(
-        one
-        for one in versions[1:]
-        if one.created_us < before_us and one.version in may_go and not one.aliases and one.digest not in digests
+        version
+        for version in versions[1:]
+        if version.created_us < before_us
+        and version.version in may_go
+        and not version.aliases
+        and version.digest not in digests
     )
 
 
@@ -67,5 +70,5 @@ def pruned_runs(history: Sequence[Entry]) -> set[str]:
 
 def family(run_id: str, runs: Sequence[ListedRun]) -> tuple[ListedRun, ...]:
     """The runs that ran in a run, and last the run itself; nothing when it is gone already."""
-    inside = [one for run in runs if run.parent == run_id for one in family(run.id, runs)]
+    inside = [descendant for run in runs if run.parent == run_id for descendant in family(run.id, runs)]
     return (*inside, *(run for run in runs if run.id == run_id))
