@@ -129,8 +129,8 @@ def _horizons(sides: Sequence[PastRun | None]) -> list[dict[int | None, int | No
     by_side = [recorded_horizons(side.tags, side.params) if side else {} for side in sides]
     single = [next(iter(horizons)) for horizons in by_side if len(horizons) == 1]
     if len(single) == 2 and None in single:  # a horizon that was not recorded is taken to be the other's
-        known = next((days for days in single if days is not None), None)
-        by_side = [{known: next(iter(horizons.values()))} for horizons in by_side]
+        recorded = next((days for days in single if days is not None), None)
+        by_side = [{recorded: next(iter(horizons.values()))} for horizons in by_side]
     return by_side
 
 

@@ -130,10 +130,10 @@ def _is_by_hand(entry: Entry) -> bool:
     return entry.what == PROMOTED and "conditions" not in judged
 
 
-def recorded_skill(own: Predictor | Actions, other: Predictor | Actions) -> Condition:
+def recorded_skill(challenger: Predictor | Actions, champion: Predictor | Actions) -> Condition:
     """What each recorded of itself, by its own test: the challenger's must not lie below the champion's interval."""
-    value, floor = _end(own, 0), _end(other, 1)
-    figures = {"horizon_days": own.horizon_days, "method": "record", "own": value, "champion_low": floor}
+    value, floor = _end(challenger, 0), _end(champion, 1)
+    figures = {"horizon_days": challenger.horizon_days, "method": "record", "own": value, "champion_low": floor}
     if floor is None:
         return Condition("loss", True, "the champion recorded no skill to be below of", figures)
     if value is None or value < floor:
@@ -144,11 +144,16 @@ def recorded_skill(own: Predictor | Actions, other: Predictor | Actions) -> Cond
     return Condition("loss", True, message, figures)
 
 
-def recorded_grade(own: Predictor | Actions, other: Predictor | Actions) -> Condition:
+def recorded_grade(challenger: Predictor | Actions, champion: Predictor | Actions) -> Condition:
     """The grades that the two bundles carry."""
-    message = f"it is graded {own.grade}, the champion {other.grade}, each by its own test"
-    figures = {"horizon_days": own.horizon_days, "method": "record", "own": own.grade, "champion": other.grade}
-    return Condition("grade", own.grade <= other.grade, message, figures)
+    message = f"it is graded {challenger.grade}, the champion {champion.grade}, each by its own test"
+    figures = {
+        "horizon_days": challenger.horizon_days,
+        "method": "record",
+        "own": challenger.grade,
+        "champion": champion.grade,
+    }
+    return Condition("grade", challenger.grade <= champion.grade, message, figures)
 
 
 def _end(answer: Predictor | Actions, end: int) -> float | None:

@@ -116,13 +116,17 @@ def check_conditions(
     subjects: GateSubjects, out_of_service: Condition, timer: Callable[[], float] = time.perf_counter
 ) -> Verdict:
     """The verdict on a challenger with a champion; `out_of_service` says whether somebody took it out."""
-    own, other = subjects.challenger, subjects.champion
-    if own.task.model_dump(mode="json") != other.task.model_dump(mode="json"):
-        return _alone("the question has changed since the champion was trained", own, out_of_service)
+    challenger, champion = subjects.challenger, subjects.champion
+    if challenger.task.model_dump(mode="json") != champion.task.model_dump(mode="json"):
+        return _alone("the question has changed since the champion was trained", challenger, out_of_service)
     question = Condition("question", True, "the question is the champion's")
-    sized = size(own, other, _latency(subjects, timer))
-    if own.actions is not None and other.actions is not None:
-        judged = [actions.value(subjects.context, own, other), sized, recorded_grade(own.actions, other.actions)]
+    sized = size(challenger, champion, _latency(subjects, timer))
+    if challenger.actions is not None and champion.actions is not None:
+        judged = [
+            actions.value(subjects.context, challenger, champion),
+            sized,
+            recorded_grade(challenger.actions, champion.actions),
+        ]
     else:
         judged = _judged(subjects, sized)
     conditions = (question, *judged, out_of_service)
@@ -135,13 +139,13 @@ def _judged(subjects: GateSubjects, sized: Condition) -> list[Condition]:
     """All conditions of a task that is measured on rows, horizon by horizon; the worst decides."""
     context, task = subjects.context, subjects.challenger.task
     by_name: dict[str, list[Condition]] = {"loss": [], "calibration": [], "grade": [], "segments": []}
-    for trained, own, other in zip(
+    for trained, challenger, champion in zip(
         subjects.trained, subjects.challenger.predictors, subjects.champion.predictors, strict=True
     ):
         pair = match(context, subjects.champion, trained)
         if pair is None:
-            by_name["loss"].append(recorded_skill(own, other))
-            by_name["grade"].append(recorded_grade(own, other))
+            by_name["loss"].append(recorded_skill(challenger, champion))
+            by_name["grade"].append(recorded_grade(challenger, champion))
             continue
         by_name["loss"].append(performance.loss(pair))
         by_name["calibration"].append(performance.calibration(pair))
@@ -194,13 +198,13 @@ def _timed(context: TrainingContext, bundle: Bundle | None, timer: Callable[[], 
         values = base_values(context.parts, bundle.task, bundle.features, context.as_of, TIMED_ROWS)
     except ConfigError:  # a column that it reads has left the store
         return None
-    took = []
+    durations = []
     for _ in range(3):
         started = timer()
         for predictor in bundle.predictors:
             predictor.predict(values, bundle.features.position, context.as_of)
-        took.append(timer() - started)
-    return min(took) / len(values) * 1e6 if len(values) else None
+        durations.append(timer() - started)
+    return min(durations) / len(values) * 1e6 if len(values) else None
 
 
 def _plain(value: Any) -> Any:

@@ -38,13 +38,13 @@ def loss(match: Match) -> Condition:
 def calibration(match: Match) -> Condition:
     """Not surely worse calibrated than the champion, beyond chance and beyond what anybody would notice."""
     rows, seed = match.rows, match.question.seed
-    own, other = match.challenger, match.champion
+    challenger, champion = match.challenger, match.champion
     if not match.question.is_money:
-        error = calibration_error(rows.customer, rows.outcome, own.mean, other.mean, seed)
+        error = calibration_error(rows.customer, rows.outcome, challenger.mean, champion.mean, seed)
         least = LEAST_ECE * float(min(rows.outcome.mean(), 1 - rows.outcome.mean()))
         return _calibrated(match, [_Measured("calibration error (ECE)", error, least)])
-    money = bias(rows.customer, rows.outcome, own.mean, other.mean, seed)
-    covered = missed_coverage(rows.customer, _inside(match, own), _inside(match, other), seed)
+    money = bias(rows.customer, rows.outcome, challenger.mean, champion.mean, seed)
+    covered = missed_coverage(rows.customer, _inside(match, challenger), _inside(match, champion), seed)
     coverage = _Measured("distance of coverage from 90 %", covered, LEAST_OFF)
     if money is None:
         return _without_bias(_calibrated(match, [coverage]), coverage)
