@@ -243,8 +243,8 @@ def _power(question: Question, rows: Examples, split: Split, base: Floats) -> fl
     if process is None or not split.extrapolated or not len(base):
         return None
     power, _ = process.longer(base, question.features.position, split.horizon_days)
-    known = power[~np.isnan(power)]
-    return float(known.mean()) if len(known) else None
+    defined = power[~np.isnan(power)]
+    return float(defined.mean()) if len(defined) else None
 
 
 def _calibrator(choice: Choice, evaluation: Evaluation | None) -> Calibrator | None:

@@ -65,12 +65,12 @@ def _shown(figure: float | None) -> str:
 
 def _sentences(outcome: Outcome) -> list[str]:
     serves = "serves" if outcome.promoted or outcome.verdict.serves_already else "does not serve"
-    known = " (trained before, by the same request)" if outcome.finished_before else ""
+    resumed = " (trained before, by the same request)" if outcome.finished_before else ""
     reason = outcome.verdict.reason
     if serves == "does not serve" and outcome.verdict.passed:
         reason = f"the gate let it pass ({reason}); `journeycast promote {outcome.task.name}` lets it serve"
     return [
-        f"{outcome.task.name} v{outcome.version} {serves}{known}: {reason}",
+        f"{outcome.task.name} v{outcome.version} {serves}{resumed}: {reason}",
         *(f"  {answer.horizon_days} days: {note}" for answer in _answers(outcome) for note in answer.notes),
     ]
 

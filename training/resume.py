@@ -36,7 +36,7 @@ def find_finished_training(promotion: Promotion, task_name: str, request: str) -
     if run is None:
         return None
     digest = run.tags.get("bundle_digest", "")
-    version = next((known for known in registry.versions(task_name) if known.digest == digest), None)
+    version = next((version for version in registry.versions(task_name) if version.digest == digest), None)
     text = read_files(registry, run.id, RECORD).get(RECORD)
     if version is None or text is None:
         return None

@@ -102,10 +102,12 @@ def _trained(
 ) -> Outcome:
     """A task's training, begun or finished before; its outcome is in registry and ledger when its run ends."""
     started, digest = request.clock(), request_digest(context, task)
-    if known := find_finished_training(promotion, task.name, digest):
-        promoted = _decided(promotion, task.name, known.run_id, known.version, known.verdict, request)
+    if finished := find_finished_training(promotion, task.name, digest):
+        promoted = _decided(promotion, task.name, finished.run_id, finished.version, finished.verdict, request)
         seconds = (request.clock() - started) / SECOND_US
-        return Outcome(task, known.bundle, known.folder, known.version.version, known.verdict, promoted, seconds, True)
+        return Outcome(
+            task, finished.bundle, finished.folder, finished.version.version, finished.verdict, promoted, seconds, True
+        )
     phases = Phases(request.clock, context.tell)
     tags = {"request": digest, "who": request.who}
     with tracked(promotion.registry, task, context.as_of, toml=request.toml, tags=tags) as run:
@@ -126,16 +128,16 @@ def _decided(
     """Enter in the ledger what the gate said in that run, which need not be the one that registered the version;
     whether the version was promoted by it.
     """
-    actor, known = Actor(request.who, request.clock()), {"gate": judgement.record(), "run_id": run_id}
+    actor, gate_evidence = Actor(request.who, request.clock()), {"gate": judgement.record(), "run_id": run_id}
     promotion.register(task_name, version, actor, why="it was trained", evidence={})
     if judgement.serves_already:
         return False
     if not judgement.passed:
-        promotion.refuse(task_name, version, actor, why=judgement.reason, evidence=known)
+        promotion.refuse(task_name, version, actor, why=judgement.reason, evidence=gate_evidence)
         return False
     if request.promote:
         over = judgement.against.get("champion", {}).get("version")
-        promotion.promote(task_name, version, actor, why=judgement.reason, evidence=known, over=over)
+        promotion.promote(task_name, version, actor, why=judgement.reason, evidence=gate_evidence, over=over)
     return request.promote
 
 
@@ -158,9 +160,11 @@ def prepare(
     parts = _parts(store, now, count)
     summary = survey(parts())
     first = end if summary.first_us is None else min(history_start(parts, summary.first_us), end)
-    own = load_user_features(config)
-    feature_choices = _chosen(config, own, summary, first, end)
-    features = FeatureSet(tuple(choice.feature for choice in feature_choices), config.log.timezone, own.module)
+    user_features = load_user_features(config)
+    feature_choices = _chosen(config, user_features, summary, first, end)
+    features = FeatureSet(
+        tuple(choice.feature for choice in feature_choices), config.log.timezone, user_features.module
+    )
     if count_keys(features):
         tell(Phase.GLOBAL_COUNTS, "counting what all customers did")
         parts = _parts(store.with_global_counts(count_keys(features), count), now, count)
@@ -230,7 +234,9 @@ def train_task(context: TrainingContext, task: TaskConfig, facts: dict[str, Any]
     return Bundle(task, context.features, predictors, None, {**facts, **more}), trained
 
 
-def _chosen(config: Config, own: FeatureSet, summary: LogSummary, first: int, end: int) -> tuple[ChosenFeature, ...]:
+def _chosen(
+    config: Config, user_features: FeatureSet, summary: LogSummary, first: int, end: int
+) -> tuple[ChosenFeature, ...]:
     """One set for all tasks of the shop, trained now or not: batch scoring computes it once. Baselines find theirs."""
     fitted = {
         (task.name, split(days, first, end).fitted_days): task
@@ -239,7 +245,7 @@ def _chosen(config: Config, own: FeatureSet, summary: LogSummary, first: int, en
         for days in task.horizons_days
     }
     automatic = chosen(summary, config, sorted({days for _, days in fitted}))
-    named = {choice.feature.name: choice for choice in with_added(automatic, config, own, summary)}
+    named = {choice.feature.name: choice for choice in with_added(automatic, config, user_features, summary)}
     for (name, days), task in fitted.items():
         for feature in needed(task, days).features:
             named.setdefault(feature.name, ChosenFeature(feature, f"the baseline of task {name} reads it"))
