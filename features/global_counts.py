@@ -87,11 +87,11 @@ def together(parts: Sequence[GroupCounts], count_keys: tuple[CountKey, ...]) -> 
     for number, (low, high) in enumerate(pairwise(edges.tolist())):
         slices = [(part, slice(cut[number], cut[number + 1])) for part, cut in zip(parts, cuts, strict=True)]
         keys, counts = [part.keys[rows] for part, rows in slices], [part.counts[rows] for part, rows in slices]
-        whole = summed(_joined(keys), _joined(counts))
-        group = whole.keys // MOST_DAYS
+        merged = summed(_joined(keys), _joined(counts))
+        group = merged.keys // MOST_DAYS
         starts.append(starts[-1][-1] + np.cumsum(np.bincount(group - low, minlength=high - low)))
-        days.append((whole.keys % MOST_DAYS).astype(np.int32))
-        totals.append(_running(group, whole.counts))
+        days.append((merged.keys % MOST_DAYS).astype(np.int32))
+        totals.append(_running(group, merged.counts))
     return GlobalCounts(count_keys, np.concatenate(starts), np.concatenate(days), np.concatenate(totals))
 
 

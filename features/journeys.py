@@ -102,9 +102,9 @@ class Journeys:
     def as_of(self, instant: int) -> "Journeys":
         """The same customers, with only what was visible at `instant`: as if that instant were now."""
         seen = visible(self.time, self.known, instant)
-        kept = self if seen.all() else self.keep(seen)
+        visible_journeys = self if seen.all() else self.keep(seen)
         global_counts = None if self.global_counts is None else self.global_counts.as_of(instant)
-        return replace(kept, profile=_profile_as_of(self.profile, instant), global_counts=global_counts)
+        return replace(visible_journeys, profile=_profile_as_of(self.profile, instant), global_counts=global_counts)
 
     def hindsight(self) -> "Journeys":
         """The same events, each known from the moment it happened, as a label counts them; without global counts."""

@@ -62,14 +62,14 @@ def _parsed(document: dict[str, Any], folder: Path, source: str) -> Config:
 
 def _first_mistake(error: ValidationError) -> str:
     mistake = error.errors()[0]
-    where = _place(mistake["loc"])
+    location = _place(mistake["loc"])
     if mistake["type"] == "extra_forbidden":
         section = _section_at(mistake["loc"][:-1])
         known = [name for name in section.model_fields if name != "folder"]
-        return f"unknown key '{where}'; {did_you_mean(str(mistake['loc'][-1]), known)}"
+        return f"unknown key '{location}'; {did_you_mean(str(mistake['loc'][-1]), known)}"
     message = mistake["msg"].removeprefix("Value error, ")
-    got = "" if isinstance(mistake["input"], dict) else f", got {mistake['input']!r}"
-    return f"{where}: {message}{got}" if where else f"{message}{got}"
+    received = "" if isinstance(mistake["input"], dict) else f", got {mistake['input']!r}"
+    return f"{location}: {message}{received}" if location else f"{message}{received}"
 
 
 def _place(location: tuple[int | str, ...]) -> str:
@@ -92,9 +92,9 @@ def _section_at(location: tuple[int | str, ...]) -> type[Section]:
 
 def _with_environment(value: Any, source: str) -> Any:
     if isinstance(value, dict):
-        return {key: _with_environment(item, source) for key, item in value.items()}
+        return {key: _with_environment(element, source) for key, element in value.items()}
     if isinstance(value, list):
-        return [_with_environment(item, source) for item in value]
+        return [_with_environment(element, source) for element in value]
     if isinstance(value, str):
         return re.sub(r"\$\{(\w+)(?::-([^}]*))?\}", lambda match: _variable(match, source), value)
     return value

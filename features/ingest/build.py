@@ -32,7 +32,7 @@ Progress = Callable[[str, int, int], None]  # what is done, how much of it, of h
 Bucket = tuple[BucketFiles, BucketStatistics]
 
 
-def no_progress(_what: str, _done: int, _total: int) -> None:
+def no_progress(_stage: str, _done: int, _total: int) -> None:
     """Tell nobody."""
 
 
@@ -84,8 +84,8 @@ def _events(staged: StagedFiles, span: tuple[int, int]) -> pa.Table:
 def _facts(staged: StagedFiles, span: tuple[int, int]) -> pa.Table:
     """The profile of the customers with a hash in `span`, in no order; a column may be in some files only."""
     parts = [pa.Table.from_batches([part.rows]) for path in staged.profiles for part in staging.cut(path, *span)]
-    nothing = pa.table({"customer": pa.array([], pa.string()).dictionary_encode(), "known": pa.array([], pa.int64())})
-    facts = pa.concat_tables([nothing, *parts], promote_options="default")
+    empty = pa.table({"customer": pa.array([], pa.string()).dictionary_encode(), "known": pa.array([], pa.int64())})
+    facts = pa.concat_tables([empty, *parts], promote_options="default")
     return facts.select(sorted(facts.schema.names))
 
 

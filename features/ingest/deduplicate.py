@@ -87,15 +87,15 @@ def _list_candidates(
     return True
 
 
-def _superseded(connection: duck.Connection, logs: Sequence[Path], config: Config, only: Sequence[Mask]) -> Mask:
-    """Of the rows that `only` marks those that are not the first of their id."""
+def _superseded(connection: duck.Connection, logs: Sequence[Path], config: Config, masks: Sequence[Mask]) -> Mask:
+    """Of the rows that `masks` mark those that are not the first of their id."""
     order = ["known" if config.log.known else "time", "customer", "time", "event", *_given(config)]
     text, length = (["text"], ["length(text)"]) if config.log.text else ([], [])
-    _scan(connection, logs, [*dict.fromkeys(order), *text, "arrival", "id"], only)
+    _scan(connection, logs, [*dict.fromkeys(order), *text, "arrival", "id"], masks)
     listed = ", ".join(f"{column} NULLS FIRST" for column in [*map(duck.name, order), *length, "arrival"])
     ranked = f"row_number() OVER (PARTITION BY id ORDER BY {listed})"
     query = f"SELECT place FROM taken WHERE id IS NOT NULL QUALIFY {ranked} > 1"
-    return _marked(connection, query, sum(map(len, only)))
+    return _marked(connection, query, sum(map(len, masks)))
 
 
 def _given(config: Config) -> list[str]:
@@ -105,10 +105,10 @@ def _given(config: Config) -> list[str]:
 
 
 def _scan(
-    connection: duck.Connection, logs: Sequence[Path], columns: list[str], only: Sequence[Mask] | None = None
+    connection: duck.Connection, logs: Sequence[Path], columns: list[str], masks: Sequence[Mask] | None = None
 ) -> None:
-    """Register rows of the taken files as `taken`, to be read once: all, or those that `only` marks."""
-    batches = _numbered(logs, columns, only)
+    """Register rows of the taken files as `taken`, to be read once: all, or those that `masks` mark."""
+    batches = _numbered(logs, columns, masks)
     first = next(batches)
 
     def every() -> Iterator[pa.RecordBatch]:
@@ -118,9 +118,9 @@ def _scan(
     connection.register("taken", pa.RecordBatchReader.from_batches(first.schema, every()))
 
 
-def _numbered(logs: Sequence[Path], columns: list[str], only: Sequence[Mask] | None) -> Iterator[pa.RecordBatch]:
+def _numbered(logs: Sequence[Path], columns: list[str], masks: Sequence[Mask] | None) -> Iterator[pa.RecordBatch]:
     first = 0
-    for path, mask in zip(logs, [None] * len(logs) if only is None else only, strict=True):
+    for path, mask in zip(logs, [None] * len(logs) if masks is None else masks, strict=True):
         size = staging.count(path) if mask is None else len(mask)
         places = first + (np.arange(size) if mask is None else np.flatnonzero(mask))
         done = 0

@@ -88,11 +88,11 @@ def _name(config: Config, path: Path) -> str:
 
 def _taken_before(config: Config, before: Manifest, present: Sequence[SourceFile]) -> list[SourceFile]:
     """After a change of mapping: the files taken under the former one, which must be read again."""
-    at_hand = {(file.kind, file.digest) for file in present}
+    present_files = {(file.kind, file.digest) for file in present}
     to_read, missing = [], []
     for source in before.paths:
         path = config.folder / source.path
-        if (source.kind, source.digest) in at_hand or source.path in {file.name for file in present}:
+        if (source.kind, source.digest) in present_files or source.path in {file.name for file in present}:
             continue
         if path.is_file() and digest(path) == source.digest:
             to_read.append(SourceFile(source.kind, path, source.path, source.digest))

@@ -91,8 +91,8 @@ def _duplicates(statistics: StoreStatistics) -> str:
 
 
 def _quarantine(label: str, reasons: Mapping[str, int], rows: int) -> list[str]:
-    bad = sum(reasons.values())
-    share = f"{bad / rows:.2%} of rows ({bad:,})" if bad else "no row"
+    quarantined = sum(reasons.values())
+    share = f"{quarantined / rows:.2%} of rows ({quarantined:,})" if quarantined else "no row"
     return [f"{label} {share}", *(f"           {count:>9,}  {reason}" for reason, count in reasons.items())]
 
 
@@ -100,4 +100,4 @@ def _by_reason(counts: Sequence[Mapping[str, int]]) -> dict[str, int]:
     total: Counter[str] = Counter()
     for quarantined in counts:
         total.update(quarantined)
-    return dict(sorted(total.items(), key=lambda item: (-item[1], item[0])))
+    return dict(sorted(total.items(), key=lambda entry: (-entry[1], entry[0])))

@@ -70,9 +70,11 @@ def _refuse_names_that_clash(config: Config) -> None:
     for columns in (config.stored_categories, config.stored_numbers):
         seen: dict[str, str] = {}
         for column in columns:
-            other = seen.setdefault(column.lower(), column)
-            if other != column:
-                raise ConfigError(f"columns '{other}' and '{column}' differ in case alone; rename one in the source")
+            first_spelling = seen.setdefault(column.lower(), column)
+            if first_spelling != column:
+                raise ConfigError(
+                    f"columns '{first_spelling}' and '{column}' differ in case alone; rename one in the source"
+                )
 
 
 def _update(

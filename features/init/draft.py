@@ -156,7 +156,7 @@ def _log_shape(connection: duck.Connection, files: Group, log: Occurrences, *, w
         last=int(log.time.max()),
         strays=log.strays * log.one_in,
         one_in=log.one_in,
-        events=tuple((str(event), int(str(n)) * log.one_in) for event, n in counts),
+        events=tuple((str(event), int(str(count)) * log.one_in) for event, count in counts),
         refunds=bool((log.value < 0).any()),
         whole_days=whole_days,
         repeated=repeated * log.one_in,
@@ -196,7 +196,7 @@ def _messages(mapping: Mapping, shape: LogShape, proposals: Sequence[TaskProposa
     sampled = f" (a sample of 1 in {shape.one_in} was read)" if shape.one_in > 1 else ""
     messages = [
         f"{shape.rows:,} rows, about {shape.customers:,} customers{sampled}. {listed}.",
-        *(f"Left out: {name}: {why}" for name, why in mapping.left_out),
+        *(f"Left out: {name}: {reason}" for name, reason in mapping.left_out),
     ]
     for proposal in proposals:
         messages.append(

@@ -29,8 +29,10 @@ def assign_event_roles(log: Occurrences, contact: str | None = None) -> EventRol
     ends = tuple(
         name for name in log.names if speaks_of(name, vocabulary.CANCEL) and not speaks_of(name, vocabulary.PURCHASE)
     )
-    aside = vocabulary.CANCEL | vocabulary.BROWSE | vocabulary.CONTACT
-    contracts = tuple(name for name in log.names if speaks_of(name, vocabulary.CONTRACT) and not speaks_of(name, aside))
+    other_words = vocabulary.CANCEL | vocabulary.BROWSE | vocabulary.CONTACT
+    contracts = tuple(
+        name for name in log.names if speaks_of(name, vocabulary.CONTRACT) and not speaks_of(name, other_words)
+    )
     done_to = {name for name in log.names if name == contact or _is_contact(name)}
     acts = tuple(name for name in log.names if name not in {*refunds, *ends, *done_to}) or log.names
     customers = {name: len(np.unique(log.customer[log.of([name])])) for name in acts}
@@ -46,8 +48,8 @@ def _mostly_negative(values: Floats) -> bool:
 
 def _is_purchase(name: str) -> float:
     """Share of the name's parts that speak of a purchase: a `payment_error` is half of one."""
-    named = parts(name)
-    about_purchase = [part in vocabulary.PURCHASE for part in named if part not in vocabulary.DONE]
+    name_parts = parts(name)
+    about_purchase = [part in vocabulary.PURCHASE for part in name_parts if part not in vocabulary.DONE]
     return sum(about_purchase) / len(about_purchase) if about_purchase else 0.0
 
 

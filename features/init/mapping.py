@@ -65,7 +65,7 @@ def map_columns(
         action=action,
         categories=tuple(categories[:MOST_CATEGORIES]),
         numbers=tuple(name for name, verdict in verdicts.items() if verdict == NUMBER),
-        left_out=tuple((name, why) for name, why in verdicts.items() if why not in (CATEGORY, NUMBER)),
+        left_out=tuple((name, reason) for name, reason in verdicts.items() if reason not in (CATEGORY, NUMBER)),
     )
 
 
@@ -118,8 +118,8 @@ def _find_action(connection: duck.Connection, columns: Sequence[ColumnProfile]) 
         if fit(column.name, vocabulary.ACTION) < 0.8 or not 2 <= len(column.levels) <= MOST_ACTIONS:
             continue
         event_rows = rows_by_event(connection, column)
-        event, rows, of = event_rows[0]
-        alone = rows >= 0.9 * sum(row[1] for row in event_rows) and rows >= 0.8 * of
+        event, rows, total = event_rows[0]
+        alone = rows >= 0.9 * sum(row[1] for row in event_rows) and rows >= 0.8 * total
         logged = probability and rows_by_event(connection, probability)[0][:1] == (event,)
         if alone and (logged or speaks_of(event, vocabulary.CONTACT)):
             levels = tuple(level for level, _ in column.levels)

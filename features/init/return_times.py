@@ -129,25 +129,25 @@ def count_customers(log: Occurrences, events: Iterable[str]) -> int:
 
 
 def count_labels(
-    log: Occurrences, event: Iterable[str], active: Iterable[str], spans_days: tuple[int, int], back: int
+    log: Occurrences, event: Iterable[str], active: Iterable[str], spans_days: tuple[int, int], horizons_back: int
 ) -> LabelCounts:
-    """Who did `event` within the horizon among those `active`, at the cutoff `back` horizons before the end.
+    """Who did `event` within the horizon among those `active`, at the cutoff `horizons_back` horizons before the end.
 
     `spans_days` is (active_days, horizon_days).
     """
     active_days, horizon_days = spans_days
-    cutoff = log.end - back * days(horizon_days)
+    cutoff = log.end - horizons_back * days(horizon_days)
     eligible = _has_event(log, log.of(active), cutoff, active_days)
     positive = _has_event(log, log.of(event), cutoff + days(horizon_days), horizon_days)
     return LabelCounts(int(eligible.sum()) * log.one_in, int((eligible & positive).sum()) * log.one_in)
 
 
 def count_contract_ends(
-    log: Occurrences, ends: Iterable[str], active: Iterable[str], spans_days: tuple[int, int], back: int
+    log: Occurrences, ends: Iterable[str], active: Iterable[str], spans_days: tuple[int, int], horizons_back: int
 ) -> LabelCounts:
     """As `answers`, of those whose last active event was not followed by an end."""
     active_days, horizon_days = spans_days
-    cutoff = log.end - back * days(horizon_days)
+    cutoff = log.end - horizons_back * days(horizon_days)
     ended, renewed = (_last_times(log, log.of(events), cutoff) for events in (ends, active))
     eligible = _has_event(log, log.of(active), cutoff, active_days) & (renewed > ended)
     positive = _has_event(log, log.of(ends), cutoff + days(horizon_days), horizon_days)

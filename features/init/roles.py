@@ -37,8 +37,10 @@ class Roles:
 def assign_roles(columns: Sequence[ColumnProfile]) -> Roles:
     """Customer, time and event, as far as columns were found for them."""
     event = best_column(columns, event_score)
-    others = [column for column in columns if column is not event]
-    return Roles(customer=best_column(others, _customer_score), time=best_column(others, _time_score), event=event)
+    other_columns = [column for column in columns if column is not event]
+    return Roles(
+        customer=best_column(other_columns, _customer_score), time=best_column(other_columns, _time_score), event=event
+    )
 
 
 def money_column(columns: Sequence[ColumnProfile]) -> ColumnProfile | None:

@@ -56,7 +56,7 @@ def propose_tasks(log: Occurrences, event_roles: EventRoles, action: Action | No
         *([_cancels(log, event_roles)] if event_roles.ends and event_roles.contracts else []),
         *(_actions(log, event_roles, action) if action else []),
     ]
-    if not any(question.ready for question in proposals):
+    if not any(proposal.ready for proposal in proposals):
         proposals[0] = replace(proposals[0], ready=True)
     return proposals
 
@@ -67,25 +67,25 @@ def nearest_horizon(days: float, longest_days: float) -> int:
     >>> nearest_horizon(75, 1000), nearest_horizon(192, 246), nearest_horizon(75, 80), nearest_horizon(5, 0.3)
     (90, 180, 60, 1)
     """
-    possible = [human for human in HUMAN_DAYS if human <= longest_days] or [1]
-    return min(possible, key=lambda human: abs(math.log(human / max(days, 1))))
+    possible = [horizon for horizon in HUMAN_DAYS if horizon <= longest_days] or [1]
+    return min(possible, key=lambda horizon: abs(math.log(horizon / max(days, 1))))
 
 
 def _churn(log: Occurrences, event_roles: EventRoles) -> TaskProposal:
     events = _churn_events(log, event_roles)
-    horizon, why = _churn_horizon(log, events)
+    horizon, reason = _churn_horizon(log, events)
     active = nearest_horizon(2 * horizon, 365)
     proposal = TaskProposal(
         "churn",
         {"kind": "churn", "event": events, "horizon_days": horizon, "active_days": active},
         f"no {_listed(events)} in the next {_days(horizon)}, among those active in the last {_days(active)}",
-        (why,),
+        (reason,),
     )
     return _with_evidence(
         log,
         proposal,
         "did not come back",
-        lambda back: _complement(count_labels(log, events, events, (active, horizon), back)),
+        lambda horizons_back: _complement(count_labels(log, events, events, (active, horizon), horizons_back)),
     )
 
 
@@ -115,7 +115,7 @@ def _propensity(log: Occurrences, event_roles: EventRoles) -> TaskProposal:
         log,
         proposal,
         f"had a {event_roles.key}",
-        lambda back: count_labels(log, key, active_event, (active, horizon), back),
+        lambda horizons_back: count_labels(log, key, active_event, (active, horizon), horizons_back),
     )
 
 
@@ -140,7 +140,9 @@ def _value(log: Occurrences, event_roles: EventRoles) -> TaskProposal:
         log,
         proposal,
         "spent anything",
-        lambda back: count_labels(log, (event_roles.key,), (event_roles.key,), (active, horizon), back),
+        lambda horizons_back: count_labels(
+            log, (event_roles.key,), (event_roles.key,), (active, horizon), horizons_back
+        ),
     )
 
 
@@ -162,7 +164,9 @@ def _cancels(log: Occurrences, event_roles: EventRoles) -> TaskProposal:
         log,
         proposal,
         "were lost",
-        lambda back: count_contract_ends(log, event_roles.ends, event_roles.contracts, (active, horizon), back),
+        lambda horizons_back: count_contract_ends(
+            log, event_roles.ends, event_roles.contracts, (active, horizon), horizons_back
+        ),
     )
 
 
@@ -190,11 +194,11 @@ def _action(log: Occurrences, action: Action, reward: str, unit: str) -> TaskPro
         lacking = ["no action's name says that nothing was done: set `nothing` to the one that is"]
     elif not counts.positive:
         lacking = [f"nothing to learn from: for half of the decisions the log ends within {_days(followed)}"]
-    brought = f"{reward} events" if unit == "count" else f"{reward} value"
+    gain = f"{reward} events" if unit == "count" else f"{reward} value"
     return TaskProposal(
         f"offer_{_slug(reward)}" if unit == "count" else "offer",
         table,
-        f"which {action.column} brings the most {brought} in {_days(horizon)}: {', '.join(action.levels)}",
+        f"which {action.column} brings the most {gain} in {_days(horizon)}: {', '.join(action.levels)}",
         (
             f"{counts.share:.1%} of {counts.eligible:,} decisions were followed by {reward} within {_days(horizon)}",
             *lacking,
@@ -204,11 +208,11 @@ def _action(log: Occurrences, action: Action, reward: str, unit: str) -> TaskPro
 
 
 def _with_evidence(
-    log: Occurrences, proposal: TaskProposal, yes: str, count: Callable[[int], LabelCounts]
+    log: Occurrences, proposal: TaskProposal, outcome: str, count: Callable[[int], LabelCounts]
 ) -> TaskProposal:
-    """The question with how much data it has; not ready when one outcome is missing at a cutoff.
+    """The proposal with how much data it has; not ready when one outcome is missing at a cutoff.
 
-    `count` gives the answers so many horizons before the end, and `yes` says in words what a label of 1 means.
+    `count` gives the answers so many horizons before the end, and `outcome` says in words what a label of 1 means.
     """
     horizon = int(str(proposal.table["horizon_days"]))
     last, before = count(1), count(2)
@@ -216,16 +220,18 @@ def _with_evidence(
     if TASK_KINDS[str(proposal.table["kind"])].predicts_money:
         minority = [last.positive, before.positive]  # a sum is worth asking for where everybody buys, too
     history = f"the log covers {_days(log.history_days)}; this horizon needs {_days(math.ceil(HORIZONS * horizon))}"
-    eligible = f"{last.share:.1%} of {last.eligible:,} customers {yes} at the last cutoff with a full horizon"
-    why = [*proposal.reasons, history, f"{eligible}; one horizon earlier {before.share:.1%} of {before.eligible:,}"]
+    eligible = f"{last.share:.1%} of {last.eligible:,} customers {outcome} at the last cutoff with a full horizon"
+    reasons = [*proposal.reasons, history, f"{eligible}; one horizon earlier {before.share:.1%} of {before.eligible:,}"]
     if not min(minority):
         lacking = (
             "nothing to learn from: at one of these two cutoffs one of the outcomes never occurred; wait for more data"
         )
-        return replace(proposal, reasons=(*why, lacking), ready=False)
+        return replace(proposal, reasons=(*reasons, lacking), ready=False)
     if minority[0] < ENOUGH:
-        why.append(f"few examples: {minority[0]} customers with the less common outcome; models need about {ENOUGH}")
-    return replace(proposal, reasons=tuple(why))
+        reasons.append(
+            f"few examples: {minority[0]} customers with the less common outcome; models need about {ENOUGH}"
+        )
+    return replace(proposal, reasons=tuple(reasons))
 
 
 def _churn_events(log: Occurrences, event_roles: EventRoles) -> tuple[str, ...]:
@@ -238,8 +244,8 @@ def _churn_horizon(log: Occurrences, events: tuple[str, ...]) -> tuple[int, str]
     """The churn horizon in days, and how it was found."""
     silent = silence_days(log, events)
     horizon = nearest_horizon(silent, log.history_days / HORIZONS)
-    why = f"fewer than {LATE_RETURNS:.0%} of returns come after a break of more than {_days(silent)}"
-    return horizon, why if horizon >= 0.75 * silent else f"{why}; shortened to what the history allows"
+    reason = f"fewer than {LATE_RETURNS:.0%} of returns come after a break of more than {_days(silent)}"
+    return horizon, reason if horizon >= 0.75 * silent else f"{reason}; shortened to what the history allows"
 
 
 def _complement(counts: LabelCounts) -> LabelCounts:

@@ -137,7 +137,9 @@ def _open_choices(columns: Columns, shape: LogShape) -> list[str]:
 
 def _left_out(columns: Columns) -> list[str]:
     return (
-        ["# Left out:", *(f"#   {_plain(name)}: {why}" for name, why in columns.left_out)] if columns.left_out else []
+        ["# Left out:", *(f"#   {_plain(name)}: {reason}" for name, reason in columns.left_out)]
+        if columns.left_out
+        else []
     )
 
 
@@ -152,11 +154,11 @@ def _profile(profile: ProfileFiles) -> list[str]:
 
 def _task(proposal: TaskProposal) -> list[str]:
     lines = [f"[tasks.{proposal.name}]", *(f"{key} = {toml_value(value)}" for key, value in proposal.table.items())]
-    why = [_plain(reason) for reason in proposal.reasons]
+    reasons = [_plain(reason) for reason in proposal.reasons]
     if proposal.ready:
-        return [f"# {_plain(proposal.description)}", *(f"#   {reason}" for reason in why), *lines]
+        return [f"# {_plain(proposal.description)}", *(f"#   {reason}" for reason in reasons), *lines]
     missing = f"# Not a task yet: {_plain(proposal.description)}"
-    return [missing, *(f"#   {reason}" for reason in why), *(f"# {line}" for line in lines)]
+    return [missing, *(f"#   {reason}" for reason in reasons), *(f"# {line}" for line in lines)]
 
 
 def _line(key: str, value: Value, comment: str = "") -> str:

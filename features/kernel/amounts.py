@@ -31,7 +31,7 @@ def amounts(times, values, cutoff, figures, refunds_apart, out):
     seen, refunds, valued, total, gross, largest = 0, 0, 0, 0.0, 0.0, -math.inf
     index = len(times) - 1
     for figure in range(len(figures)):
-        what, window, column = figures[figure, 0], figures[figure, 1], figures[figure, 2]
+        opcode, window, column = figures[figure, 0], figures[figure, 1], figures[figure, 2]
         while index >= 0 and in_window(times[index], cutoff, window):
             amount = values[index]
             index -= 1
@@ -45,13 +45,13 @@ def amounts(times, values, cutoff, figures, refunds_apart, out):
                 total += amount
                 gross += amount
                 largest = max(largest, amount)
-        if what == COUNT:
+        if opcode == COUNT:
             out[column] = seen
-        elif what == REFUNDS:
+        elif opcode == REFUNDS:
             out[column] = refunds
-        elif what == SUM:
+        elif opcode == SUM:
             out[column] = total
-        elif what == MEAN:
+        elif opcode == MEAN:
             out[column] = gross / valued if valued else math.nan
         else:
             out[column] = largest if valued else math.nan
@@ -64,7 +64,7 @@ def more(times, values, cutoff, figures, refunds_apart, out):
     smallest, newest, oldest = math.nan, math.nan, math.nan
     index = len(times) - 1
     for figure in range(len(figures)):
-        what, window, column = figures[figure, 0], figures[figure, 1], figures[figure, 2]
+        opcode, window, column = figures[figure, 0], figures[figure, 1], figures[figure, 2]
         while index >= 0 and in_window(times[index], cutoff, window):
             amount = values[index]
             index -= 1
@@ -72,34 +72,34 @@ def more(times, values, cutoff, figures, refunds_apart, out):
                 refunded -= amount
             elif not math.isnan(amount):
                 valued += 1
-                apart = amount - mean
-                mean += apart / valued
-                squares += apart * (amount - mean)
+                deviation = amount - mean
+                mean += deviation / valued
+                squares += deviation * (amount - mean)
                 gross += amount
                 smallest = amount if valued == 1 else min(smallest, amount)
                 newest = amount if valued == 1 else newest
                 oldest = amount
-        if what == MIN:
+        if opcode == MIN:
             out[column] = smallest
-        elif what == STD:
+        elif opcode == STD:
             out[column] = math.sqrt(squares / (valued - 1)) if valued > 1 else math.nan
-        elif what == LAST:
+        elif opcode == LAST:
             out[column] = newest
-        elif what == FIRST:
+        elif opcode == FIRST:
             out[column] = oldest
         else:
-            out[column] = gross if what == GROSS else refunded
+            out[column] = gross if opcode == GROSS else refunded
 
 
 @compiled
 def changes(times, values, cutoff, figures, refunds_apart, out):
     """Ratio, slope and acceleration, of occurrences or of what is no refund, between parts of equal length."""
     for figure in range(len(figures)):
-        what, window, column = figures[figure, 0], figures[figure, 1], figures[figure, 2]
-        counts = what in (COUNT_RATIO, COUNT_SLOPE, COUNT_ACCELERATION)
-        slope, ratio = what in (COUNT_SLOPE, SUM_SLOPE), what in (COUNT_RATIO, SUM_RATIO)
+        opcode, window, column = figures[figure, 0], figures[figure, 1], figures[figure, 2]
+        counts = opcode in (COUNT_RATIO, COUNT_SLOPE, COUNT_ACCELERATION)
+        slope, ratio = opcode in (COUNT_SLOPE, SUM_SLOPE), opcode in (COUNT_RATIO, SUM_RATIO)
         length, parts = window // 4 if slope else window, 4 if slope else 2 if ratio else 3
-        now, before, earlier, first = 0.0, 0.0, 0.0, 0.0
+        newest, before, earlier, first = 0.0, 0.0, 0.0, 0.0
         part = 0
         for index in range(len(times) - 1, -1, -1):
             while part < parts and not in_window(times[index], cutoff, (part + 1) * length):
@@ -110,13 +110,13 @@ def changes(times, values, cutoff, figures, refunds_apart, out):
             if (refunds_apart and amount < 0) or (math.isnan(amount) and not counts):
                 continue
             amount = 1.0 if counts else amount
-            now += amount if part == 0 else 0.0
+            newest += amount if part == 0 else 0.0
             before += amount if part == 1 else 0.0
             earlier += amount if part == 2 else 0.0
             first += amount if part == 3 else 0.0
         if ratio:
-            out[column] = now / (now + before) if now + before else math.nan
+            out[column] = newest / (newest + before) if newest + before else math.nan
         elif slope:  # least squares over four equal quarters
-            out[column] = (1.5 * now + 0.5 * before - 0.5 * earlier - 1.5 * first) / 5.0
+            out[column] = (1.5 * newest + 0.5 * before - 0.5 * earlier - 1.5 * first) / 5.0
         else:
-            out[column] = now - 2.0 * before + earlier
+            out[column] = newest - 2.0 * before + earlier

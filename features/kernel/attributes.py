@@ -9,7 +9,7 @@ NUMBER, LEVEL = range(2)  # kinds of attribute
 
 
 def seasons(rows: tuple[Array, Array], zone: tuple[Array, Array], wanted: Array, out: Array) -> None:
-    """Fill what depends on the cutoff alone. wanted: int64 [a, 2], each (what, column of `out`)."""
+    """Fill what depends on the cutoff alone. wanted: int64 [a, 2], each (number, column of `out`)."""
     _seasons(rows, zone, wanted, out)
 
 
@@ -17,8 +17,8 @@ def seasons(rows: tuple[Array, Array], zone: tuple[Array, Array], wanted: Array,
 def _seasons(rows, zone, wanted, out):
     row_cutoff = rows[1]
     for row in range(len(row_cutoff)):
-        for asked in range(len(wanted)):
-            out[row, wanted[asked, 1]] = season(row_cutoff[row], zone, wanted[asked, 0])
+        for figure in range(len(wanted)):
+            out[row, wanted[figure, 1]] = season(row_cutoff[row], zone, wanted[figure, 0])
 
 
 def attributes(rows: tuple[Array, Array], profile: tuple[Array, ...], wanted: Array, out: Array) -> None:

@@ -36,9 +36,9 @@ def active_days(times, values, local, cutoff, zone, figures, out):
         first += 1
     index, days, newest = len(times) - 1, 0, FAR_DAY
     for figure in range(len(figures)):
-        what, window, column = figures[figure, 0], figures[figure, 1], figures[figure, 2]
-        if what in (HOUR_SHARE, WEEKDAY_SHARE):
-            out[column] = _share(what, times, values, local, cutoff, window, figures[figure, 3])
+        opcode, window, column = figures[figure, 0], figures[figure, 1], figures[figure, 2]
+        if opcode in (HOUR_SHARE, WEEKDAY_SHARE):
+            out[column] = _share(opcode, times, values, local, cutoff, window, figures[figure, 3])
             continue
         while index >= 0 and in_window(times[index], cutoff, window):
             day = local[index] // DAY_US
@@ -46,7 +46,7 @@ def active_days(times, values, local, cutoff, zone, figures, out):
                 days += 1
                 newest = day
             index -= 1
-        if what == ACTIVE_DAYS:
+        if opcode == ACTIVE_DAYS:
             out[column] = days
         elif first == len(times):
             out[column] = math.nan
@@ -58,19 +58,19 @@ def active_days(times, values, local, cutoff, zone, figures, out):
 
 
 @compiled
-def _share(what, times, values, local, cutoff, window, wanted):
+def _share(opcode, times, values, local, cutoff, window, wanted):
     """Of the occurrences in the window, the share in one quarter of the day or on one weekday (Monday is 0)."""
-    seen, among = 0, 0
+    seen, matching = 0, 0
     index = len(times) - 1
     while index >= 0 and in_window(times[index], cutoff, window):
         if not values[index] < 0:
             seen += 1
             day = local[index] // DAY_US
-            among += (
-                (local[index] - day * DAY_US) // QUARTER_US if what == HOUR_SHARE else (day + MONDAY) % 7
+            matching += (
+                (local[index] - day * DAY_US) // QUARTER_US if opcode == HOUR_SHARE else (day + MONDAY) % 7
             ) == wanted
         index -= 1
-    return among / seen if seen else math.nan
+    return matching / seen if seen else math.nan
 
 
 @compiled
@@ -92,28 +92,28 @@ def repeats(values, local, cutoff, zone, figures, out):
             of_day = 0.0
         of_day += 0.0 if math.isnan(values[index]) else values[index]
     for figure in range(len(figures)):
-        what, column = figures[figure, 0], figures[figure, 2]
-        if what == STREAK_LONGEST:
+        opcode, column = figures[figure, 0], figures[figure, 2]
+        if opcode == STREAK_LONGEST:
             out[column] = longest
-        elif what == STREAK_LAST:
+        elif opcode == STREAK_LAST:
             out[column] = last
-        elif not days or (what == REPEAT_VALUE and days == 1):
+        elif not days or (opcode == REPEAT_VALUE and days == 1):
             out[column] = math.nan
-        elif what == REPEAT_DAYS:
+        elif opcode == REPEAT_DAYS:
             out[column] = days - 1
-        elif what == REPEAT_SPAN:
+        elif opcode == REPEAT_SPAN:
             out[column] = newest - day
-        elif what == REPEAT_AGE:
+        elif opcode == REPEAT_AGE:
             out[column] = local_time(cutoff, zone) // DAY_US - day
         else:
             out[column] = money / (days - 1)
 
 
 @compiled
-def season(cutoff, zone, what):
+def season(cutoff, zone, opcode):
     """Where the cutoff stands in the year (sine and cosine) or in the week (Monday is 0)."""
     days = local_time(cutoff, zone) / DAY_US
-    if what == WEEKDAY:
+    if opcode == WEEKDAY:
         return (math.floor(days) + MONDAY) % 7
     angle = 2.0 * math.pi * (days / YEAR_DAYS - math.floor(days / YEAR_DAYS))
-    return math.sin(angle) if what == SEASON_SIN else math.cos(angle)
+    return math.sin(angle) if opcode == SEASON_SIN else math.cos(angle)

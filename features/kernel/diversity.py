@@ -27,7 +27,7 @@ def variety(times, newer, again, cutoff, figures, root, tally, out):
     seen, repeated, top = 0, 0, 0
     index = len(times) - 1
     for figure in range(len(figures)):
-        what, window, column = figures[figure, 0], figures[figure, 1], figures[figure, 2]
+        opcode, window, column = figures[figure, 0], figures[figure, 1], figures[figure, 2]
         while index >= 0 and in_window(times[index], cutoff, window):
             fresh = newer[index] >= len(times)
             root[index] = index if fresh else root[newer[index]]
@@ -38,9 +38,9 @@ def variety(times, newer, again, cutoff, figures, root, tally, out):
             index -= 1
         if not seen:
             out[column] = math.nan
-        elif what == TOP_SHARE:
+        elif opcode == TOP_SHARE:
             out[column] = top / seen
-        elif what == ENTROPY:
+        elif opcode == ENTROPY:
             out[column] = _entropy(index + 1, seen, root, tally)
         else:
             out[column] = repeated / seen

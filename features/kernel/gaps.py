@@ -16,36 +16,36 @@ def rhythm(times, values, cutoff, figures, out):
     while oldest < newest and values[oldest] < 0:
         oldest += 1
     for figure in range(len(figures)):
-        what, column = figures[figure, 0], figures[figure, 2]
+        opcode, column = figures[figure, 0], figures[figure, 2]
         if newest < 0:
             out[column] = math.nan
-        elif what == RECENCY:
+        elif opcode == RECENCY:
             out[column] = (cutoff - times[newest]) / DAY_US
-        elif what == TENURE:
+        elif opcode == TENURE:
             out[column] = (cutoff - times[oldest]) / DAY_US
         else:
             times_, values_ = times[oldest : newest + 1], values[oldest : newest + 1]
-            out[column] = _gap(what, times_, values_, cutoff)
+            out[column] = _gap(opcode, times_, values_, cutoff)
 
 
 @compiled
-def _gap(what, times, values, cutoff):
+def _gap(opcode, times, values, cutoff):
     """A figure of the gaps between the first and the last row, which are no refunds."""
     gaps = -1
     for value in values:
         gaps += not value < 0
     if not gaps:
         return math.nan
-    whole = times[-1] - times[0]
-    if what == GAP_MEAN:
-        return whole / (gaps * DAY_US)
-    if what == GAP_STD:
+    span = times[-1] - times[0]
+    if opcode == GAP_MEAN:
+        return span / (gaps * DAY_US)
+    if opcode == GAP_STD:
         return _spread(times, values, gaps) / DAY_US
-    if what == GAP_MAX:
+    if opcode == GAP_MAX:
         return _longest(times, values) / DAY_US
-    if what == GAP_CV:
-        return _spread(times, values, gaps) / (whole / gaps) if whole else math.nan
-    return (cutoff - times[-1]) * gaps / whole if whole else math.nan
+    if opcode == GAP_CV:
+        return _spread(times, values, gaps) / (span / gaps) if span else math.nan
+    return (cutoff - times[-1]) * gaps / span if span else math.nan
 
 
 @compiled

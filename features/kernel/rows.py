@@ -13,8 +13,8 @@ from features.kernel.compile import compiled, visible
 @compiled
 def held_at(place, members, count, key):
     """Where a sparse set holds a key, else -1; `place` may hold anything at all (Briggs and Torczon, 1993)."""
-    held = place[key]
-    return held if 0 <= held < count and members[held] == key else -1
+    position = place[key]
+    return position if 0 <= position < count and members[position] == key else -1
 
 
 @compiled
@@ -27,11 +27,11 @@ def are_steady(first, end, columns, scratch):
         if not visible(time[row], known[row], time[row]):
             return False  # learnt of late
         if len(occurrence):
-            held = held_at(place, members, count, occurrence[row])
-            if held < 0:
+            position = held_at(place, members, count, occurrence[row])
+            if position < 0:
                 place[occurrence[row]], members[count], times[count] = count, occurrence[row], time[row]
                 count += 1
-            elif times[held] != time[row]:
+            elif times[position] != time[row]:
                 return False
     return True
 
@@ -40,11 +40,11 @@ def are_steady(first, end, columns, scratch):
 def pick(first, end, columns, streams, stream, scratch):
     """Rows of the stream. Returns how many."""
     picked = scratch[2]
-    found = 0
+    count = 0
     for row in range(first, end):
-        picked[found] = row  # without a branch, which would mostly be guessed wrong
-        found += belongs(row, columns, streams, stream)
-    return found
+        picked[count] = row  # without a branch, which would mostly be guessed wrong
+        count += belongs(row, columns, streams, stream)
+    return count
 
 
 @compiled
@@ -69,12 +69,12 @@ def net(picked, columns, cutoff, scratch):
         if not visible(time[row], known[row], cutoff):
             continue
         if len(occurrence):
-            held = held_at(place, members, count, occurrence[row])
-            if held >= 0:
-                if math.isnan(values[held]):
-                    values[held] = value[row]
+            position = held_at(place, members, count, occurrence[row])
+            if position >= 0:
+                if math.isnan(values[position]):
+                    values[position] = value[row]
                 elif not math.isnan(value[row]):
-                    values[held] += value[row]
+                    values[position] += value[row]
                 continue
             place[occurrence[row]], members[count] = count, occurrence[row]
         times[count], values[count], newer[count] = time[row], value[row], event[row]
@@ -106,11 +106,11 @@ def labelled(picked, columns, column, cutoff, scratch):
     for row in picked:
         code = categories[column, row]
         if visible(time[row], known[row], cutoff) and code >= 0:
-            held = held_at(place, members, count, code)
-            if held >= 0:
-                newer[held] = count
+            position = held_at(place, members, count, code)
+            if position >= 0:
+                newer[position] = count
             place[code], members[count] = count, code
-            times[count], newer[count], values[count] = time[row], len(newer), held >= 0
+            times[count], newer[count], values[count] = time[row], len(newer), position >= 0
             count += 1
     return count
 

@@ -16,14 +16,14 @@ FROM, TO = 1, 2  # roles in a transition, which an event to itself plays both
 def sequence(times, values, events, cutoff, roles, figures, out):
     """Whether the last event but so many is the one asked for, how often one followed another, how far it went."""
     for figure in range(len(figures)):
-        what, window, column = figures[figure, 0], figures[figure, 1], figures[figure, 2]
+        opcode, window, column = figures[figure, 0], figures[figure, 1], figures[figure, 2]
         role = roles[figures[figure, 3]]
-        if what == TRANSITIONS:
+        if opcode == TRANSITIONS:
             out[column] = _transitions(times, values, events, cutoff, window, role)
-        elif what == FUNNEL:
+        elif opcode == FUNNEL:
             out[column] = _stage(times, values, events, cutoff, window, role)
         else:
-            out[column] = _last_but(what - LAST_1, values, events, role)
+            out[column] = _last_but(opcode - LAST_1, values, events, role)
 
 
 @compiled
@@ -39,16 +39,16 @@ def _last_but(skipped, values, events, role):
 @compiled
 def _transitions(times, values, events, cutoff, window, role):
     """Neighbours of which the later one lies in the window."""
-    found, later, inside = 0, -1, False
+    transitions, later, inside = 0, -1, False
     for index in range(len(times) - 1, -1, -1):
         if values[index] < 0:
             continue
         if later >= 0:
             if not inside:
                 break
-            found += (role[events[index]] & FROM) != 0 and (role[events[later]] & TO) != 0
+            transitions += (role[events[index]] & FROM) != 0 and (role[events[later]] & TO) != 0
         later, inside = index, in_window(times[index], cutoff, window)
-    return float(found)
+    return float(transitions)
 
 
 @compiled

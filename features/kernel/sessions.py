@@ -16,7 +16,7 @@ def sessions(times, values, cutoff, figures, out):
     end, start, size = 0, 0, 0  # of the session that the walk is in
     index = len(times) - 1
     for figure in range(len(figures)):
-        what, window, column = figures[figure, 0], figures[figure, 1], figures[figure, 2]
+        opcode, window, column = figures[figure, 0], figures[figure, 1], figures[figure, 2]
         while index >= 0 and in_window(times[index], cutoff, window):
             if not values[index] < 0:
                 if size and start - times[index] > SESSION_US:
@@ -25,13 +25,13 @@ def sessions(times, values, cutoff, figures, out):
                 start, size, rows = times[index], size + 1, rows + 1
             index -= 1
         count = ended + (size > 0)
-        if what == COUNTED:
+        if opcode == COUNTED:
             out[column] = count
         elif not count:
             out[column] = math.nan
-        elif what == DEPTH:
+        elif opcode == DEPTH:
             out[column] = rows / count
-        elif what == BOUNCES:
+        elif opcode == BOUNCES:
             out[column] = (bounces + (size == 1)) / count
         else:
             out[column] = (length + end - start) / (count * 60 * SECOND_US)

@@ -92,7 +92,7 @@ def _of(group, block):
 
 
 @compiled
-def _walk(found, columns, roles, zone, block, cutoffs, steady, figures, scratch, out):
+def _walk(picked_count, columns, roles, zone, block, cutoffs, steady, figures, scratch, out):
     """The figures of one block of one customer at every cutoff."""
     source, days = block[1], block[FIRST_GROUP + DAYS] < block[FIRST_GROUP + REPEATS + 1]
     prepared, seen = 0, 0
@@ -100,7 +100,7 @@ def _walk(found, columns, roles, zone, block, cutoffs, steady, figures, scratch,
         cutoff = cutoffs[row]
         if row == 0 or not steady:
             until = FOREVER if steady else cutoff
-            prepared = _prepare(source, scratch[2][:found], columns, block[2], until, zone, days, scratch)
+            prepared = _prepare(source, scratch[2][:picked_count], columns, block[2], until, zone, days, scratch)
         if not steady or (row > 0 and cutoff < cutoffs[row - 1]):
             seen = 0
         times = scratch[3]
@@ -167,9 +167,9 @@ def _fill(rows, columns, streams, zone, blocks, figures, scratch, out):
         first, end = starts[customer], starts[customer + 1]
         cutoffs, lines = row_cutoff[first_row:end_row], out[first_row:end_row]
         steady = are_steady(first, end, columns, scratch)
-        found = 0
+        picked_count = 0
         for block in range(len(blocks)):
             if block == 0 or blocks[block, 0] != blocks[block - 1, 0]:
-                found = pick(first, end, columns, streams, blocks[block, 0], scratch)
-            _walk(found, columns, streams[3], zone, blocks[block], cutoffs, steady, figures, scratch, lines)
+                picked_count = pick(first, end, columns, streams, blocks[block, 0], scratch)
+            _walk(picked_count, columns, streams[3], zone, blocks[block], cutoffs, steady, figures, scratch, lines)
         first_row = end_row

@@ -31,8 +31,9 @@ class Stream:
     def name(self) -> str:
         """Its part of a feature's name: `event`, `purchase+return`, `purchase[channel=web]`, `purchase[value>=50]`."""
         stem = "+".join(_quoted(event, but="event") for event in self.events) if self.events else "event"
-        where = "".join(f"[{_quoted(column)}={_quoted(level)}]" for column, level in self.where)
-        return stem + where + "".join(f"[{_amount(column)}{how}{_plain(bound)}]" for column, how, bound in self.bounds)
+        conditions = "".join(f"[{_quoted(column)}={_quoted(level)}]" for column, level in self.where)
+        bounds = "".join(f"[{_amount(column)}{how}{_plain(bound)}]" for column, how, bound in self.bounds)
+        return stem + conditions + bounds
 
     @property
     def is_narrowed(self) -> bool:
@@ -42,9 +43,9 @@ class Stream:
     def text(self, ending: str) -> str:
         """In plain English, with the ending of its nouns: `purchases or returns with channel web`."""
         stem = " or ".join(event.replace("_", " ") + ending for event in self.events or ("event",))
-        where = [f"{column} {level}" for column, level in self.where]
-        where += [f"{column or MONEY} {BOUNDS[how]} {_plain(bound)}" for column, how, bound in self.bounds]
-        return f"{stem} with {' and '.join(where)}" if where else stem
+        conditions = [f"{column} {level}" for column, level in self.where]
+        conditions += [f"{column or MONEY} {BOUNDS[how]} {_plain(bound)}" for column, how, bound in self.bounds]
+        return f"{stem} with {' and '.join(conditions)}" if conditions else stem
 
 
 @dataclass(frozen=True)

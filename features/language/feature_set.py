@@ -110,11 +110,11 @@ def _feature(declaration: Mapping[str, Any]) -> AnyFeature:
     if "function" in declaration:
         return FunctionFeature(**declaration)
     stream = declaration["stream"]
-    where = tuple((column, level) for column, level in stream["where"])
+    conditions = tuple((column, level) for column, level in stream["where"])
     bounds = tuple((column, how, bound) for column, how, bound in stream.get("bounds", ()))
     return Feature(
         kind=declaration["what"],
-        stream=Stream(tuple(stream["events"]), where, bounds),
+        stream=Stream(tuple(stream["events"]), conditions, bounds),
         column=declaration["column"],
         window_days=declaration["window_days"],
         level=declaration["level"],

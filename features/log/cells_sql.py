@@ -117,8 +117,8 @@ def _is_string(cell: Cell) -> str:
 
 
 def _natural(double: str) -> str:
-    whole = f"abs({double}) < 1e15 AND {double} = trunc({double})"
-    written = f"CASE WHEN {whole} THEN ({double})::BIGINT::VARCHAR ELSE ({double})::VARCHAR END"
+    is_whole = f"abs({double}) < 1e15 AND {double} = trunc({double})"
+    written = f"CASE WHEN {is_whole} THEN ({double})::BIGINT::VARCHAR ELSE ({double})::VARCHAR END"
     return f"CASE WHEN NOT isnan({double}) THEN {written} END"
 
 

@@ -75,8 +75,8 @@ def read_time(alias: str, column: str, cell: Cell, now_us: int, *, required: boo
 def checked_rows(opened: Relation, readings: Iterable[ColumnReader], arrival: int, config: Config) -> str:
     """The query that gives the taken file."""
     parsed = {alias: sql for reading in readings for alias, sql in reading.parsed.items()}
-    parsed |= {f"#broken {i}": condition for i, (condition, _) in enumerate(opened.checks)}
-    checks = [(duck.name(f"#broken {i}"), reason) for i, (_, reason) in enumerate(opened.checks)]
+    parsed |= {f"#broken {number}": condition for number, (condition, _) in enumerate(opened.checks)}
+    checks = [(duck.name(f"#broken {number}"), reason) for number, (_, reason) in enumerate(opened.checks)]
     checks += [check for reading in readings for check in reading.checks]
     columns = ", ".join(f"{sql} AS {duck.name(alias)}" for alias, sql in parsed.items())
     query = f"SELECT {ROW} AS row, {columns} FROM ({opened.query})"

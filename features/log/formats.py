@@ -122,12 +122,12 @@ def _cell(sql: str, kind: str) -> Cell:
 def _csv(_connection: duck.Connection, path: Path, required: list[str], _section: str) -> Relation:
     header, delimiter = _header(path, required)
     _refuse_other_lines(path, len(header), delimiter)
-    columns = ", ".join(f"'c{i}': 'VARCHAR'" for i in range(len(header)))
+    columns = ", ".join(f"'c{number}': 'VARCHAR'" for number in range(len(header)))
     source = (
         f"read_csv({_literal(path)}, auto_detect=false, header=true, delim={duck.text(delimiter)}, quote='\"', "
         f"escape='\"', max_line_size={MAX_LINE}, columns={{{columns}}}{KEEP_BROKEN})"
     )
-    cells = {name: Cell(f"c{i}", "VARCHAR") for i, name in enumerate(header)}
+    cells = {name: Cell(f"c{number}", "VARCHAR") for number, name in enumerate(header)}
     query = f"SELECT row_number() OVER () AS {ROW}, * FROM {source}"
     return Relation(query, cells, _object({name: cell.sql for name, cell in cells.items()}), header_lines=1)
 
@@ -157,10 +157,10 @@ def _refuse_other_lines(path: Path, fields: int, delimiter: str) -> None:
     """Raise LogError when most of very many first lines are no rows: DuckDB keeps each of them in memory."""
     with _bytes(path) as file:
         lines = [line for line in file.read(PIECE).split(b"\n")[1:-1] if line.strip()]
-    other = sum(line.count(delimiter.encode()) + 1 < fields for line in lines if b'"' not in line)
-    if other > max(len(lines) / 2, MANY_LINES):
+    mismatches = sum(line.count(delimiter.encode()) + 1 < fields for line in lines if b'"' not in line)
+    if mismatches > max(len(lines) / 2, MANY_LINES):
         raise LogError(
-            f"{path}: expected lines of {fields} fields as in its header, found fewer in {other:,} of the first "
+            f"{path}: expected lines of {fields} fields as in its header, found fewer in {mismatches:,} of the first "
             f"{len(lines):,}; mend the file or take it out of the source"
         )
 
@@ -217,11 +217,11 @@ def _json(connection: duck.Connection, path: Path, required: list[str], section:
     lines = f"SELECT row_number() OVER () AS {ROW}, line FROM {source}"
     keys = _keys(connection, lines, required, section)
     pointers = duck.texts("/" + key.replace("~", "~0").replace("/", "~1") for key in keys)
-    parts = ", ".join(f"v[{i}] AS c{i}, t[{i}] AS t{i}" for i in range(1, len(keys) + 1))
+    parts = ", ".join(f"v[{number}] AS c{number}, t[{number}] AS t{number}" for number in range(1, len(keys) + 1))
     values = f"try(json_extract_string(line, {pointers})) AS v, try(json_type(line, {pointers})) AS t"
     opened = f"SELECT {ROW}, line, {values} FROM ({lines})"
     query = f"SELECT {ROW}, line{', ' + parts if parts else ''} FROM ({opened}) WHERE trim(line) <> ''"
-    cells = {key: Cell(f"c{i}", "VARCHAR", f"t{i}") for i, key in enumerate(keys, 1)}
+    cells = {key: Cell(f"c{number}", "VARCHAR", f"t{number}") for number, key in enumerate(keys, 1)}
     broken = ("coalesce(try(json_type(line)), '') <> 'OBJECT'", "not a JSON object")
     return Relation(query, cells, "CASE WHEN json_valid(line) THEN line ELSE to_json(line)::VARCHAR END", (broken,))
 

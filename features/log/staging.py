@@ -76,10 +76,10 @@ def columns(path: Path) -> list[str]:
     return names
 
 
-def plain(path: Path, names: Sequence[str] | None = None, only: Mask | None = None) -> Iterator[pa.Table]:
-    """Some columns, or all, of each run in turn, with text as text; `only` marks the rows that are asked for."""
+def plain(path: Path, names: Sequence[str] | None = None, mask: Mask | None = None) -> Iterator[pa.Table]:
+    """Some columns, or all, of each run in turn, with text as text; `mask` marks the rows that are asked for."""
     for run in read(path):
-        rows = run.rows if only is None else run.rows.filter(pa.array(only[run.places]))
+        rows = run.rows if mask is None else run.rows.filter(pa.array(mask[run.places]))
         table = pa.Table.from_batches([rows]).select(names or rows.schema.names)
         kinds = [field.with_type(getattr(field.type, "value_type", field.type)) for field in table.schema]
         yield table.cast(pa.schema(kinds))

@@ -143,9 +143,9 @@ def attribute_kinds(connection: duck.Connection, opened: Relation, config: Confi
     ]
     if not aggregates:
         return {}
-    answers = duck.rows(connection, f"SELECT {', '.join(aggregates)} FROM ({opened.query})")[0]
+    aggregated = duck.rows(connection, f"SELECT {', '.join(aggregates)} FROM ({opened.query})")[0]
     kinds = {}
-    for column, used, numeric in zip(columns, answers[::2], answers[1::2], strict=True):
+    for column, used, numeric in zip(columns, aggregated[::2], aggregated[1::2], strict=True):
         type_name = opened.cells[column].type
         timed = type_name == "DATE" or type_name.startswith("TIMESTAMP")
         if used:
@@ -164,20 +164,20 @@ def _prepare(connection: duck.Connection, timezone: str, now_us: int) -> None:
 
 def _set_apart(connection: duck.Connection, checked: str, customer: str, path: Path) -> Iterator[pa.Table]:
     """The good rows as they come, while the bad ones go into the table `bad`; `customer` is the source's column."""
-    side = connection.cursor()
+    cursor = connection.cursor()
     good = bad = 0
     for batch in duck.stream(connection, checked, PIECE_ROWS):
-        piece = _with_control_characters(side, batch, customer)
+        piece = _with_control_characters(cursor, batch, customer)
         reason = piece.column("reason")
         rows = piece.drop_columns(["row", "reason"])
         good, bad = good + reason.null_count, bad + len(piece) - reason.null_count
         if reason.null_count == len(piece):
             yield rows
             continue
-        side.register("piece", piece.select(["row", "reason"]))
-        side.execute("INSERT INTO bad FROM piece WHERE reason IS NOT NULL")
+        cursor.register("piece", piece.select(["row", "reason"]))
+        cursor.execute("INSERT INTO bad FROM piece WHERE reason IS NOT NULL")
         if bad >= MOST_BAD and bad > good:
-            _give_up(side, path, good, bad)
+            _give_up(cursor, path, good, bad)
         yield rows.filter(pc.is_null(reason))
 
 
@@ -192,13 +192,13 @@ def _give_up(connection: duck.Connection, path: Path, good: int, bad: int) -> No
     )
 
 
-def _with_control_characters(side: duck.Connection, piece: pa.Table, customer: str) -> pa.Table:
+def _with_control_characters(connection: duck.Connection, piece: pa.Table, customer: str) -> pa.Table:
     """The same rows, with a reason for customers that hold control characters: hardly ever do any have to be asked."""
     if pc.all(pc.ascii_is_printable(piece.column("customer")), min_count=0).as_py():
         return piece
-    side.register("piece", piece)
+    connection.register("piece", piece)
     control = f"CASE WHEN {sql_control('customer')} THEN {duck.text(f'{customer}: {CONTROL}')} END"
-    return duck.table(side, f"SELECT * REPLACE (coalesce(reason, {control}) AS reason) FROM piece")
+    return duck.table(connection, f"SELECT * REPLACE (coalesce(reason, {control}) AS reason) FROM piece")
 
 
 def _list_broken_lines(connection: duck.Connection, header_lines: int) -> None:

@@ -67,18 +67,18 @@ def build(journeys: Journeys, rows: Rows, features: FeatureSet) -> Panel:
     """The panel of these rows: every feature as it was known at the row's cutoff."""
     values = np.empty((len(rows), len(features)))  # the kernel writes every cell
     plan = plan_of(features)
-    where = np.ascontiguousarray(rows.customer, np.int64), np.ascontiguousarray(rows.cutoff, np.int64)
+    kernel_rows = np.ascontiguousarray(rows.customer, np.int64), np.ascontiguousarray(rows.cutoff, np.int64)
     if len(rows) and plan.streams:
         columns, streams = _columns(journeys, plan), _streams(journeys, plan)
-        fill(where, columns, streams, offsets(features.timezone), plan.blocks, plan.figures, values)
+        fill(kernel_rows, columns, streams, offsets(features.timezone), plan.blocks, plan.figures, values)
         if plan.compared:
-            compare(where, columns, streams, journeys, (plan.streams, plan.compared), values)
+            compare(kernel_rows, columns, streams, journeys, (plan.streams, plan.compared), values)
     if len(rows) and plan.attributes:
-        attributes(where, *_attributes(journeys.profile, plan), values)
+        attributes(kernel_rows, *_attributes(journeys.profile, plan), values)
     if len(rows) and len(plan.calendar):
-        seasons(where, offsets(features.timezone), plan.calendar, values)
+        seasons(kernel_rows, offsets(features.timezone), plan.calendar, values)
     if len(rows) and plan.customs and features.module is not None:
-        functions.fill(journeys, where, plan.customs, features.module, values)
+        functions.fill(journeys, kernel_rows, plan.customs, features.module, values)
     return Panel(rows, values, features)
 
 

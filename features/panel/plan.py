@@ -43,7 +43,7 @@ Figure = tuple[int, int, int, int, int]  # group, window, number, place in the p
 @lru_cache(maxsize=64)
 def plan_of(features: FeatureSet) -> PanelPlan:
     """The plan of a feature set."""
-    placed = [(place, one) for place, one in enumerate(features.features) if isinstance(one, Feature)]
+    placed = [(place, feature) for place, feature in enumerate(features.features) if isinstance(feature, Feature)]
     read = [(place, feature) for place, feature in placed if feature.kind in FIGURES]
     compared = tuple((place, feature) for place, feature in placed if feature.kind in COMPARED)
     streams = _once(feature.stream for _, feature in (*read, *compared))
@@ -68,7 +68,9 @@ def plan_of(features: FeatureSet) -> PanelPlan:
         tuple((place, feature) for place, feature in placed if feature.kind in PROFILE),
         _table([(SEASONS[feature.kind], place) for place, feature in placed if feature.kind in SEASONS], 2),
         compared,
-        tuple((place, one) for place, one in enumerate(features.features) if isinstance(one, FunctionFeature)),
+        tuple(
+            (place, feature) for place, feature in enumerate(features.features) if isinstance(feature, FunctionFeature)
+        ),
     )
 
 

@@ -72,11 +72,15 @@ def _all(
         yield from _stream(Stream((event,)), survey, windows, event_families, f"{share:.0%} of the rows are {event}")
     for name in _numbers(survey, config):
         reason = f"{survey.numbers[name] / survey.rows:.0%} of the rows hold the number {name}"
-        yield from _column(name, survey, windows, [OF_NUMBER[f] for f in families if f in OF_NUMBER], reason)
+        yield from _column(
+            name, survey, windows, [OF_NUMBER[family] for family in families if family in OF_NUMBER], reason
+        )
     for name, levels in survey.categories.items():
         reason = f"{name} has {len(levels):,} values"
         if len(levels) > 1:
-            yield from _column(name, survey, windows, [OF_CATEGORY[f] for f in families if f in OF_CATEGORY], reason)
+            yield from _column(
+                name, survey, windows, [OF_CATEGORY[family] for family in families if family in OF_CATEGORY], reason
+            )
 
 
 def _task_streams(tasks: Iterable[TaskConfig]) -> Iterator[tuple[Stream, str]]:

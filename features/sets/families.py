@@ -21,7 +21,7 @@ STEPS = 4  # events whose transitions count
 def counts(stream: Stream, survey: LogSummary, windows: Windows) -> Iterator[Feature]:
     """How many, and how long ago."""
     yield from (Feature("count", stream, None, window) for window in windows)
-    yield from (Feature(what, stream) for what in ("recency", "tenure", "gap_mean", "gap_std"))
+    yield from (Feature(kind, stream) for kind in ("recency", "tenure", "gap_mean", "gap_std"))
     if any(survey.refunds.get(event) for event in _events(stream, survey)):
         yield from (Feature("refunds", stream, None, window) for window in windows)
 
@@ -29,32 +29,32 @@ def counts(stream: Stream, survey: LogSummary, windows: Windows) -> Iterator[Fea
 def money(stream: Stream, survey: LogSummary, windows: Windows) -> Iterator[Feature]:
     """How much money."""
     if _has_money(stream, survey):
-        yield from (Feature(what, stream, None, window) for window in windows for what in ("sum", "mean", "max"))
+        yield from (Feature(kind, stream, None, window) for window in windows for kind in ("sum", "mean", "max"))
 
 
 def amounts(stream: Stream, survey: LogSummary, windows: Windows) -> Iterator[Feature]:
     """The shape of amounts: smallest, spread, first and last."""
     if _has_money(stream, survey):
-        yield from (Feature(what, stream, None, window) for window in windows for what in ("min", "std"))
-        yield from (Feature(what, stream) for what in ("last", "first", "gross"))
+        yield from (Feature(kind, stream, None, window) for window in windows for kind in ("min", "std"))
+        yield from (Feature(kind, stream) for kind in ("last", "first", "gross"))
 
 
 def repeats(stream: Stream, survey: LogSummary, windows: Windows) -> Iterator[Feature]:  # noqa: ARG001
     """The statistics that buy-till-you-die models read."""
-    yield from (Feature(what, stream) for what in ("repeat_days", "repeat_span", "repeat_age"))
+    yield from (Feature(kind, stream) for kind in ("repeat_days", "repeat_span", "repeat_age"))
     if _has_money(stream, survey):
         yield Feature("repeat_value", stream)
 
 
 def regularity(stream: Stream, survey: LogSummary, windows: Windows) -> Iterator[Feature]:  # noqa: ARG001
     """Whether the present silence is unusual."""
-    yield from (Feature(what, stream) for what in ("silence", "gap_cv", "gap_max"))
+    yield from (Feature(kind, stream) for kind in ("silence", "gap_cv", "gap_max"))
 
 
 def days(stream: Stream, survey: LogSummary, windows: Windows) -> Iterator[Feature]:  # noqa: ARG001
     """On how many days, and how many of them in a row."""
-    yield from (Feature(what, stream, None, window) for window in windows for what in ("active_days", "active_share"))
-    yield from (Feature(what, stream) for what in ("streak_longest", "streak_last"))
+    yield from (Feature(kind, stream, None, window) for window in windows for kind in ("active_days", "active_share"))
+    yield from (Feature(kind, stream) for kind in ("streak_longest", "streak_last"))
 
 
 def hours(stream: Stream, survey: LogSummary, windows: Windows) -> Iterator[Feature]:  # noqa: ARG001
@@ -66,22 +66,22 @@ def hours(stream: Stream, survey: LogSummary, windows: Windows) -> Iterator[Feat
 def changes(stream: Stream, survey: LogSummary, windows: Windows) -> Iterator[Feature]:
     """Whether it grows or fades."""
     spans = [window for window in windows if window]
-    whats = ["count_ratio", "count_slope", "count_acceleration"]
-    whats += ["sum_ratio", "sum_slope"] if _has_money(stream, survey) else []
-    yield from (Feature(what, stream, None, span) for span in spans for what in whats)
+    kinds = ["count_ratio", "count_slope", "count_acceleration"]
+    kinds += ["sum_ratio", "sum_slope"] if _has_money(stream, survey) else []
+    yield from (Feature(kind, stream, None, span) for span in spans for kind in kinds)
 
 
 def sessions(stream: Stream, survey: LogSummary, windows: Windows) -> Iterator[Feature]:  # noqa: ARG001
     """Visits: how many, how long, how deep."""
-    whats = ("sessions", "session_length", "session_depth", "bounce_share")
-    yield from (Feature(what, stream, None, window) for window in windows for what in whats)
+    kinds = ("sessions", "session_length", "session_depth", "bounce_share")
+    yield from (Feature(kind, stream, None, window) for window in windows for kind in kinds)
 
 
 def order(stream: Stream, survey: LogSummary, windows: Windows) -> Iterator[Feature]:
     """What came last, and what after what."""
     events = [event for event in commonest(survey.events, STEPS) if not stream.events or event in stream.events]
     if len(events) > 1:
-        yield from (Feature(what, stream, level=event) for what in ("last_1_is", "last_2_is") for event in events)
+        yield from (Feature(kind, stream, level=event) for kind in ("last_1_is", "last_2_is") for event in events)
         pairs = [STEP.join(pair) for pair in product(events, events) if not any(STEP in event for event in pair)]
         yield from (Feature("transitions", stream, None, window, pair) for window in windows[-2:] for pair in pairs)
 
@@ -105,8 +105,8 @@ def levels(column: str, survey: LogSummary, windows: Windows) -> Iterator[Featur
 
 def variety(column: str, survey: LogSummary, windows: Windows) -> Iterator[Feature]:  # noqa: ARG001
     """How evenly spread the values are, and how many come again."""
-    whats = ("top_share", "entropy", "repeat_share")
-    yield from (Feature(what, Stream(), column, window) for window in windows for what in whats)
+    kinds = ("top_share", "entropy", "repeat_share")
+    yield from (Feature(kind, Stream(), column, window) for window in windows for kind in kinds)
 
 
 def popularity(column: str, survey: LogSummary, windows: Windows) -> Iterator[Feature]:
@@ -119,12 +119,12 @@ def popularity(column: str, survey: LogSummary, windows: Windows) -> Iterator[Fe
 
 def numbers(column: str, survey: LogSummary, windows: Windows) -> Iterator[Feature]:  # noqa: ARG001
     """How much of a number."""
-    yield from (Feature(what, Stream(), column, window) for what in ("sum", "mean", "max") for window in windows)
+    yield from (Feature(kind, Stream(), column, window) for kind in ("sum", "mean", "max") for window in windows)
 
 
 def season() -> Iterator[Feature]:
     """When the cutoff is."""
-    yield from (Feature(what) for what in CALENDAR)
+    yield from (Feature(kind) for kind in CALENDAR)
 
 
 def profile(survey: LogSummary) -> Iterator[Feature]:

@@ -96,7 +96,7 @@ def expected_orders(state: LatentState, season: Floats) -> Floats:
 def truth_table(shop: Shop, people: People, lives: Lives, *, customer: Column, pending: Floats) -> pa.Table:
     """One row per customer; `pending` (n,) is the value of the orders of the last `return_days` of the log."""
     state = latent_state(shop, people, lives)
-    none = no_purchase(state, shop.season(shop.history_days, max(P_NONE_DAYS)))
+    p_none = no_purchase(state, shop.season(shop.history_days, max(P_NONE_DAYS)))
     orders = expected_orders(state, shop.season(shop.history_days, max(VALUE_DAYS)))
     columns: dict[str, Column] = {
         "customer_id": customer,
@@ -108,9 +108,9 @@ def truth_table(shop: Shop, people: People, lives: Lives, *, customer: Column, p
         "lapsed_at": _lapse_times(shop, lives),
         "mean_order_value": people.order_value,
     }
-    columns |= {f"p_no_purchase_{h}d": none[:, h] for h in P_NONE_DAYS}
-    columns |= {f"expected_orders_{h}d": orders[:, h] for h in VALUE_DAYS}
-    columns |= {f"expected_value_{h}d": _net_value(shop, people, orders, pending, h) for h in VALUE_DAYS}
+    columns |= {f"p_no_purchase_{days}d": p_none[:, days] for days in P_NONE_DAYS}
+    columns |= {f"expected_orders_{days}d": orders[:, days] for days in VALUE_DAYS}
+    columns |= {f"expected_value_{days}d": _net_value(shop, people, orders, pending, days) for days in VALUE_DAYS}
     spend = people.order_value * orders[:, shop.effect_days]
     for action, factor in zip(ACTIONS[:NOTHING], people.factors.T, strict=False):
         columns |= {f"factor_{action}": factor, f"uplift_{action}": (factor - 1) * spend}

@@ -69,13 +69,14 @@ def kinds(batches: Batches, folder: Path, *, config: Mapping[str, Any]) -> Batch
     """The kinds of attributes (`column`, `kind`) in each chunk of a profile."""
     read = Config.model_validate(config)
     with TemporaryDirectory(dir=folder) as scratch, _database(scratch) as connection:
-        given = Path(scratch) / "given.parquet"
+        chunk_file = Path(scratch) / "given.parquet"
         for chunk in _chunks(batches):
-            pq.write_table(chunk, given)
-            opened = relation(connection, given, profile_columns(read), "profile")
-            found = attribute_kinds(connection, opened, read)
-            columns, kinds_found = pa.array(found, pa.string()), pa.array(found.values(), pa.string())
-            yield pa.record_batch([columns, kinds_found], names=["column", "kind"])
+            pq.write_table(chunk, chunk_file)
+            opened = relation(connection, chunk_file, profile_columns(read), "profile")
+            kinds_by_column = attribute_kinds(connection, opened, read)
+            columns = pa.array(kinds_by_column, pa.string())
+            column_kinds = pa.array(kinds_by_column.values(), pa.string())
+            yield pa.record_batch([columns, column_kinds], names=["column", "kind"])
 
 
 def check(batches: Batches, folder: Path, **checks: Any) -> Batches:
@@ -145,9 +146,11 @@ def _database(scratch: str) -> Any:
 
 
 def _checked(connection: duck.Connection, scratch: Path, chunk: pa.Table, checks: Checks) -> pa.Table:
-    given, staged, quarantine = (scratch / name for name in ("given.parquet", "staged.arrow", "quarantine.parquet"))
-    pq.write_table(chunk, given)
-    source, config = Source(given, checks.kind, ARRIVAL), checks.config
+    chunk_file, staged, quarantine = (
+        scratch / name for name in ("given.parquet", "staged.arrow", "quarantine.parquet")
+    )
+    pq.write_table(chunk, chunk_file)
+    source, config = Source(chunk_file, checks.kind, ARRIVAL), checks.config
     counts = validate_file(connection, source, config, staged, quarantine, checks.now_us, checks.kinds)
     if counts.rows != len(chunk):
         raise StoreError(f"expected {len(chunk)} checked rows, found {counts.rows}; this is a defect, please report it")
@@ -173,33 +176,33 @@ def _file(path: Path) -> str:
 
 def _chunks(batches: Batches) -> Iterator[pa.Table]:
     """Tables of about `CHUNK_ROWS` rows, none for no rows."""
-    held: list[pa.RecordBatch] = []
+    pending: list[pa.RecordBatch] = []
     for batch in batches:
-        held.append(batch)
-        if sum(map(len, held)) >= CHUNK_ROWS:
-            yield pa.Table.from_batches(held)
-            held = []
-    if any(map(len, held)):
-        yield pa.Table.from_batches(held)
+        pending.append(batch)
+        if sum(map(len, pending)) >= CHUNK_ROWS:
+            yield pa.Table.from_batches(pending)
+            pending = []
+    if any(map(len, pending)):
+        yield pa.Table.from_batches(pending)
 
 
 def _whole_customers(batches: Batches, most: int) -> Iterator[pa.Table]:
     """Tables of about `most` rows, from batches ordered by customer; a customer is never cut, however long."""
-    held: list[pa.RecordBatch] = []
+    pending: list[pa.RecordBatch] = []
     count, limit = 0, most
     for batch in batches:
-        held.append(batch)
+        pending.append(batch)
         count += len(batch)
         if count < limit:
             continue
-        table = pa.Table.from_batches(held)
+        table = pa.Table.from_batches(pending)
         start = pc.index(table.column("customer"), table.column("customer")[-1]).as_py()
         if start:
             yield table.slice(0, start)
-        held, count = table.slice(start).to_batches(), count - start
+        pending, count = table.slice(start).to_batches(), count - start
         limit = max(most, 2 * count)  # so that a customer of any length is looked through a few times only
     if count:
-        yield pa.Table.from_batches(held)
+        yield pa.Table.from_batches(pending)
 
 
 def _journeys(chunk: pa.Table, config: Config) -> tuple[Journeys, Rows]:
@@ -212,10 +215,10 @@ def _journeys(chunk: pa.Table, config: Config) -> tuple[Journeys, Rows]:
     if (np.diff(owner) < 0).any() or not np.isin(kind, (EVENT, PROFILE, ASKED)).all():
         raise StoreError("expected rows of known kinds ordered by customer; this is a defect, please report it")
     names = customers.dictionary.to_numpy(zero_copy_only=False).astype(object)
-    mine = [name for name in chunk.schema.names if not name.startswith(ATTRIBUTE)]
-    theirs = [name for name in chunk.schema.names if name.startswith(ATTRIBUTE)]
-    events = _renamed(chunk.filter(kind == EVENT), mine, {"at": "time"})
-    facts = _renamed(chunk.filter(kind == PROFILE), ["at", *theirs], {"at": "known"})
+    event_names = [name for name in chunk.schema.names if not name.startswith(ATTRIBUTE)]
+    attribute_names = [name for name in chunk.schema.names if name.startswith(ATTRIBUTE)]
+    events = _renamed(chunk.filter(kind == EVENT), event_names, {"at": "time"})
+    facts = _renamed(chunk.filter(kind == PROFILE), ["at", *attribute_names], {"at": "known"})
     profile = attributes(owner[kind == PROFILE], facts, len(names))
     unsorted = assemble(names, owner[kind == EVENT], events, profile)
     journeys, _ = sort_rows(unsorted, drop_equal=config.log.drop_duplicates)

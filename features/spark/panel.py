@@ -38,7 +38,7 @@ BUCKET = "cast(shiftright(crc32(cast(customer AS BINARY)), 16) AS INT)"  # `feat
 
 def panel(
     events: DataFrame,
-    asked: DataFrame | Sequence[int],
+    requested: DataFrame | Sequence[int],
     features: FeatureSet,
     config: Config,
     *,
@@ -49,25 +49,25 @@ def panel(
     `features.panel.build.build`.
 
     `events` and `profile` have the source columns of [log] and [profile]. Rows that `check` finds bad are left out; so
-    are events more than a day after `now_us` (µs UTC). `asked` are cutoffs in µs UTC for every customer, or rows of
+    are events more than a day after `now_us` (µs UTC). `requested` are cutoffs in µs UTC for every customer, or rows of
     `customer_id` and `cutoff`, whose customers may be unknown. Global counts are counted at once, if features read
     them; all else waits for an action.
     """
     good = check(events, config, now_us=now_us).where(F.col(REASON).isNull()).drop(REASON, RAW)
-    once = _one_event_an_id(good) if config.log.id else good
-    parts = [_part(once, EVENT, "time")]
+    unique_events = _one_event_an_id(good) if config.log.id else good
+    parts = [_part(unique_events, EVENT, "time")]
     parts += [] if profile is None else [_facts(check(profile, config, now_us=now_us, kind="profile"))]
-    parts += [_questions(asked)] if isinstance(asked, DataFrame) else []
+    parts += [_questions(requested)] if isinstance(requested, DataFrame) else []
     whole = parts[0]
     for part in parts[1:]:
         whole = whole.unionByName(part, allowMissingColumns=True)
     facts = [_column(name) for name in whole.columns if name.startswith(ATTRIBUTE)]
     ordered = whole.repartition(F.expr(BUCKET)).sortWithinPartitions("customer", "kind", "at", *facts)
-    cutoffs = None if isinstance(asked, DataFrame) else [int(cutoff) for cutoff in asked]
-    own = None if features.module is None else (features.module.name, features.module.source)
-    given = {"config": jobs.plain(config), "features": features.to_json(), "cutoffs": cutoffs, "module": own}
+    cutoffs = None if isinstance(requested, DataFrame) else [int(cutoff) for cutoff in requested]
+    module = None if features.module is None else (features.module.name, features.module.source)
+    arguments = {"config": jobs.plain(config), "features": features.to_json(), "cutoffs": cutoffs, "module": module}
     counts_file = _global_counts(parts[0], features, config)
-    return _mapped(ordered, "panels", jobs.panel_schema(features), given, counts_file)
+    return _mapped(ordered, "panels", jobs.panel_schema(features), arguments, counts_file)
 
 
 def check(rows: DataFrame, config: Config, *, now_us: int, kind: SourceKind = "log") -> DataFrame:
@@ -82,8 +82,8 @@ def check(rows: DataFrame, config: Config, *, now_us: int, kind: SourceKind = "l
     with TemporaryDirectory() as folder:
         checks = Checks(config, kind, now_us, kinds)
         schema = jobs.check_schema(to_arrow_schema(read.schema), Path(folder), checks)
-    given = {"config": jobs.plain(config), "kind": kind, "now_us": now_us, "kinds": kinds}
-    return _mapped(read, "check", schema, given)
+    arguments = {"config": jobs.plain(config), "kind": kind, "now_us": now_us, "kinds": kinds}
+    return _mapped(read, "check", schema, arguments)
 
 
 def session(
@@ -116,8 +116,8 @@ def _demand(columns: Sequence[str], wanted: dict[str, str], kind: SourceKind) ->
 def _kinds(profile: DataFrame, config: Config) -> dict[str, str]:
     """What each attribute is over all chunks: a number where every chunk has numbers."""
     schema = pa.schema([("column", pa.string()), ("kind", pa.string())])
-    found = _mapped(profile, "kinds", schema, {"config": jobs.plain(config)}).distinct().collect()
-    listed = sorted((row["column"], row["kind"]) for row in found)
+    rows = _mapped(profile, "kinds", schema, {"config": jobs.plain(config)}).distinct().collect()
+    listed = sorted((row["column"], row["kind"]) for row in rows)
     return {column: "category" if (column, "category") in listed else kind for column, kind in listed}
 
 
@@ -126,10 +126,12 @@ def _one_event_an_id(events: DataFrame) -> DataFrame:
     it.
     """
     first = ["known", "customer", "time", "event"]
-    rest = [name for name in events.columns if name not in (*first, "id", "identity", "arrival")]
+    other_columns = [name for name in events.columns if name not in (*first, "id", "identity", "arrival")]
     alone = F.when(F.col("id").isNull(), F.monotonically_increasing_id())  # an event without id equals no other
     place = F.row_number().over(
-        Window.partitionBy("id", "alone").orderBy(*(_column(name).asc_nulls_first() for name in (*first, *rest)))
+        Window.partitionBy("id", "alone").orderBy(
+            *(_column(name).asc_nulls_first() for name in (*first, *other_columns))
+        )
     )
     return events.withColumn("alone", alone).withColumn("place", place).where("place = 1").drop("id", "alone", "place")
 
@@ -142,20 +144,20 @@ def _facts(checked: DataFrame) -> DataFrame:
     return _part(good.select(*named), PROFILE, "known")
 
 
-def _questions(asked: DataFrame) -> DataFrame:
-    kinds = dict(asked.dtypes)
+def _questions(requested: DataFrame) -> DataFrame:
+    kinds = dict(requested.dtypes)
     if kinds.get("customer_id") != "string" or kinds.get("cutoff") != "timestamp":
         raise ConfigError(
             f"expected rows of customer_id (string) and cutoff (timestamp), got {kinds}; rename or cast what there is"
         )
-    named = asked.select(F.col("customer_id").alias("customer"), F.unix_micros("cutoff").alias("cutoff"))
+    named = requested.select(F.col("customer_id").alias("customer"), F.unix_micros("cutoff").alias("cutoff"))
     return _part(named, ASKED, "cutoff")
 
 
 def _part(rows: DataFrame, kind: int, at: str) -> DataFrame:
     """Rows of one kind, as `jobs.panels` reads them."""
-    others = [_column(name) for name in rows.columns if name not in ("customer", at)]
-    return rows.select("customer", F.lit(kind).alias("kind"), F.col(at).alias("at"), *others)
+    other_columns = [_column(name) for name in rows.columns if name not in ("customer", at)]
+    return rows.select("customer", F.lit(kind).alias("kind"), F.col(at).alias("at"), *other_columns)
 
 
 def _column(name: str) -> Column:
@@ -168,8 +170,8 @@ def _global_counts(events: DataFrame, features: FeatureSet, config: Config) -> d
     if not keys:
         return {}
     ordered = events.repartition(F.expr(BUCKET)).sortWithinPartitions("customer", "kind", "at")
-    given = {"config": jobs.plain(config), "features": features.to_json()}
-    counted = _mapped(ordered, "counts", jobs.COUNTS, given).groupBy("key").agg(F.sum("count").alias("count"))
+    arguments = {"config": jobs.plain(config), "features": features.to_json()}
+    counted = _mapped(ordered, "counts", jobs.COUNTS, arguments).groupBy("key").agg(F.sum("count").alias("count"))
     table = counted.toArrow()
     counts = summed(table.column("key").to_numpy(), table.column("count").to_numpy())
     content = sha256(repr(keys).encode() + counts.keys.tobytes() + counts.counts.tobytes())
@@ -182,19 +184,23 @@ def _global_counts(events: DataFrame, features: FeatureSet, config: Config) -> d
 
 
 def _mapped(
-    rows: DataFrame, job: str, schema: pa.Schema, given: dict[str, Any], files: Mapping[str, str] = MappingProxyType({})
+    rows: DataFrame,
+    job: str,
+    schema: pa.Schema,
+    arguments: dict[str, Any],
+    files: Mapping[str, str] = MappingProxyType({}),
 ) -> DataFrame:
     """The rows through a job; columns travel by number, because `mapInArrow` stumbles over names with dots in them.
 
     `files` are arguments that name a file which was added to the application.
     """
     numbered = rows.toDF(*(f"c{number}" for number in range(len(rows.columns))))
-    run = _in_executors(job, _ship(rows.sparkSession), rows.columns, given, dict(files))
+    run = _in_executors(job, _ship(rows.sparkSession), rows.columns, arguments, dict(files))
     return numbered.mapInArrow(run, from_arrow_schema(schema))
 
 
 def _in_executors(
-    job: str, code: str, names: list[str], given: dict[str, Any], files: dict[str, str]
+    job: str, code: str, names: list[str], arguments: dict[str, Any], files: dict[str, str]
 ) -> Callable[[Iterable[pa.RecordBatch]], Iterator[Any]]:
     """A job of `features.spark.jobs` for `mapInArrow`, on batches whose columns are `names`.
 
@@ -215,7 +221,7 @@ def _in_executors(
             )
         named = (batch.rename_columns(names) for batch in batches)
         placed = {argument: SparkFiles.get(name) for argument, name in files.items()}
-        yield from getattr(shipped, job)(named, home.parent, **given, **placed)
+        yield from getattr(shipped, job)(named, home.parent, **arguments, **placed)
 
     return run
 

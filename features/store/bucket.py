@@ -88,13 +88,13 @@ def coded(column: pa.ChunkedArray | pa.Array) -> Category:
     """A text column by its sorted names; its chunks may be dictionary-coded, each with names of its own."""
     chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
     parts = [_used(chunk) for chunk in chunks]
-    given = pc.dictionary_encode(pa.concat_arrays([pa.array([], pa.string()), *(names for _, _, names in parts)]))
-    order = pc.sort_indices(given.dictionary).to_numpy().astype(np.int64)
+    encoded = pc.dictionary_encode(pa.concat_arrays([pa.array([], pa.string()), *(names for _, _, names in parts)]))
+    order = pc.sort_indices(encoded.dictionary).to_numpy().astype(np.int64)
     ranks = np.empty(len(order), np.int32)
     ranks[order] = np.arange(len(order), dtype=np.int32)
-    places = np.split(ranks[given.indices.to_numpy()], np.cumsum([len(used) for _, used, _ in parts]))
+    places = np.split(ranks[encoded.indices.to_numpy()], np.cumsum([len(used) for _, used, _ in parts]))
     recoded = [_replaced(codes, used, new) for (codes, used, _), new in zip(parts, places[:-1], strict=True)]
-    names: Strings = given.dictionary.to_numpy(zero_copy_only=False).astype(object)
+    names: Strings = encoded.dictionary.to_numpy(zero_copy_only=False).astype(object)
     return Category(np.concatenate([np.zeros(0, np.int32), *recoded]), names[order])
 
 
@@ -106,16 +106,16 @@ def _used(chunk: pa.Array) -> tuple[NDArray[Any], NDArray[Any], pa.Array]:
         return codes, codes, encoded.dictionary.slice(0, 0)
     low, span = int(codes.min()), int(np.ptp(codes)) + 1
     if span > SPARSE * len(codes):
-        found, codes = np.unique(codes, return_inverse=True)
-        used = np.arange(len(found))
+        distinct, codes = np.unique(codes, return_inverse=True)
+        used = np.arange(len(distinct))
     else:
         codes = codes - low
         seen = np.zeros(span, bool)
         seen[codes] = True
         used = np.flatnonzero(seen)
-        found = used + low
-    null = int(found[0] < 0)
-    return codes, used[null:], encoded.dictionary.take(pa.array(found[null:]))
+        distinct = used + low
+    null = int(distinct[0] < 0)
+    return codes, used[null:], encoded.dictionary.take(pa.array(distinct[null:]))
 
 
 def _replaced(codes: NDArray[Any], old: NDArray[Any], new: NDArray[np.int32]) -> NDArray[np.int32]:

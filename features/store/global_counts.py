@@ -36,7 +36,7 @@ def load_or_build(
     store: Path,
     buckets: Sequence[BucketFiles],
     count_keys: tuple[CountKey, ...],
-    progress: Callable[[int, int], None] = lambda _done, _of: None,
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> GlobalCounts:
     """The global counts of all buckets of a store, from the files beside it (`crowd/`) where they are there."""
     folder = store.parent / FOLDER

@@ -98,19 +98,19 @@ def read_manifest(workspace: Path) -> Manifest | None:
     except OSError as error:
         raise StoreError(f"{path} cannot be read: {error}; {remedy}") from None
     except ValidationError:
-        found = _version(content)
-        if found not in (None, VERSION):
-            raise StoreError(f"expected a store of version {VERSION}, found {found}; {remedy}") from None
+        version = _version(content)
+        if version not in (None, VERSION):
+            raise StoreError(f"expected a store of version {VERSION}, found {version}; {remedy}") from None
         raise StoreError(f"{path} is no manifest of this version; {remedy}") from None
 
 
 def _version(content: bytes) -> object:
     """What a manifest of any version says its version is, None for what is no manifest."""
     try:
-        found = json.loads(content)
+        manifest = json.loads(content)
     except ValueError:
         return None
-    return found.get("version") if isinstance(found, dict) else None
+    return manifest.get("version") if isinstance(manifest, dict) else None
 
 
 def taken_name(file: TakenFile, mapping: str) -> str:

@@ -50,10 +50,10 @@ def merge(
     """
     name = _checked(cells.customer, customer, "customer_id")
     rows = [_row(event, f"events[{index}]", name, config, now_us) for index, event in enumerate(events)]
-    held = _nobody(config) if stored is None else stored
-    if not rows and len(held):
-        return held
-    joined = _joined(held, name, rows)
+    journey = _nobody(config) if stored is None else stored
+    if not rows and len(journey):
+        return journey
+    joined = _joined(journey, name, rows)
     by_time = joined.reordered(np.argsort(joined.time, kind="stable"))
     if config.log.id is not None:
         by_time = _one_event_an_id(by_time)
@@ -61,69 +61,69 @@ def merge(
     return merged
 
 
-def _row(event: Mapping[str, Any], where: str, customer: str, config: Config, now_us: int | None) -> RequestEvent:
+def _row(event: Mapping[str, Any], location: str, customer: str, config: Config, now_us: int | None) -> RequestEvent:
     """An event checked by the rules of the log."""
     log = config.log
     if not isinstance(event, Mapping):
-        raise RequestError(f"{where}: expected an object with the columns of the log, got {cells.raw_json(event)}")
-    _refuse_strangers(event, where, customer, config)
-    time = _time(event, log.time, where, log.timezone, now_us)
-    name = _text(event, log.event, where)
+        raise RequestError(f"{location}: expected an object with the columns of the log, got {cells.raw_json(event)}")
+    _refuse_strangers(event, location, customer, config)
+    time = _time(event, log.time, location, log.timezone, now_us)
+    name = _text(event, log.event, location)
     if time is None or name is None:
         missing = log.time if time is None else log.event
-        raise RequestError(f"{where}.{missing}: {cells.EMPTY}; every event needs it")
+        raise RequestError(f"{location}.{missing}: {cells.EMPTY}; every event needs it")
     if time < 0:
-        raise RequestError(f"{where}.{log.time}: {cells.EARLY}, got {event[log.time]!r}")
-    known = _time(event, log.known, where, log.timezone, now_us) if log.known else None
-    text = _text(event, log.text, where)
-    numbers = {column: _number(event, column, where) for column in config.stored_numbers}
+        raise RequestError(f"{location}.{log.time}: {cells.EARLY}, got {event[log.time]!r}")
+    known = _time(event, log.known, location, log.timezone, now_us) if log.known else None
+    text = _text(event, log.text, location)
+    numbers = {column: _number(event, column, location) for column in config.stored_numbers}
     if log.text_length:
         numbers[log.text_length] = float("nan") if text is None else float(len(text))
     return RequestEvent(
         time=time,
         known=time if known is None else max(known, time),
         event=name,
-        value=_number(event, log.value, where),
-        order=_key(_text(event, log.order, where)),
-        identity=_identity(_text(event, log.id, where), text),
-        categories={column: _text(event, column, where) for column in config.stored_categories},
+        value=_number(event, log.value, location),
+        order=_key(_text(event, log.order, location)),
+        identity=_identity(_text(event, log.id, location), text),
+        categories={column: _text(event, column, location) for column in config.stored_categories},
         numbers=numbers,
     )
 
 
-def _refuse_strangers(event: Mapping[str, Any], where: str, customer: str, config: Config) -> None:
+def _refuse_strangers(event: Mapping[str, Any], location: str, customer: str, config: Config) -> None:
     """A misspelt column would be a silent null, another customer's event silently this one's; unread columns pass."""
     columns = set(log_columns(config).values())
     for key in event.keys() - columns:
         if difflib.get_close_matches(str(key), columns - event.keys(), n=1, cutoff=0.8):
-            raise RequestError(f"{where}: unknown column '{key}'; {did_you_mean(str(key), columns - event.keys())}")
+            raise RequestError(f"{location}: unknown column '{key}'; {did_you_mean(str(key), columns - event.keys())}")
     owner = event.get(config.log.customer, customer)
-    if _checked(cells.customer, owner, f"{where}.{config.log.customer}") != customer:
-        raise RequestError(f"{where}.{config.log.customer}: expected '{customer}' or nothing, got {owner!r}")
+    if _checked(cells.customer, owner, f"{location}.{config.log.customer}") != customer:
+        raise RequestError(f"{location}.{config.log.customer}: expected '{customer}' or nothing, got {owner!r}")
 
 
-def _text(event: Mapping[str, Any], column: str | None, where: str) -> str | None:
-    return None if column is None else _checked(cells.text, event.get(column), f"{where}.{column}")
+def _text(event: Mapping[str, Any], column: str | None, location: str) -> str | None:
+    return None if column is None else _checked(cells.text, event.get(column), f"{location}.{column}")
 
 
-def _number(event: Mapping[str, Any], column: str | None, where: str) -> float:
+def _number(event: Mapping[str, Any], column: str | None, location: str) -> float:
     """The number, NaN for null and 0 for -0."""
-    found = None if column is None else _checked(cells.number, event.get(column), f"{where}.{column}")
-    return float("nan") if found is None else found + 0.0
+    number = None if column is None else _checked(cells.number, event.get(column), f"{location}.{column}")
+    return float("nan") if number is None else number + 0.0
 
 
-def _time(event: Mapping[str, Any], column: str, where: str, timezone: str, now_us: int | None) -> int | None:
-    found: int | None = _checked(lambda value: cells.time(value, timezone), event.get(column), f"{where}.{column}")
-    if found is not None and now_us is not None and found > now_us + cells.AHEAD_US:
-        raise RequestError(f"{where}.{column}: {cells.LATE}, got {event[column]!r}")
-    return found
+def _time(event: Mapping[str, Any], column: str, location: str, timezone: str, now_us: int | None) -> int | None:
+    time: int | None = _checked(lambda value: cells.time(value, timezone), event.get(column), f"{location}.{column}")
+    if time is not None and now_us is not None and time > now_us + cells.AHEAD_US:
+        raise RequestError(f"{location}.{column}: {cells.LATE}, got {event[column]!r}")
+    return time
 
 
-def _checked(rule: Any, value: Any, where: str) -> Any:
+def _checked(rule: Any, value: Any, location: str) -> Any:
     try:
         return rule(value)
     except ValueError as reason:
-        raise RequestError(f"{where}: {reason}, got {cells.raw_json(value)}") from None
+        raise RequestError(f"{location}: {reason}, got {cells.raw_json(value)}") from None
 
 
 def _key(text: str | None) -> int:
@@ -142,47 +142,47 @@ def _identity(id_: str | None, text: str | None) -> int:
 
 def _nobody(config: Config) -> Journeys:
     """No customer and no row, with the columns of the store."""
-    none, nowhere = np.zeros(0, np.int64), Category(np.zeros(0, np.int32), np.zeros(0, object))
+    empty, empty_category = np.zeros(0, np.int64), Category(np.zeros(0, np.int32), np.zeros(0, object))
     numbers = [*config.stored_numbers, *([config.log.text_length] if config.log.text_length else [])]
     return Journeys(
         customers=np.zeros(0, object),
         starts=np.zeros(1, np.int64),
-        time=none,
-        known=none,
-        event=nowhere,
+        time=empty,
+        known=empty,
+        event=empty_category,
         value=np.zeros(0),
         occurrence=None,
-        order=none if config.log.order else None,
+        order=empty if config.log.order else None,
         arrival=np.zeros(0, np.int32),
-        categories=dict.fromkeys(config.stored_categories, nowhere),
+        categories=dict.fromkeys(config.stored_categories, empty_category),
         numbers={name: np.zeros(0) for name in numbers},
         profile=Profile.empty(0),
-        identity=none if config.log.id or config.log.text else None,
+        identity=empty if config.log.id or config.log.text else None,
     )
 
 
-def _joined(held: Journeys, customer: str, rows: Sequence[RequestEvent]) -> Journeys:
+def _joined(stored: Journeys, customer: str, rows: Sequence[RequestEvent]) -> Journeys:
     """The stored rows, then the fresh ones, in no order yet."""
-    count = held.rows + len(rows)
-    profile = held.profile if len(held) else replace(held.profile, starts=np.zeros(2, np.int64))
+    count = stored.rows + len(rows)
+    profile = stored.profile if len(stored) else replace(stored.profile, starts=np.zeros(2, np.int64))
     return replace(
-        held,
+        stored,
         customers=np.array([customer], dtype=object),
         starts=np.array([0, count], np.int64),
-        time=_append(held.time, [row.time for row in rows]),
-        known=_append(held.known, [row.known for row in rows]),
-        event=_append_names(held.event, [row.event for row in rows]),
-        value=_append(held.value, [row.value for row in rows]),
+        time=_append(stored.time, [row.time for row in rows]),
+        known=_append(stored.known, [row.known for row in rows]),
+        event=_append_names(stored.event, [row.event for row in rows]),
+        value=_append(stored.value, [row.value for row in rows]),
         occurrence=None,
-        order=None if held.order is None else _append(held.order, [row.order for row in rows]),
-        arrival=_append(held.arrival, [ARRIVED] * len(rows)),
+        order=None if stored.order is None else _append(stored.order, [row.order for row in rows]),
+        arrival=_append(stored.arrival, [ARRIVED] * len(rows)),
         categories={
             name: _append_names(column, [row.categories[name] for row in rows])
-            for name, column in held.categories.items()
+            for name, column in stored.categories.items()
         },
-        numbers={name: _append(column, [row.numbers[name] for row in rows]) for name, column in held.numbers.items()},
+        numbers={name: _append(column, [row.numbers[name] for row in rows]) for name, column in stored.numbers.items()},
         profile=profile,
-        identity=None if held.identity is None else _append(held.identity, [row.identity for row in rows]),
+        identity=None if stored.identity is None else _append(stored.identity, [row.identity for row in rows]),
     )
 
 
@@ -195,8 +195,8 @@ def _append_names(column: Category, values: Sequence[str | None]) -> Category:
     unseen = sorted({value for value in values if value is not None and column.code(value) < 0})
     names, moved = insert_names(column.names, unseen)
     codes = np.where(column.codes < 0, np.int32(-1), moved[column.codes]) if len(moved) else column.codes
-    whole = Category(codes, names)
-    added = [-1 if value is None else whole.code(value) for value in values]
+    extended = Category(codes, names)
+    added = [-1 if value is None else extended.code(value) for value in values]
     return Category(_append(codes.astype(np.int32), added), names)
 
 

@@ -41,14 +41,14 @@ def sort_profile(owner: NDArray[Any], profile: Profile) -> Profile:
     codes = [category.codes for category in profile.categories.values()]
     columns = [owner, profile.known, *codes, *map(_nulls_first, profile.numbers.values())]
     order = np.lexsort(columns[::-1])
-    new = np.ones(len(order), bool)
-    new[1:] = np.logical_or.reduce([column[order][1:] != column[order][:-1] for column in columns])
-    kept = order[new]
+    is_new = np.ones(len(order), bool)
+    is_new[1:] = np.logical_or.reduce([column[order][1:] != column[order][:-1] for column in columns])
+    rows = order[is_new]
     return Profile(
-        starts=np.searchsorted(owner[kept], np.arange(len(profile.starts))),
-        known=profile.known[kept],
-        categories={name: category[kept] for name, category in profile.categories.items()},
-        numbers={name: column[kept] for name, column in profile.numbers.items()},
+        starts=np.searchsorted(owner[rows], np.arange(len(profile.starts))),
+        known=profile.known[rows],
+        categories={name: category[rows] for name, category in profile.categories.items()},
+        numbers={name: column[rows] for name, column in profile.numbers.items()},
     )
 
 

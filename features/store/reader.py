@@ -69,7 +69,7 @@ class Store:
         return journeys.select(np.zeros(0, np.int64)) if index is None else journeys.customer_at(index)
 
     def with_global_counts(
-        self, count_keys: tuple[CountKey, ...], progress: Callable[[int, int], None] = lambda _done, _of: None
+        self, count_keys: tuple[CountKey, ...], progress: Callable[[int, int], None] = lambda _done, _total: None
     ) -> "Store":
         """The same store, whose journeys come with these global counts (`features.panel.comparisons.count_keys`)."""
         if not count_keys:

@@ -50,15 +50,15 @@ class StoreStatistics:
 def bucket_statistics(journeys: Journeys, equal_rows: int) -> BucketStatistics:
     """The counts of one bucket, of whose rows `equal_rows` equal another one."""
     counts = np.bincount(journeys.event.codes, minlength=len(journeys.event.names))
-    day, some = journeys.time // DAY_US, journeys.rows > 0
-    start = int(day.min()) if some else 0
+    day, has_rows = journeys.time // DAY_US, journeys.rows > 0
+    start = int(day.min()) if has_rows else 0
     return BucketStatistics(
         rows=journeys.rows,
         customers=len(journeys),
         profile_rows=len(journeys.profile.known),
-        first=int(journeys.time.min()) if some else None,
-        newest=int(journeys.time.max()) if some else None,
-        newest_known=int(journeys.known.max()) if some else None,
+        first=int(journeys.time.min()) if has_rows else None,
+        newest=int(journeys.time.max()) if has_rows else None,
+        newest_known=int(journeys.known.max()) if has_rows else None,
         events={str(name): int(count) for name, count in zip(journeys.event.names, counts, strict=True) if count},
         equal_rows=equal_rows,
         days=_spans(start + np.flatnonzero(np.bincount(day - start))),
@@ -71,17 +71,17 @@ def statistics(tallies: Sequence[BucketStatistics], *, repeated_ids: int, equal_
     gaps = np.diff(days) - 1
     longest = int(np.argmax(gaps)) if len(gaps) and gaps.max() > 0 else None
     events: Counter[str] = Counter()
-    for each in tallies:
-        events.update(each.events)
+    for bucket in tallies:
+        events.update(bucket.events)
     return StoreStatistics(
-        rows=sum(each.rows for each in tallies),
-        customers=sum(each.customers for each in tallies),
-        first=min((each.first for each in tallies if each.first is not None), default=None),
-        newest=max((each.newest for each in tallies if each.newest is not None), default=None),
-        newest_known=max((each.newest_known for each in tallies if each.newest_known is not None), default=None),
-        events=dict(sorted(events.items(), key=lambda item: (-item[1], item[0]))),
+        rows=sum(bucket.rows for bucket in tallies),
+        customers=sum(bucket.customers for bucket in tallies),
+        first=min((bucket.first for bucket in tallies if bucket.first is not None), default=None),
+        newest=max((bucket.newest for bucket in tallies if bucket.newest is not None), default=None),
+        newest_known=max((bucket.newest_known for bucket in tallies if bucket.newest_known is not None), default=None),
+        events=dict(sorted(events.items(), key=lambda entry: (-entry[1], entry[0]))),
         repeated_ids=repeated_ids,
-        equal_rows=sum(each.equal_rows for each in tallies),
+        equal_rows=sum(bucket.equal_rows for bucket in tallies),
         equal_dropped=equal_dropped,
         days_without=int(gaps.sum()),
         longest_gap_days=0 if longest is None else int(gaps[longest]),
@@ -91,7 +91,7 @@ def statistics(tallies: Sequence[BucketStatistics], *, repeated_ids: int, equal_
 
 def days_with_events(tallies: Sequence[BucketStatistics]) -> Ints:
     """The UTC days since 1970 with an event in any bucket, ascending."""
-    spans = [span for each in tallies for span in each.days]
+    spans = [span for bucket in tallies for span in bucket.days]
     start = min((first for first, _ in spans), default=0)
     seen = np.zeros(max((end for _, end in spans), default=0) - start, bool)
     for first, end in spans:
