@@ -73,7 +73,7 @@ def test_a_worker_searches_every_horizon_and_other_options_are_another_study(sho
     assert [one.horizon_days for one in worked] == [7, 30]
     other = work(shop, opened(shop), "buys", trials=2)
     assert len({one.study for one in (*worked, *other)}) == 4
-    assert "buys, 30 days: choosing, after trial 1" in told
+    assert "buys, 30 days: trial 1 of the search is done" in told
 
 
 def test_a_task_without_a_search_says_so(shop: Config) -> None:

@@ -201,7 +201,7 @@ def test_attributes_in_a_frame_are_the_profile(shop: Config) -> None:
 
 
 WRONG: list[tuple[list[Row], dict[str, Any], str]] = [
-    ([], {}, "expected a data frame with rows of a log or of a panel, found none"),
+    ([], {}, "expected a data frame with rows of a log or of a panel, found no rows"),
     (
         [{"who": "anna", "at": "2025-04-01"}],
         {},

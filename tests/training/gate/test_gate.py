@@ -381,7 +381,7 @@ def test_without_a_recorded_recipe_what_each_recorded_is_compared(later: Made, s
     found = later.against(strong)
     assert told(found, "loss").figures["method"] == "record"
     assert "lies below the champion's interval (0.8 on)" in found.reason
-    assert "side by side" in told(found, "segments").message
+    assert "no rows to measure both on" in told(found, "segments").message
     assert found.record()["method"] == "record"
 
 

@@ -222,7 +222,7 @@ def test_a_churn_training_leaves_all_that_it_takes_to_judge_it(
         "baseline_auroc_high": 0.75,
         **{f"seconds_{phase}": 1.0 for phase in PHASES},
     }
-    expected = {"rung": "lightgbm", "grade": "B", "chosen.rate": "0.12", "rows.test": "200", "features": "2"}
+    expected = {"rung": "lightgbm", "grade": "B", "chosen.learning_rate": "0.12", "rows.test": "200", "features": "2"}
     assert expected.items() <= run.data.params.items()
     assert run.data.params["split.test"] == "2011-06-11T00:00:00Z"
     plots = {f"plots/{name}.png" for name in TESTED}
@@ -278,7 +278,7 @@ def test_several_horizons_have_figures_and_plots_of_their_own(
     version = tracked_whole(registry, given, toml=TOML)
     run = registry.client.get_run(version.run_id)
     assert {"test_auroc_7d", "test_auroc_30d_low", "baseline_auroc_7d"} <= run.data.metrics.keys()
-    assert {"rung_7d", "split.test_30d", "chosen.rate_7d"} <= run.data.params.keys()
+    assert {"rung_7d", "split.test_30d", "chosen.learning_rate_7d"} <= run.data.params.keys()
     assert recorded_horizons(run.data.tags, {}) == {7: 7, 30: 30}
     assert {"plots/7d/ranking.png", "plots/30d/importance.png", "trials_7d.csv"} <= names(registry, version.run_id)
 
