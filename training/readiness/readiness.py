@@ -105,8 +105,9 @@ def _ready(parts: Parts, task: TaskConfig, first: int, end: int, now: int) -> It
     for horizon in sorted(task.horizons_days):
         task_counts = count_task(parts, task, split(horizon, first, end), now)
         taken = steps(task, task_counts)
-        grown = f"{task_counts.population - task_counts.population_before:+,.0f} in {_days(task_counts.pace_days)}"
-        members = f"{task_counts.population:,} customers asked about now ({grown})"
+        grown = round(task_counts.population - task_counts.population_before)
+        change = f"{abs(grown):,} {'fewer' if grown < 0 else 'more'} than {_days(task_counts.pace_days)} ago"
+        members = f"{task_counts.population:,} customers asked about now, {change}"
         there = _span(first, end, members), _outcomes(task, task_counts)
         yield TaskReadiness(task, horizon, there, taken, tuple(_meanwhile(task, task_counts, taken)))
 

@@ -144,8 +144,8 @@ def _share(counts: OutcomeCounts, need: Need) -> float:
 
 
 def _counts(counted: OutcomeCounts) -> str:
-    return f"{counted.rows:,.0f} rows, {counted.minority:,.0f} rarer"
+    return f"{counted.rows:,.0f} rows, {counted.minority:,.0f} of the rarer outcome"
 
 
 def _needed(need: Need) -> str:
-    return f"{need[0]} rows, {need[1]} rarer"
+    return f"{need[0]} rows, {need[1]} of the rarer outcome"

@@ -145,7 +145,7 @@ def _fully(recipe: Recipe) -> str:
         )
     if recipe.rung != "logistic":
         return recipe_name(recipe)
-    start = "from a process on" if recipe.lean.start else "on its own"
+    start = "on top of a purchase process" if recipe.lean.start else "on its own"
     return f"logistic {start}, penalty {recipe.lean.penalty:g}"
 
 
@@ -163,8 +163,9 @@ def _are_enough_for_trees(earlier: Examples, later: Examples) -> bool:
 
 def recipe_name(recipe: Recipe) -> str:
     """A recipe in words."""
-    use = "from a process on" if recipe.start else "with what a purchase process expects" if recipe.expectations else ""
-    return f"{recipe.rung} {use}".strip()
+    if recipe.start:
+        return f"{recipe.rung} on top of a purchase process"
+    return f"{recipe.rung} with what a purchase process expects" if recipe.expectations else recipe.rung
 
 
 def _simple(question: Question, rows: Examples) -> list[Recipe]:

@@ -106,12 +106,16 @@ def test_what_is_there_is_counted_to_the_customer(shop: Shop) -> None:
     there = shop.ready("buys", 150, 30).there
     # customers 0..150 have come; at day 120 there were 0..120, of whom the even ones buy on every tenth day
     assert there == (
-        "150 days of history (2024-01-01 to 2024-05-30), 151 customers asked about now (+30 in 30 days).",
+        "150 days of history (2024-01-01 to 2024-05-30), 151 customers asked about now, 30 more than 30 days ago.",
         "Of 121 customers with a known outcome 61 did purchase in the 30 days after 2024-04-30, 60 did not.",
     )
     assert shop.ready("value", 150).there[1].endswith("60 did not; 183 orders brought 1,830.")
     assert shop.step(TEST, "buys", 150, 30) == ("121 rows", "1 row", READY)
-    assert shop.step(GRADED, "buys", 150, 30) == ("121 rows, 60 rarer", "100 rows, 10 rarer", READY)
+    assert shop.step(GRADED, "buys", 150, 30) == (
+        "121 rows, 60 of the rarer outcome",
+        "100 rows, 10 of the rarer outcome",
+        READY,
+    )
     # once bought the 75 odd ones, and the even ones that came after day 140
     assert "The flag `thin_data` on 80 of 151 customers." in shop.ready("value", 150).meanwhile
 
@@ -156,7 +160,11 @@ def test_what_was_promised_is_there_when_the_day_comes_and_not_before(
 def test_a_shop_to_which_nobody_comes_any_more_waits_in_vain(tmp_path: Path) -> None:
     rows = [event(f"c{who}", at(who / 2 + 7 * week), money=5.0) for who in range(40) for week in range(20)]
     still = Shop.of(tmp_path, rows)
-    assert still.step(GRADED, "buys", horizon=30) == ("40 rows, 0 rarer", "100 rows, 10 rarer", NEVER)
+    assert still.step(GRADED, "buys", horizon=30) == (
+        "40 rows, 0 of the rarer outcome",
+        "100 rows, 10 of the rarer outcome",
+        NEVER,
+    )
     assert still.step(TREES, "buys", horizon=30)[2] == still.step(BEST, "buys", horizon=30)[2] == NEVER
     assert still.step(FULL, "buys", horizon=30)[2] == READY
     assert still.step(FULL, "churn")[2] == date(300)  # the days go on
@@ -199,7 +207,7 @@ def test_a_tiny_shop_is_told_what_it_has_and_what_it_gets(tmp_path: Path, rows: 
 
 def test_money_that_never_came_cannot_be_learnt(tmp_path: Path) -> None:
     poor = Shop.of(tmp_path, [event(f"c{who}", at(who % 90 + lap), money=0.0) for who in range(300) for lap in (0, 40)])
-    assert poor.step(LEARNT, "value") == ("no money", "30 rows, 5 rarer", NEVER)
+    assert poor.step(LEARNT, "value") == ("no money", "30 rows, 5 of the rarer outcome", NEVER)
     assert poor.step(LEARNT, "buys", horizon=30)[2] != NEVER
 
 
@@ -229,7 +237,7 @@ def test_a_contract_is_counted_while_it_is_live(tmp_path: Path) -> None:
     rows += [event(f"c{who}", at(100 + who), "cancel") for who in range(5)]
     rows += [event("visitor", at(130), "view")]
     found = Shop.of(tmp_path, rows, {"leaves": {"kind": "churn", **contract}}).ready("leaves")
-    assert "15 customers asked about now (-4 in 30 days)" in found.there[0]
+    assert "15 customers asked about now, 4 fewer than 30 days ago" in found.there[0]
     assert found.there[1].startswith("Of 19 customers with a known outcome 4 did cancel in the 30 days after")
 
 
