@@ -21,6 +21,8 @@ def table(outcomes: Sequence[Outcome]) -> Table:
         collapse_padding=True,
         title="Measured where nothing was fitted or chosen",
         title_justify="left",
+        caption="rung: the model that was chosen from the task's ladder, which goes from a rule to boosted trees",
+        caption_justify="left",
     )
     for name in ("task", "days", "rung", "grade", "figure", "model", "90 % interval", "baseline"):
         page.add_column(name, justify="right" if name in ("days", "model", "baseline") else "left", no_wrap=True)
