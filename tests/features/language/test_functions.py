@@ -258,7 +258,7 @@ def test_a_decorated_function_is_still_a_function() -> None:
         ("x", "x", lambda _: 1.0, "@feature: expected a function with a name, got <lambda>; write it with `def`"),
         ("x", "x", longest_silence, "@feature: expected a function with a name, got Function"),
         ("x", "x", lambda_of, None),
-        ("x", "x", same_bits, r"expected a function of one value, `def same_bits\(seen\)`, got \(one: .*other: "),
+        ("x", "x", same_bits, r"expected a function of one value, `def same_bits\(seen\)`, got \(left: .*right: "),
         ("x", "x", alone_names, r"expected a function of one value, `def alone_names\(seen\)`, got \(\)"),
     ],
 )
