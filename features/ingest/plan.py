@@ -6,7 +6,7 @@ from pathlib import Path
 
 from features.config.sections import Config
 from features.errors import ConfigError, LogError
-from features.log.formats import find, named_files
+from features.log.files.paths import find, named_files
 from features.log.validate import SourceKind
 from features.store.manifest import STORE, Manifest, SourcePath, TakenFile, mapping_fingerprint
 from features.system.files import digest

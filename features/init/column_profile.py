@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from features.log.cells_sql import Cell, sql_nested, sql_number, sql_numeric, sql_text, sql_time
-from features.log.formats import ROW, Relation, relation
+from features.log.files.open_file import open_file
+from features.log.files.relation import ROW, Relation
 from features.system import duck
 from features.timeline import DAY_US
 
@@ -85,7 +86,7 @@ def open_files(connection: duck.Connection, paths: Iterable[Path]) -> list[File]
     """The files, readable; raises LogError for one that can not be read."""
     files = []
     for path in paths:
-        opened = relation(connection, path, {}, "log")
+        opened = open_file(connection, path, {}, "log")
         with duck.reading(str(path)):
             files.append(File(path, opened, duck.number(connection, f"SELECT count(*) FROM ({opened.query})")))
     return files

@@ -22,7 +22,7 @@ from features.init.roles import Roles, assign_roles, best_column, money_column
 from features.init.task_proposals import TaskProposal, propose_tasks
 from features.init.toml import LogShape, ProfileFiles
 from features.init.vocabulary import KNOWN, fit
-from features.log.formats import named_files
+from features.log.files.paths import named_files
 from features.system import duck
 from features.system.files import write_text
 

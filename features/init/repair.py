@@ -14,7 +14,7 @@ from features.init import vocabulary
 from features.init.column_profile import ColumnProfile
 from features.init.roles import Roles, best_column, is_unit_price, money_column, quantity_column
 from features.init.vocabulary import fit
-from features.log.formats import format_of
+from features.log.files.paths import format_of
 from features.system import duck
 
 EPOCHS = {"seconds": (3e8, 1e6), "milliseconds": (3e11, 1e3), "microseconds": (3e14, 1.0), "nanoseconds": (3e17, 1e-3)}

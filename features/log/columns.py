@@ -16,7 +16,7 @@ from features.log.cells_sql import (
     sql_text,
     sql_time,
 )
-from features.log.formats import ROW, Relation
+from features.log.files.relation import ROW, Relation
 from features.system import duck
 from features.timeline import BEGINNING, DAY_US
 from features.timezones import BEFORE_DAYS, UTC_NAMES

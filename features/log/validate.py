@@ -19,7 +19,8 @@ from features.log import staging
 from features.log.cells import AHEAD_US, CONTROL
 from features.log.cells_sql import sql_control, sql_is_filled, sql_numeric, sql_time
 from features.log.columns import ColumnReader, checked_rows, read_customer, read_number, read_text, read_time
-from features.log.formats import ROW, Relation, relation
+from features.log.files.open_file import open_file
+from features.log.files.relation import ROW, Relation
 from features.system import duck
 from features.system.files import atomic_write
 from features.timeline import DAY_US
@@ -66,7 +67,7 @@ def validate_file(
     `kinds` are the `attribute_kinds` of a profile of which this file is a part.
     """
     required = log_columns(config) if source.kind == "log" else profile_columns(config)
-    opened = relation(connection, source.path, required, source.kind)
+    opened = open_file(connection, source.path, required, source.kind)
     _prepare(connection, config.log.timezone, now_us)
     with duck.reading(str(source.path)):
         if source.kind == "log":

@@ -23,7 +23,7 @@ from features.ingest.build import assemble, attributes, event_columns
 from features.journeys import Journeys
 from features.language.feature_set import FeatureSet
 from features.log import staging
-from features.log.formats import relation
+from features.log.files.open_file import open_file
 from features.log.validate import Source, SourceKind, attribute_kinds, profile_columns, validate_file
 from features.panel.build import Panel, Rows, build
 from features.panel.comparisons import count_keys
@@ -72,7 +72,7 @@ def kinds(batches: Batches, folder: Path, *, config: Mapping[str, Any]) -> Batch
         chunk_file = Path(scratch) / "given.parquet"
         for chunk in _chunks(batches):
             pq.write_table(chunk, chunk_file)
-            opened = relation(connection, chunk_file, profile_columns(read), "profile")
+            opened = open_file(connection, chunk_file, profile_columns(read), "profile")
             kinds_by_column = attribute_kinds(connection, opened, read)
             columns = pa.array(kinds_by_column, pa.string())
             column_kinds = pa.array(kinds_by_column.values(), pa.string())

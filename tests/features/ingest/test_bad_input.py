@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from features.errors import ConfigError, InputError, JourneycastError, LogError
-from features.log import formats, staging, validate
+from features.log import staging, validate
+from features.log.files import csv_file, text_bytes
 from features.store import bucket
 from features.timeline import DAY_US
 from tests.support.digests import state_digest
@@ -210,8 +211,8 @@ def test_an_unreadable_file_is_named(tmp_path: Path, name: str, content: bytes) 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.csv.gz"])
 def test_a_line_without_an_end_is_refused(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(formats, "MAX_LINE", 5_000)
-    monkeypatch.setattr(formats, "PIECE", 1_000)
+    monkeypatch.setattr(text_bytes, "MAX_LINE", 5_000)
+    monkeypatch.setattr(text_bytes, "PIECE", 1_000)
     (tmp_path / "log").mkdir()
     keep = gzip.compress if name.endswith(".gz") else bytes
     row = b"anna,2025-01-01," + b"x" * 4_950 + b",1\n"
@@ -223,7 +224,7 @@ def test_a_line_without_an_end_is_refused(tmp_path: Path, name: str, monkeypatch
 
 
 def test_a_file_whose_many_first_lines_are_no_rows_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(formats, "MANY_LINES", 20)
+    monkeypatch.setattr(csv_file, "MANY_LINES", 20)
     write(tmp_path / "log" / "a.csv", [event()])
     with (tmp_path / "log" / "b.csv").open("w") as file:
         file.write("who,at,what,money\n" + "a,b\n" * 21 + "anna,2025-01-01,purchase,1\n" * 20)
