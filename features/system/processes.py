@@ -10,6 +10,8 @@ from pathlib import Path
 import psutil
 
 PROC = Path("/proc")  # where there is none, a process is known by its number alone
+ALIVE, GONE = "alive", "gone"  # in the place of ticks: nobody tells them; there is no such process
+READINGS = 100  # of a clock that is set again and again
 
 
 def identity() -> str:
@@ -25,7 +27,8 @@ def is_gone(process: str) -> bool:
         return False
     if boot != this_boot:
         return True  # the machine was started again since
-    return space == this_space and _start(int(pid)) != start
+    now = _start(int(pid))
+    return space == this_space and now != start and (now == GONE or ALIVE not in (now, start))
 
 
 @contextmanager
@@ -52,16 +55,24 @@ def _machine() -> tuple[str, str, str]:
 
 
 def _start(pid: int) -> str:
-    """Clock ticks between boot and the start of a process, "gone" when it is; "alive" where nobody tells the ticks."""
+    """Clock ticks between boot and the start of a process, GONE when it is; ALIVE where nobody tells the ticks."""
     if not PROC.exists():
-        return "alive" if psutil.pid_exists(pid) else "gone"
+        return ALIVE if psutil.pid_exists(pid) else GONE
     try:
-        process = psutil.Process(pid)
-        if process.status() in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD):
-            return "gone"
-        since_boot = process.create_time() - psutil.boot_time()  # the clock may be set, this stays
-        return str(round(since_boot * os.sysconf("SC_CLK_TCK")))
+        if psutil.Process(pid).status() in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD):
+            return GONE
+        return _ticks(pid)
     except psutil.NoSuchProcess:
-        return "gone"
+        return GONE
     except psutil.AccessDenied:
-        return "alive"
+        return ALIVE
+
+
+def _ticks(pid: int) -> str:
+    """The clock may be set, and boot and start with it; what lies between them stays, if both are read by one clock."""
+    for _ in range(READINGS):
+        boot = psutil.boot_time()
+        started = psutil.Process(pid).create_time()  # a new one, for it remembers what it said
+        if psutil.boot_time() == boot:
+            return str(round((started - boot) * os.sysconf("SC_CLK_TCK")))
+    return ALIVE
