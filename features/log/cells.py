@@ -3,7 +3,7 @@
 `features.log.cells_sql` says the same of whole files, and tests compare the two. An empty text is a null everywhere,
 because CSV knows no other.
 
-- Text: as it stands; a number becomes text the natural way (12346, not 12346.0).
+- Text: as it stands; a number becomes text the natural way (12346, not 12346.0), a whole one with all its digits.
 - Number: finite; as text in decimal or exponent notation; true is 1 and false 0.
 - Time: a timestamp, a date (its first instant) or ISO 8601 text such as `2011-09-10`, `2011-09-10 08:15` or
   `2011-09-10T08:15:00.5+02:00`. Without offset it is local in `[log] timezone`. A bare number is never a time: whether
@@ -14,17 +14,22 @@ import json
 import math
 import re
 from datetime import date, datetime
+from datetime import time as clock
+from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from features.timeline import DAY_US, instant
 
 ID_BYTES = 256
+SURE_DIGITS = 15  # of a decimal number, that a double keeps
 AHEAD_US = DAY_US  # how far after the clock an event may lie
 
 EMPTY = "empty"
 NESTED = "not a single value"
 CONTROL = "holds control characters"
 LONG = f"longer than {ID_BYTES} bytes"
+INEXACT = "a decimal number of more than 15 digits, of which not all are kept: write it as text"
 NOT_TIME = "not an ISO 8601 date or time"
 EARLY = "before 1970"
 LATE = "more than a day in the future"
@@ -38,6 +43,7 @@ LOCAL_TIME = re.compile(f"{_DATE}(?:{_CLOCK})?", re.ASCII)
 PLACED_TIME = re.compile(f"({_DATE}{_CLOCK}){_OFFSET}", re.ASCII)
 _FRACTION = re.compile(r"(\.\d{6})\d+")
 NUMBER_TEXT = re.compile(_NUMBER, re.ASCII)
+_DIGITS = re.compile(r"e.*|[^0-9]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
@@ -49,10 +55,12 @@ def text(value: Any) -> str | None:
         return value
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, int):
-        return str(value) if -(2**63) <= value < 2**64 else text(float(value))
+    if isinstance(value, (int, date, clock, UUID)):
+        return str(value)
     if isinstance(value, float):
         return str(int(value)) if abs(value) < 1e15 and value == int(value) else repr(value)
+    if isinstance(value, Decimal):
+        return _decimal_text(value)
     raise ValueError(NESTED)
 
 
@@ -102,6 +110,8 @@ def customer(value: Any) -> str:
     customer_id = text(value)
     if customer_id is None or not customer_id.strip(" "):
         raise ValueError(EMPTY)
+    if isinstance(value, float) and len(_DIGITS.sub("", customer_id).lstrip("0")) > SURE_DIGITS:
+        raise ValueError(INEXACT)
     try:
         length = len(customer_id.encode())
     except UnicodeEncodeError:
@@ -111,6 +121,12 @@ def customer(value: Any) -> str:
     if _CONTROL.search(customer_id):
         raise ValueError(CONTROL)
     return customer_id
+
+
+def _decimal_text(value: Decimal) -> str:
+    """All digits, without the zeros that only say how many places a column has."""
+    written = f"{value:f}"
+    return written.rstrip("0").rstrip(".") if "." in written else written
 
 
 def _offset_us(offset: str) -> int:

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from features.log.cells import EMPTY, ID_BYTES, LOCAL_TIME, LONG, NUMBER_TEXT, PLACED_TIME
+from features.log.cells import EMPTY, ID_BYTES, LOCAL_TIME, LONG, NUMBER_TEXT, PLACED_TIME, SURE_DIGITS
+from features.log.types import NUMBERS, TIMES, CellKind, kind_of
 from features.system.duck import text as quoted
 
 
@@ -14,17 +15,25 @@ class Cell:
     type: str
     json: str = ""
 
+    @property
+    def kind(self) -> CellKind:
+        """How its type is read."""
+        return kind_of(self.type)
+
 
 def sql_text(cell: Cell) -> str:
     """The cell as text; NULL for a null and for what is no single value."""
     if cell.json:
-        natural = _natural(f"try_cast({cell.sql} AS DOUBLE)")
+        digits = f"regexp_full_match({cell.sql}, '-?[0-9]+')"  # whole, and too large for a BIGINT
+        written = f"CASE WHEN {digits} THEN {cell.sql} ELSE {_natural(f'try_cast({cell.sql} AS DOUBLE)')} END"
         single = f"CASE WHEN NOT {sql_nested(cell)} THEN nullif({cell.sql}, '') END"
-        return f"CASE {cell.json} WHEN 'DOUBLE' THEN {natural} ELSE {single} END"
-    if _is_nested(cell.type):
+        return f"CASE {cell.json} WHEN 'DOUBLE' THEN {written} ELSE {single} END"
+    if cell.kind is CellKind.NOT_SINGLE:
         return "NULL::VARCHAR"
-    if _is_fractional(cell.type):
-        return _natural(cell.sql if cell.type == "FLOAT" else f"{cell.sql}::DOUBLE")
+    if cell.kind is CellKind.FLOAT:
+        return _natural(cell.sql)
+    if cell.kind is CellKind.DECIMAL:
+        return f"rtrim(rtrim({cell.sql}::VARCHAR, '0'), '.')"
     return f"nullif({cell.sql}::VARCHAR, '')"
 
 
@@ -32,15 +41,22 @@ def sql_nested(cell: Cell) -> str:
     """Whether the cell holds a list or an object."""
     if cell.json:
         return f"coalesce({cell.json} IN ('OBJECT', 'ARRAY'), false)"
-    return f"({cell.sql} IS NOT NULL)" if _is_nested(cell.type) else "false"
+    return f"({cell.sql} IS NOT NULL)" if cell.kind is CellKind.NOT_SINGLE else "false"
+
+
+def sql_inexact(cell: Cell) -> str:
+    """Whether the cell is a decimal number of JSON with more digits than are kept, so that two of them may be one."""
+    if not cell.json:
+        return "false"
+    digits = f"ltrim(regexp_replace({sql_text(cell)}, 'e.*|[^0-9]', '', 'g'), '0')"
+    decimal = f"{cell.json} = 'DOUBLE' AND NOT regexp_full_match({cell.sql}, '-?[0-9]+')"
+    return f"coalesce(CASE WHEN {decimal} THEN length({digits}) > {SURE_DIGITS} END, false)"
 
 
 def sql_number(cell: Cell) -> str:
     """The cell as a DOUBLE, which may be infinite; NULL for a null and for what is no number."""
-    if cell.type == "BOOLEAN":
-        return f"{cell.sql}::INTEGER::DOUBLE"
-    if _is_numeric(cell.type):
-        return f"{cell.sql}::DOUBLE"
+    if cell.kind in NUMBERS:
+        return f"{cell.sql}::INTEGER::DOUBLE" if cell.kind is CellKind.BOOLEAN else f"{cell.sql}::DOUBLE"
     if cell.type != "VARCHAR":
         return "NULL::DOUBLE"
     parsed = f"CASE WHEN {_is_number_text(cell)} THEN try_cast(trim({cell.sql}) AS DOUBLE) END"
@@ -52,7 +68,7 @@ def sql_numeric(cell: Cell) -> str:
     if cell.type == "VARCHAR":
         written = f"{_is_number_text(cell)} AND NOT regexp_matches({cell.sql}, '^[+-]?0[0-9]')"
         return f"({written} OR lower({cell.sql}) IN ('true', 'false'))"
-    return "true" if cell.type == "BOOLEAN" or _is_numeric(cell.type) else "false"
+    return "true" if cell.kind in NUMBERS else "false"
 
 
 def sql_is_filled(cell: Cell) -> str:
@@ -64,9 +80,8 @@ def sql_time(cell: Cell) -> str:
     """The cell as µs since 1970, of local time where `sql_is_local`; NULL for a null and for what is no time."""
     if cell.type == "VARCHAR":
         return _sql_text_time(cell)
-    if cell.type == "DATE" or cell.type.startswith("TIMESTAMP"):
-        kind = "TIMESTAMPTZ" if "WITH TIME ZONE" in cell.type else "TIMESTAMP"
-        moment = f"try_cast({cell.sql} AS {kind})"
+    if cell.kind in TIMES:
+        moment = f"try_cast({cell.sql} AS {'TIMESTAMPTZ' if cell.kind is CellKind.PLACED_TIME else 'TIMESTAMP'})"
         return f"CASE WHEN isfinite({moment}) THEN epoch_us({moment}) END"
     return "NULL::BIGINT"
 
@@ -75,12 +90,16 @@ def sql_is_local(cell: Cell) -> str:
     """Whether the cell's time carries no offset."""
     if cell.type == "VARCHAR":
         return f"coalesce({_is_string(cell)} AND regexp_full_match({cell.sql}, {quoted(LOCAL_TIME.pattern)}), false)"
-    return "false" if "WITH TIME ZONE" in cell.type else "true"
+    return "false" if cell.kind is CellKind.PLACED_TIME else "true"
 
 
 def sql_is_date(cell: Cell) -> str:
     """Whether the cell, if it is a time at all, is a date alone: it means the first instant of that day."""
-    return f"coalesce(length({cell.sql}) = 10, false)" if cell.type == "VARCHAR" else str(cell.type == "DATE").lower()
+    return (
+        f"coalesce(length({cell.sql}) = 10, false)"
+        if cell.type == "VARCHAR"
+        else str(cell.kind is CellKind.DATE).lower()
+    )
 
 
 def sql_bad_customer(alias: str) -> list[tuple[str, str]]:
@@ -120,15 +139,3 @@ def _natural(double: str) -> str:
     is_whole = f"abs({double}) < 1e15 AND {double} = trunc({double})"
     written = f"CASE WHEN {is_whole} THEN ({double})::BIGINT::VARCHAR ELSE ({double})::VARCHAR END"
     return f"CASE WHEN NOT isnan({double}) THEN {written} END"
-
-
-def _is_fractional(kind: str) -> bool:
-    return kind in ("FLOAT", "DOUBLE") or (kind.startswith("DECIMAL") and not kind.endswith(",0)"))
-
-
-def _is_numeric(kind: str) -> bool:
-    return kind.endswith("INT") or kind in ("INTEGER", "UINTEGER") or kind.startswith("DECIMAL") or _is_fractional(kind)
-
-
-def _is_nested(kind: str) -> bool:
-    return kind.endswith("]") or kind.startswith(("STRUCT", "MAP", "UNION", "LIST", "VARIANT", "JSON"))

@@ -4,10 +4,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from features.config.sections import Config
-from features.log.cells import AHEAD_US, EARLY, EMPTY, LATE, NESTED, NOT_NUMBER, NOT_TIME
+from features.log.cells import AHEAD_US, EARLY, EMPTY, INEXACT, LATE, NESTED, NOT_NUMBER, NOT_TIME
 from features.log.cells_sql import (
     Cell,
     sql_bad_customer,
+    sql_inexact,
     sql_is_date,
     sql_is_filled,
     sql_is_local,
@@ -45,6 +46,9 @@ def read_text(alias: str, column: str, cell: Cell, *, required: bool = False) ->
     nested, name = sql_nested(cell), duck.name(alias)
     parsed = {alias: sql_text(cell)} | ({} if nested == "false" else {f"#{alias} nested": nested})
     checks = [] if nested == "false" else [(duck.name(f"#{alias} nested"), f"{column}: {NESTED}")]
+    if cell.json and alias in ("customer", "order", "id"):
+        parsed |= {f"#{alias} inexact": sql_inexact(cell)}
+        checks.append((duck.name(f"#{alias} inexact"), f"{column}: {INEXACT}"))
     return ColumnReader(parsed, (*checks, *([(f"{name} IS NULL", f"{column}: {EMPTY}")] if required else [])))
 
 

@@ -21,6 +21,7 @@ from features.log.cells_sql import sql_control, sql_is_filled, sql_numeric, sql_
 from features.log.columns import ColumnReader, checked_rows, read_customer, read_number, read_text, read_time
 from features.log.files.open_file import open_file
 from features.log.files.relation import ROW, Relation
+from features.log.types import TIMES
 from features.system import duck
 from features.system.files import atomic_write
 from features.timeline import DAY_US
@@ -147,9 +148,8 @@ def attribute_kinds(connection: duck.Connection, opened: Relation, config: Confi
     aggregated = duck.rows(connection, f"SELECT {', '.join(aggregates)} FROM ({opened.query})")[0]
     kinds = {}
     for column, used, numeric in zip(columns, aggregated[::2], aggregated[1::2], strict=True):
-        type_name = opened.cells[column].type
-        timed = type_name == "DATE" or type_name.startswith("TIMESTAMP")
         if used:
+            timed = opened.cells[column].kind in TIMES
             kinds[column] = "time" if timed else "number" if numeric else "category"
     return kinds
 

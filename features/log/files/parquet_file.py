@@ -16,5 +16,9 @@ def parquet_relation(connection: duck.Connection, path: Path) -> Relation:
     return Relation(query, cells, json_object({name: f"{cell.sql}::VARCHAR" for name, cell in cells.items()}))
 
 
-def _cell(sql: str, kind: str) -> Cell:
-    return Cell(f"{sql}::VARCHAR", "VARCHAR") if kind.startswith("ENUM") else Cell(sql, kind)
+def _cell(sql: str, type_name: str) -> Cell:
+    """The cell of a column; values of an enumeration are text, and text of JSON is what it holds."""
+    if type_name == "JSON":
+        kind = f"CASE WHEN {sql} IS NOT NULL THEN coalesce(try(json_type({sql})), 'OBJECT') END"
+        return Cell(f"try(json_extract_string({sql}, '$'))", "VARCHAR", kind)
+    return Cell(f"{sql}::VARCHAR", "VARCHAR") if type_name.startswith("ENUM") else Cell(sql, type_name)

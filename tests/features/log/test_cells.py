@@ -16,7 +16,8 @@ from features.system import duck
 
 CELLS = [
     None, "", " ", "anna", "😀", "a\tb", "a\u0085b", "x" * 256, "x" * 257, "é" * 129, "😀" * 64, "😀" * 65,
-    0, 12346, 12346.0, -0.0, 4.5, 1e15, 1e16, 1e22, 1e-5, 2**53 + 1, 2**63, 2**64 - 1, 10**30, True, False,
+    0, 12346, 12346.0, -0.0, 4.5, 1e15, 1e16, 1e22, 1e-5, 2**53 + 1, 2**63, 2**64 - 1, 2**64, 10**30, -(10**30),
+    0.1 + 0.2, 1234567.12345678, 1234567.123456789, 1.2345678901234567e19, True, False,
     [], [1], {"a": 1}, "12.50", " 12.5 ", "+5", ".5", "5.", "1e5", "1e400", "-1E-3", "1_000", "1,5", "abc", "nan",
     "NaN", "inf", "-Infinity", "0x10", "TRUE", "false", "١٢", "1577836800",
     "2020-01-01", "2020-02-30", "2020-01-01T10:00", "2020-01-01 10:00:00", "2020-01-01T10:00:00.5",
@@ -66,7 +67,8 @@ def test_sql_and_python_read_a_number_alike() -> None:
 def test_sql_and_python_refuse_the_same_customers() -> None:
     def reason(cell: Cell) -> str:
         text = f"({cells_sql.sql_text(cell)})"
-        checks = [(cells_sql.sql_nested(cell), cells.NESTED), *cells_sql.sql_bad_customer(text)]
+        checks = [(cells_sql.sql_nested(cell), cells.NESTED), (cells_sql.sql_inexact(cell), cells.INEXACT)]
+        checks += cells_sql.sql_bad_customer(text)
         checks.append((cells_sql.sql_control(text), cells.CONTROL))
         return "CASE " + " ".join(f"WHEN {bad} THEN '{why}'" for bad, why in checks) + " END"
 
