@@ -8,7 +8,7 @@ from features.arrays import Floats
 
 Position = Mapping[str, int]  # of the columns of a panel's values, by feature name
 Packed = tuple[dict[str, Any], dict[str, str]]  # JSON and named texts
-TINY = 1e-15  # what a logarithm is taken of instead of nothing
+EPS = 1e-15  # what a logarithm is taken of instead of nothing
 
 
 @dataclass(frozen=True)

@@ -258,7 +258,7 @@ def _calibrator(choice: Choice, evaluation: Evaluation | None) -> Calibrator | N
 def _prior(predictor: Predictor, rows: Examples, scores: Floats, baselines: Floats) -> Mapping[str, float]:
     """What a customer nobody knows gets: the base's average, and the interval of a customer drawn from it."""
     fitted = np.array([rows.outcome.mean() if len(rows) else 0.0 if predictor.is_money else 0.5])
-    score = float(scores.mean() if len(scores) else predictor.carried(fitted)[0])
+    score = float(scores.mean() if len(scores) else predictor.extrapolated(fitted)[0])
     if predictor.is_money:
         ends = shortest(rows.outcome) if len(rows) else (0.0, 0.0)
     else:
@@ -266,7 +266,7 @@ def _prior(predictor: Predictor, rows: Examples, scores: Floats, baselines: Floa
             fitted if predictor.horizon_days != predictor.fitted_days else np.array([score])
         )
         ends = float(low[0]), float(high[0])
-    low_end, high_end = predictor.carried(np.array(ends)).tolist()
+    low_end, high_end = predictor.extrapolated(np.array(ends)).tolist()
     baseline = float(baselines.mean()) if len(baselines) else score
     return {"score": score, "low": min(low_end, score), "high": max(high_end, score), "baseline": baseline}
 

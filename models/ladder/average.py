@@ -12,7 +12,7 @@ from models.ladder.purchase_process import PurchaseProcess
 from models.ladder.rules import Binned, Scaled
 from models.ladder.rung import Rung
 from models.ladder.trees import Probability
-from models.prediction import TINY, Packed, Position, Prediction
+from models.prediction import EPS, Packed, Position, Prediction
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +27,7 @@ class Average:
         """The average, of parts as well."""
         predictions = [rung.predict(values, position) for rung in self.rungs]
         if self.odds:
-            logits = [logit(np.clip(prediction.mean, SURE, 1 - SURE)) for prediction in predictions]
+            logits = [logit(np.clip(prediction.mean, LOG_ODDS_FLOOR, 1 - LOG_ODDS_FLOOR)) for prediction in predictions]
             return Prediction(np.asarray(expit(sum(logits) / len(predictions))))
         mean, p_none, orders = (
             np.asarray(sum(column) / len(predictions))
@@ -39,7 +39,7 @@ class Average:
                 strict=True,
             )
         )
-        return Prediction(mean, {"p_none": p_none, "orders": orders, "order_value": mean / np.maximum(orders, TINY)})
+        return Prediction(mean, {"p_none": p_none, "orders": orders, "order_value": mean / np.maximum(orders, EPS)})
 
     def moved(self, values: Floats, position: Position) -> Floats:
         """The average of what moved the rungs, (n, n_features)."""
@@ -54,7 +54,7 @@ class Average:
         return {"rung": "average", "odds": self.odds, "name": self.name, "rungs": [plain for plain, _ in packed]}, texts
 
 
-SURE = 1e-3  # in an average no rung is surer than this, so that none decides alone
+LOG_ODDS_FLOOR = 1e-3  # in an average no rung is surer than this, so that none decides alone
 
 
 def moved(rung: Rung, values: Floats, position: Position) -> Floats:

@@ -109,7 +109,7 @@ class Orders:
         """Expected money; parts `p_none`, `orders` and `order_value`."""
         ahead = self.expectations.ahead(values, position)
         times = np.exp(self.trees.raw(ahead.beside(values)))
-        prediction = self._process.said(ahead)
+        prediction = self._process.predict_ahead(ahead)
         parts = {
             "p_none": prediction.parts["p_none"] ** times,
             "orders": prediction.parts["orders"] * times,

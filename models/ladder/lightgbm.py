@@ -59,7 +59,7 @@ class Trees:
         return np.asarray(self.booster.predict(values, pred_contrib=True, num_threads=1), np.float64)
 
 
-STORED_NAMES: Mapping[str, str] = {  # of a growth in bundles and in older runs, by LightGBM's own
+STORED_NAMES: Mapping[str, str] = {  # in bundles and in older runs, by LightGBM's own names
     "num_leaves": "leaves",
     "min_data_in_leaf": "min_rows",
     "feature_fraction": "feature_share",
@@ -113,10 +113,12 @@ class Sample:
     dataset: lgb.Dataset
 
 
-def sample(values: Floats, outcome: Floats, *, start: Floats | None = None, like: Sample | None = None) -> Sample:
-    """Rows with their outcome. `start` is where the sum over trees starts (before any link); `like` lends its bins."""
+def sample(values: Floats, outcome: Floats, *, init_score: Floats | None = None, like: Sample | None = None) -> Sample:
+    """Rows with their outcome. The sum over trees starts from `init_score` (before any link); `like` lends its bins."""
     reference = None if like is None else like.dataset
-    dataset = lgb.Dataset(values, outcome, init_score=start, reference=reference, params={**QUIET, "num_threads": 1})
+    dataset = lgb.Dataset(
+        values, outcome, init_score=init_score, reference=reference, params={**QUIET, "num_threads": 1}
+    )
     return Sample(dataset.construct())
 
 
@@ -128,29 +130,29 @@ class TreeTrainer:
     seed: int
     threads: int
 
-    def grow(self, rows: Sample, growth: TreeParameters, trees: int) -> Trees:
+    def grow(self, rows: Sample, parameters: TreeParameters, trees: int) -> Trees:
         """As many trees as asked for. The text names one thread, however many grew them: the trees are the same."""
-        booster = lgb.train(self._parameters(growth), rows.dataset, trees)
+        booster = lgb.train(self._parameters(parameters), rows.dataset, trees)
         return Trees.from_text(booster.model_to_string().replace(f"[num_threads: {self.threads}]", "[num_threads: 1]"))
 
     def count_trees(
-        self, rows: Sample, later: Sample, growth: TreeParameters, stop: Stop | None = None
+        self, rows: Sample, later: Sample, parameters: TreeParameters, stop: Stop | None = None
     ) -> tuple[int, float]:
         """The number of trees with the lowest loss on later rows, and that loss (the objective's own)."""
         calls: list[Callable[..., Any]] = [lgb.early_stopping(PATIENCE, verbose=False)]
         if stop is not None:
             calls.append(_stopping(stop))
         booster = lgb.train(
-            self._parameters(growth), rows.dataset, MOST_TREES, valid_sets=[later.dataset], callbacks=calls
+            self._parameters(parameters), rows.dataset, MOST_TREES, valid_sets=[later.dataset], callbacks=calls
         )
         ((loss,),) = (scores.values() for scores in booster.best_score.values())
         return max(booster.best_iteration, 1), _same(loss)
 
-    def _parameters(self, growth: TreeParameters) -> dict[str, Any]:
+    def _parameters(self, parameters: TreeParameters) -> dict[str, Any]:
         return {
             **QUIET,
             "objective": self.objective,
-            **growth.describe(),
+            **parameters.describe(),
             "bagging_freq": 1,
             "seed": self.seed,
             "num_threads": self.threads,

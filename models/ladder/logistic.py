@@ -16,112 +16,112 @@ from models.ladder.purchase_process import PurchaseProcess, unpack_purchase_proc
 from models.prediction import Packed, Position, Prediction
 
 WIDEST = 5.0  # standard deviations: nobody stands further out
-SUREST = 1e-3  # of what it starts from
+OFFSET_FLOOR = 1e-3  # the process is never surer than this
 
 
 @dataclass(frozen=True, eq=False)
 class Standardizer:
-    """How columns become comparable: sign(x) · ln(1 + |x|), centred and scaled, cut at `WIDEST`; NaN is the centre.
+    """How columns become comparable: sign(x) · ln(1 + |x|), centred and scaled, cut at `WIDEST`.
 
-    `centre` and `spread` have one entry per column.
+    `mean` and `scale` (the standard deviation) have one entry per column; NaN counts as the mean.
     """
 
-    centre: Floats
-    spread: Floats
+    mean: Floats
+    scale: Floats
 
-    def scaled(self, values: Floats) -> Floats:
+    def standardized(self, values: Floats) -> Floats:
         """Columns of `values` (n, n_columns), C-contiguous, on a common scale."""
         logarithms = np.copysign(np.log1p(np.abs(values)), values)
-        units = (np.where(np.isnan(logarithms), self.centre, logarithms) - self.centre) / self.spread
+        units = (np.where(np.isnan(logarithms), self.mean, logarithms) - self.mean) / self.scale
         return np.ascontiguousarray(np.minimum(np.maximum(units, -WIDEST), WIDEST))
 
 
 @dataclass(frozen=True, eq=False)
 class Logistic:
-    """Log-odds as a start plus weighted columns.
+    """Log-odds as an offset plus weighted columns.
 
-    `columns` names the features that are read. With `start`, a process as a rung, its log-odds come on top of all, and
-    what it expects follows the features as further columns. `weights` has one entry for each of these, then one for
+    `columns` names the features that are read. With a `process`, its log-odds are the offset (else 0), and what it
+    expects follows the features as further columns. `weights` has one entry for each of these, then one for
     each of `blanks`, the places of columns whose absence (NaN) speaks for itself.
     """
 
     columns: tuple[str, ...]
-    scale: Standardizer
+    standardizer: Standardizer
     blanks: tuple[int, ...]
     weights: Floats
     intercept: float
-    start: PurchaseProcess | None = None
+    process: PurchaseProcess | None = None
     name: str = "logistic"
 
     def predict(self, values: Floats, position: Position) -> Prediction:
         """The probability of the outcome; rows are summed one by one, in one order."""
-        columns, offset = reading(self.columns, self.start, values, position)
+        columns, offset = reading(self.columns, self.process, values, position)
         total = np.add.reduce(self._design(columns) * self.weights, axis=1) + self.intercept + offset
         return Prediction(np.asarray(expit(total)))
 
     def moved(self, values: Floats, position: Position) -> Floats:
         """How far each feature moved the log-odds, (n, n_features)."""
-        columns, _ = reading(self.columns, self.start, values, position)
+        columns, _ = reading(self.columns, self.process, values, position)
         parts = self._design(columns) * self.weights
         for extra, place in enumerate(self.blanks):
             parts[:, place] += parts[:, columns.shape[1] + extra]
         moved = np.zeros(values.shape)
         for place, name in enumerate((*self.columns, *self._shown())):
             moved[:, position[name]] += parts[:, place]
-        return moved if self.start is None else moved + self.start.moved(values, position)
+        return moved if self.process is None else moved + self.process.moved(values, position)
 
     def pack(self) -> Packed:
         """Plain JSON; no texts."""
         plain: dict[str, Any] = {
             "columns": self.columns,
-            "centre": self.scale.centre.tolist(),
-            "spread": self.scale.spread.tolist(),
+            "centre": self.standardizer.mean.tolist(),
+            "spread": self.standardizer.scale.tolist(),
             "blanks": self.blanks,
             "weights": self.weights.tolist(),
             "intercept": self.intercept,
-            "start": None if self.start is None else self.start.pack()[0],
+            "start": None if self.process is None else self.process.pack()[0],
         }
         return {"rung": "logistic", "name": self.name, **plain}, {}
 
     def _design(self, columns: Floats) -> Floats:
         blank = np.isnan(columns[:, list(self.blanks)]).astype(np.float64)
-        return np.ascontiguousarray(np.concatenate([self.scale.scaled(columns), blank], axis=1))
+        return np.ascontiguousarray(np.concatenate([self.standardizer.standardized(columns), blank], axis=1))
 
     def _shown(self) -> tuple[str, ...]:
         """The features that the further columns speak of."""
-        return () if self.start is None else (*self.start.expectations.shown, self.start.expectations.silence)
+        return () if self.process is None else (*self.process.expectations.shown, self.process.expectations.silence)
 
 
 def reading(
-    columns: Sequence[str], start: PurchaseProcess | None, values: Floats, position: Position
+    columns: Sequence[str], process: PurchaseProcess | None, values: Floats, position: Position
 ) -> tuple[Floats, Floats | float]:
-    """The columns that a linear rung reads, and the log-odds that it starts from."""
+    """The columns that a linear rung reads, and its offset: the log-odds of the process."""
     feature_values = values[:, [position[name] for name in columns]]
-    if start is None:
+    if process is None:
         return feature_values, 0.0
-    ahead = start.expectations.ahead(values, position)
-    offset = _sober(start.said(ahead).mean)
+    ahead = process.expectations.ahead(values, position)
+    offset = _clipped_log_odds(process.predict_ahead(ahead).mean)
     return np.column_stack([feature_values, *ahead.columns, np.where(np.isnan(ahead.p_none), np.nan, offset)]), offset
 
 
-def log_odds(start: PurchaseProcess, values: Floats, position: Position) -> Floats:
+def log_odds(process: PurchaseProcess, values: Floats, position: Position) -> Floats:
     """What a process says of every row, in log-odds that are never too sure."""
-    return _sober(start.predict(values, position).mean)
+    return _clipped_log_odds(process.predict(values, position).mean)
 
 
-def _sober(probability: Floats) -> Floats:
-    return np.asarray(logit(np.clip(probability, SUREST, 1 - SUREST)))
+def _clipped_log_odds(probability: Floats) -> Floats:
+    return np.asarray(logit(np.clip(probability, OFFSET_FLOOR, 1 - OFFSET_FLOOR)))
 
 
 def unpack_logistic(plain: Mapping[str, Any]) -> Logistic:
     """The rung that `pack` wrote."""
-    centre, spread, weights = (np.asarray(plain[name], np.float64) for name in ("centre", "spread", "weights"))
+    mean, scale, weights = (np.asarray(plain[name], np.float64) for name in ("centre", "spread", "weights"))
     return Logistic(
         columns=tuple(plain["columns"]),
-        scale=Standardizer(centre, spread),
+        standardizer=Standardizer(mean, scale),
         blanks=tuple(plain["blanks"]),
         weights=weights,
         intercept=plain["intercept"],
-        start=None if plain["start"] is None else unpack_purchase_process(plain["start"]),
+        process=None if plain["start"] is None else unpack_purchase_process(plain["start"]),
         name=plain["name"],
     )

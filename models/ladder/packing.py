@@ -42,8 +42,10 @@ def _average(plain: Mapping[str, Any], texts: Mapping[str, str]) -> Average:
 
 
 def _probability(plain: Mapping[str, Any], texts: Mapping[str, str]) -> Probability:
-    start = None if plain.get("start") is None else unpack_purchase_process(plain["start"])
-    return Probability(Trees.from_text(texts["trees"]), **{**_given(plain), "start": start})
+    fields = _given(plain)
+    start = fields.pop("start", None)
+    process = None if start is None else unpack_purchase_process(start)
+    return Probability(Trees.from_text(texts["trees"]), **fields, process=process)
 
 
 def _hurdle(plain: Mapping[str, Any], texts: Mapping[str, str]) -> Hurdle:

@@ -9,37 +9,38 @@ from scipy.special import logit
 
 from features.arrays import Floats
 from models.btyd.expectations import Ahead, Expectations, packed, unpack_expectations
-from models.prediction import TINY, Packed, Position, Prediction
+from models.prediction import EPS, Packed, Position, Prediction
 
+FIELD_BY_KEY: Mapping[str, str] = {"asked": "outcome"}  # where a bundle has another name for it
 NEVER = 0.5  # chance of silence, and orders, of who never bought, where nothing is known of such people
 
 
 @dataclass(frozen=True)
 class PurchaseProcess:
-    """A purchase process as it is: the chance of silence or of an event, or money (`asked`).
+    """A purchase process as it is: what it predicts is the chance of silence or of an event, or money (`outcome`).
 
-    `never` is the chance of silence of who never did what is asked about. `correction` is the ratio of summed money to
-    summed predictions over the rows fitted on.
+    `never` is the chance of silence of who never did what the task asks about. `correction` is the ratio of summed
+    money to summed predictions over the rows fitted on.
     """
 
     expectations: Expectations
-    asked: str
+    outcome: str
     never: float
     correction: float = 1.0
     name: str = "btyd"
 
     def predict(self, values: Floats, position: Position) -> Prediction:
         """The probability, or money with parts `p_none`, `orders` and `order_value`."""
-        return self.said(self.expectations.ahead(values, position))
+        return self.predict_ahead(self.expectations.ahead(values, position))
 
-    def said(self, ahead: Ahead) -> Prediction:
-        """The same of what the process expects."""
+    def predict_ahead(self, ahead: Ahead) -> Prediction:
+        """The same, from what the process expects of the rows."""
         unseen = np.isnan(ahead.p_none)
         p_none = np.where(unseen, self.never, ahead.p_none)
-        if self.asked != "money" or ahead.order_value is None:
-            return Prediction(p_none if self.asked == "silence" else 1.0 - p_none)
-        orders, worth = np.where(unseen, 1.0 - self.never, ahead.orders), ahead.order_value * self.correction
-        return Prediction(orders * worth, {"p_none": p_none, "orders": orders, "order_value": worth})
+        if self.outcome != "money" or ahead.order_value is None:
+            return Prediction(p_none if self.outcome == "silence" else 1.0 - p_none)
+        orders, order_value = np.where(unseen, 1.0 - self.never, ahead.orders), ahead.order_value * self.correction
+        return Prediction(orders * order_value, {"p_none": p_none, "orders": orders, "order_value": order_value})
 
     def moved(self, values: Floats, position: Position) -> Floats:
         """How far days with orders, silence and money moved the log-odds (of money: the logarithm), (n, n_features).
@@ -58,7 +59,7 @@ class PurchaseProcess:
 
     def pack(self) -> Packed:
         """Plain JSON; no texts."""
-        plain = {"asked": self.asked, "never": self.never, "correction": self.correction, "name": self.name}
+        plain = {"asked": self.outcome, "never": self.never, "correction": self.correction, "name": self.name}
         return {"rung": "btyd", **plain, **packed(self.expectations)}, {}
 
     def _since_first(self, values: Floats, position: Position) -> list[tuple[str, dict[str, Floats]]]:
@@ -78,11 +79,11 @@ class PurchaseProcess:
     def _link(self, values: Floats, position: Position) -> Floats:
         mean = self.predict(values, position).mean
         return np.asarray(
-            np.log(np.maximum(mean, TINY)) if self.asked == "money" else logit(np.clip(mean, TINY, 1 - TINY))
+            np.log(np.maximum(mean, EPS)) if self.outcome == "money" else logit(np.clip(mean, EPS, 1 - EPS))
         )
 
 
 def unpack_purchase_process(plain: Mapping[str, Any]) -> PurchaseProcess:
     """The rung that `pack` wrote."""
-    fields = {key: value for key, value in plain.items() if key != "rung"}
+    fields = {FIELD_BY_KEY.get(key, key): value for key, value in plain.items() if key != "rung"}
     return PurchaseProcess(**{**fields, "expectations": unpack_expectations(plain["expectations"])})

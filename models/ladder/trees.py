@@ -17,30 +17,30 @@ from models.prediction import Packed, Position, Prediction
 class Probability:
     """Boosted trees under a logistic link; with `expectations` they read those of a process as further columns.
 
-    Trees correct what they started from: the log-odds `base` of all, or with `start` those that a process gives.
+    Trees correct an offset: the log-odds `base` of all, or with `process` those that it predicts.
     """
 
     trees: Trees
     expectations: Expectations | None = None
     base: float = 0.0
-    start: PurchaseProcess | None = None
+    process: PurchaseProcess | None = None
     name: str = "lightgbm"
 
     def predict(self, values: Floats, position: Position) -> Prediction:
         """The probability of the outcome."""
         total = self.trees.raw(widened(self.expectations, values, position)) + self.base
-        if self.start is not None:
-            total = total + log_odds(self.start, values, position)
+        if self.process is not None:
+            total = total + log_odds(self.process, values, position)
         return Prediction(np.asarray(expit(total)))
 
     def moved(self, values: Floats, position: Position) -> Floats:
         """How far each feature moved the log-odds, (n, n_features); TreeSHAP, so slow."""
         moved = contributions(self.trees, self.expectations, values, position)
-        return moved if self.start is None else moved + self.start.moved(values, position)
+        return moved if self.process is None else moved + self.process.moved(values, position)
 
     def pack(self) -> Packed:
         """The trees' text beside JSON."""
-        start = None if self.start is None else self.start.pack()[0]
+        start = None if self.process is None else self.process.pack()[0]
         plain = {"rung": "probability", "name": self.name, "base": self.base, "start": start}
         return {**plain, **packed(self.expectations)}, {"trees": self.trees.text}
 

@@ -26,7 +26,7 @@ class Adjusted:
         """What money of an instant is multiplied by."""
         return 1.0 if self.level is None else self.level.factor(as_of_us)
 
-    def doubt(self, as_of_us: int | None = None) -> float:
+    def level_std(self, as_of_us: int | None = None) -> float:
         """Standard deviation of the level, in log-odds or the logarithm of money."""
         return 0.0 if self.level is None else self.level.at(as_of_us)[1]
 

@@ -15,7 +15,7 @@ from scipy.special import expit
 from features.arrays import Floats
 from features.errors import BundleError
 
-SUREST = 1e-6
+PROBABILITY_FLOOR = 1e-6  # log-odds are taken of nothing nearer to 0 or 1
 
 
 class Calibrator(Protocol):
@@ -43,7 +43,7 @@ class Beta:
 
     def calibrated(self, probability: Floats) -> Floats:
         """By the formula."""
-        p = np.clip(probability, SUREST, 1 - SUREST)
+        p = np.clip(probability, PROBABILITY_FLOOR, 1 - PROBABILITY_FLOOR)
         return np.asarray(expit(self.a * np.log(p) - self.b * np.log1p(-p) + self.c))
 
     def pack(self) -> dict[str, Any]:

@@ -28,10 +28,10 @@ class PredictionInterval:
         group = edges.searchsorted(mean, side="left")
         return clip(mean + low[group], 1.0), clip(mean + high[group], 1.0)
 
-    def widened(self, mean: Floats, doubt: float) -> tuple[Floats, Floats]:
+    def widened(self, mean: Floats, level_std: float) -> tuple[Floats, Floats]:
         """The 90 % interval of probabilities whose level has this standard deviation in log-odds, too."""
         low, high = self.interval(mean)
-        half_width = Z * doubt * mean * (1.0 - mean)
+        half_width = Z * level_std * mean * (1.0 - mean)
         return clip(mean - np.hypot(mean - low, half_width), 1.0), clip(mean + np.hypot(high - mean, half_width), 1.0)
 
     @cached_property

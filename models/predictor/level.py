@@ -6,7 +6,7 @@ learns and forecasts it; here it is a table over the dates at which scores may b
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,8 +14,8 @@ from scipy.special import expit, logit
 
 from features.arrays import Floats
 from features.timeline import DAY_US
+from models.predictor.calibrators import PROBABILITY_FLOOR
 
-SUREST = 1e-6
 # The mean over a standard normal as a sum of five weighted values (Gauss-Hermite).
 POINTS = (0.0, *(sign * math.sqrt(5 + inner_sign * math.sqrt(10)) for inner_sign in (-1, 1) for sign in (-1, 1)))
 WEIGHTS = (8 / 15, *((7 - sign * 2 * math.sqrt(10)) / 60 for sign in (-1, 1) for _ in range(2)))
@@ -31,31 +31,33 @@ class Level:
     start_us: int
     step_days: float
     shift: tuple[float, ...]
-    doubt: tuple[float, ...]
+    std: tuple[float, ...]
 
     def at(self, as_of_us: int | None = None) -> tuple[float, float]:
         """Shift and standard deviation at an instant (µs UTC; default: the first date)."""
         dates = np.arange(len(self.shift)) * self.step_days
         day = 0.0 if as_of_us is None else (as_of_us - self.start_us) / DAY_US
-        return float(np.interp(day, dates, self.shift)), float(np.interp(day, dates, self.doubt))
+        return float(np.interp(day, dates, self.shift)), float(np.interp(day, dates, self.std))
 
     def moved(self, probability: Floats, as_of_us: int | None = None) -> Floats:
         """Probabilities on the level of an instant, averaged over what it may be."""
-        shift, doubt = self.at(as_of_us)
-        log_odds = logit(np.clip(probability, SUREST, 1 - SUREST)) + shift
-        terms = (w * expit(log_odds + doubt * point) for point, w in zip(POINTS, WEIGHTS, strict=True))
+        shift, std = self.at(as_of_us)
+        log_odds = logit(np.clip(probability, PROBABILITY_FLOOR, 1 - PROBABILITY_FLOOR)) + shift
+        terms = (w * expit(log_odds + std * point) for point, w in zip(POINTS, WEIGHTS, strict=True))
         return np.asarray(sum(terms))
 
     def factor(self, as_of_us: int | None = None) -> float:
         """What money of an instant is multiplied by: the mean of the exponential of a normal shift."""
-        shift, doubt = self.at(as_of_us)
-        return math.exp(shift + doubt**2 / 2)
+        shift, std = self.at(as_of_us)
+        return math.exp(shift + std**2 / 2)
 
     def pack(self) -> dict[str, Any]:
         """Plain JSON from which `unpack_level` makes the same."""
-        return asdict(self)
+        return {"start_us": self.start_us, "step_days": self.step_days, "shift": self.shift, "doubt": self.std}
 
 
 def unpack_level(plain: Mapping[str, Any] | None) -> Level | None:
     """The level that `pack` wrote; None stays None."""
-    return None if plain is None else Level(**{**plain, "shift": tuple(plain["shift"]), "doubt": tuple(plain["doubt"])})
+    if plain is None:
+        return None
+    return Level(plain["start_us"], plain["step_days"], tuple(plain["shift"]), tuple(plain["doubt"]))

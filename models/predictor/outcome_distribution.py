@@ -15,15 +15,15 @@ import numpy as np
 from scipy.special import ndtri
 
 from features.arrays import Floats, Ints
-from models.prediction import TINY
+from models.prediction import EPS
 
 LEVELS = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
-INSIDE = 0.9  # of outcomes lie in an interval
-PLACES = 11  # where an interval may begin
-STARTS = np.linspace(0.0, 1.0 - INSIDE, PLACES)
-ASKED = np.concatenate([STARTS, STARTS + INSIDE, LEVELS])
+COVERAGE = 0.9  # of outcomes lie in an interval
+INTERVAL_STARTS = 11  # where an interval may begin
+STARTS = np.linspace(0.0, 1.0 - COVERAGE, INTERVAL_STARTS)
+LEVELS_READ = np.concatenate([STARTS, STARTS + COVERAGE, LEVELS])
 FINE = 1e-6  # ratios are kept to so much
-SURE = 0.99  # nobody is surer to buy nothing
+MAX_P_NONE = 0.99  # nobody is surer to buy nothing
 
 Table = tuple[tuple[float, ...], ...]
 
@@ -48,8 +48,12 @@ class OutcomeDistribution:
 
         All from one reading: of a single customer the calls cost more than the work.
         """
-        table = self.quantiles(ASKED, context)
-        low, high, quantiles = table[:, :PLACES], table[:, PLACES : 2 * PLACES], table[:, 2 * PLACES :]
+        table = self.quantiles(LEVELS_READ, context)
+        low, high, quantiles = (
+            table[:, :INTERVAL_STARTS],
+            table[:, INTERVAL_STARTS : 2 * INTERVAL_STARTS],
+            table[:, 2 * INTERVAL_STARTS :],
+        )
         best = np.argmin(high - low, axis=1)[:, None]
         return np.take_along_axis(low, best, axis=1)[:, 0], np.take_along_axis(high, best, axis=1)[:, 0], quantiles
 
@@ -89,7 +93,7 @@ class OutcomeDistribution:
 
     def units(self, mean: Floats, p_none: Floats) -> tuple[Floats, Floats]:
         """What ratios of either part are to, (n, 2), and the chance of nothing."""
-        chance = np.minimum(p_none, SURE)
+        chance = np.minimum(p_none, MAX_P_NONE)
         unit = np.maximum(mean, self.floor)
         return np.stack([unit, unit / (1.0 - chance)], axis=1), chance
 
@@ -98,14 +102,14 @@ class OutcomeDistribution:
         none, some, used = self._tables
         level = _at(used, self._edges[1].searchsorted(mean, side="left"), levels)
         unit, chance = self.units(mean, context.p_none)
-        unit = unit * (np.asarray(context.factor) * np.exp(-(context.doubt**2) / 2)).reshape(-1, 1)
+        unit = unit * (np.asarray(context.factor) * np.exp(-(context.level_std**2) / 2)).reshape(-1, 1)
         group = self._edges[0].searchsorted(mean, side="left")
         nothing = chance[:, None]
-        below = np.minimum(level / np.maximum(nothing, 1.0 - SURE), 1.0)
+        below = np.minimum(level / np.maximum(nothing, 1.0 - MAX_P_NONE), 1.0)
         above = np.clip((level - nothing) / (1.0 - nothing), 0.0, 1.0)
         amount = _at(some, group, above)
-        if context.doubt:
-            amount = _doubted(amount, _at(some, group, np.full((len(mean), 1), 0.5)), above, context.doubt)
+        if context.level_std:
+            amount = _widened(amount, _at(some, group, np.full((len(mean), 1), 0.5)), above, context.level_std)
         nothing_much = _at(none, group, below) * unit[:, :1]
         return np.asarray(np.where(level <= nothing, nothing_much, amount * unit[:, 1:]))
 
@@ -115,14 +119,14 @@ class PredictionContext:
     """What a predictor expects of n customers within the fitted horizon: their mean and, within the horizon asked for,
     the chance that they buy nothing.
 
-    `factor` carries the mean over to the horizon asked for, `doubt` is the standard deviation of the level that all
+    `factor` carries the mean over to the horizon asked for, `level_std` is the standard deviation of the level that all
     share, in the logarithm of money.
     """
 
     mean: Floats
     p_none: Floats
     factor: Floats | float = 1.0
-    doubt: float = 0.0
+    level_std: float = 0.0
 
 
 def unpack_outcome_distribution(plain: Mapping[str, Any] | None) -> OutcomeDistribution | None:
@@ -133,12 +137,12 @@ def unpack_outcome_distribution(plain: Mapping[str, Any] | None) -> OutcomeDistr
     return OutcomeDistribution(tuple(plain["edges"]), none, some, tuple(plain["used_edges"]), used, plain["floor"])
 
 
-def _doubted(amount: Floats, middle: Floats, level: Floats, doubt: float) -> Floats:
+def _widened(amount: Floats, middle: Floats, level: Floats, level_std: float) -> Floats:
     """Quantiles of amounts whose level is not known: variances of logarithms add up, as of normal ones."""
     middle = np.maximum(middle, FINE)
-    least = middle * TINY
+    least = middle * EPS
     apart = np.log(np.maximum(amount, least) / middle)
-    wider = np.hypot(apart, doubt * ndtri(np.clip(level, 1e-3, 1 - 1e-3)))
+    wider = np.hypot(apart, level_std * ndtri(np.clip(level, 1e-3, 1 - 1e-3)))
     return np.asarray(np.where(amount > least, middle * np.exp(np.sign(level - 0.5) * wider), amount))
 
 

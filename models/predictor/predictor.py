@@ -17,7 +17,7 @@ from features.config.task_kinds.registry import TASK_KINDS
 from models.btyd.expectations import Expectations, unpack_expectations
 from models.ladder.packing import unpack
 from models.ladder.rung import Rung
-from models.prediction import TINY, Packed, Position, Prediction
+from models.prediction import EPS, Packed, Position, Prediction
 from models.predictor.adjusted import Adjusted, unpack_adjusted
 from models.predictor.intervals import PredictionInterval, clip
 from models.predictor.outcome_distribution import OutcomeDistribution, PredictionContext, unpack_outcome_distribution
@@ -55,12 +55,12 @@ class PredictedScore:
 class Predictor:
     """One horizon of a task.
 
-    `fitted_days` is the horizon the rung was fitted on; when it is shorter than `horizon_days`, what is said is carried
-    over (law 5): the chance of silence by `power`, the same for all, because what a process says of one customer's pace
-    would be counted twice; money by the process `longer`. Without them by hazard and rate. `outcome` says which way the
-    probability points: "event" (something happens) or "silence" (churn by inactivity). Money has a `distribution`
-    instead of an `interval`, and `no_purchase` beside its rung. `base` are ascending scores of the base at training
-    at evenly spaced percentiles 0..100. `metrics` and `baseline_metrics` are out-of-time figures, each
+    `fitted_days` is the horizon the rung was fitted on; when it is shorter than `horizon_days`, its predictions are
+    extrapolated (law 5): the chance of silence by `power`, the same for all, because what a process says of one
+    customer's pace would be counted twice; money by the process `longer`; without these by hazard and rate. `outcome`
+    says which way the probability points: "event" (something happens) or "silence" (churn by inactivity). Money has a
+    `distribution` instead of an `interval`, and `no_purchase` beside its rung. `base` are ascending scores of the base
+    at training at evenly spaced percentiles 0..100. `metrics` and `baseline_metrics` are out-of-time figures, each
     `{name: [value, low, high]}`; `notes` are sentences for a person.
     """
 
@@ -88,8 +88,8 @@ class Predictor:
         """Whether amounts are predicted instead of probabilities."""
         return TASK_KINDS[self.kind].predicts_money
 
-    def expected(self, values: Floats, position: Position, as_of_us: int | None = None) -> Prediction:
-        """What is expected of every row within `fitted_days` of the as-of."""
+    def adjusted_prediction(self, values: Floats, position: Position, as_of_us: int | None = None) -> Prediction:
+        """What the rung predicts for `fitted_days` from the as-of, calibrated and on the level of that date."""
         prediction = self.rung.predict(values, position)
         if not self.is_money:
             return Prediction(self.adjusted.apply(prediction.mean, as_of_us), prediction.parts)
@@ -106,42 +106,42 @@ class Predictor:
 
         `as_of_us` is the instant of all rows (µs UTC); default: that of the training.
         """
-        prediction = self.expected(values, position, as_of_us)
-        power, factor = self._stretch(values, position)
+        prediction = self.adjusted_prediction(values, position, as_of_us)
+        power, factor = self._extrapolation(values, position)
         by = factor if self.is_money else power
-        score = self.carried(prediction.mean, by)
-        parts = {name: self._carried_part(name, part, power, factor) for name, part in prediction.parts.items()}
+        score = self.extrapolated(prediction.mean, by)
+        parts = {name: self._extrapolated_part(name, part, power, factor) for name, part in prediction.parts.items()}
         if "orders" in parts:
             parts |= _consistent(score, parts["orders"], parts["p_none"])
         if self.is_money and "p_none" in parts:
             parts["next_order_days"] = _as_likely_as_not(parts["p_none"], self.horizon_days)
-        interval, quantiles = self._around(prediction, parts, by, as_of_us)
+        interval, quantiles = self._interval(prediction, parts, by, as_of_us)
         return PredictedScore(
             score=score,
             low=interval[0],
             high=interval[1],
             percentile=self.percentile(score),
-            baseline=self.carried(self.baseline.predict(values, position).mean, by),
+            baseline=self.extrapolated(self.baseline.predict(values, position).mean, by),
             parts=parts,
             quantiles=quantiles,
         )
 
-    def _around(
+    def _interval(
         self, prediction: Prediction, parts: Mapping[str, Floats], by: Floats, as_of_us: int | None
     ) -> tuple[tuple[Floats, Floats], Floats | None]:
         """The 90 % interval and, of money, quantiles of the outcome at `LEVELS`, shape (n, n_levels)."""
-        mean, doubt = prediction.mean, self.adjusted.doubt(as_of_us)
+        mean, level_std = prediction.mean, self.adjusted.level_std(as_of_us)
         if self.distribution is not None:
             context = PredictionContext(
-                mean, parts["p_none"], by if self.horizon_days != self.fitted_days else 1.0, doubt
+                mean, parts["p_none"], by if self.horizon_days != self.fitted_days else 1.0, level_std
             )
             low, high, quantiles = self.distribution.predict(context)
             return (low, high), quantiles
-        low, high = self.interval.widened(mean, doubt) if doubt else self.interval.interval(mean)
-        return (self.carried(low, by), self.carried(high, by)), None
+        low, high = self.interval.widened(mean, level_std) if level_std else self.interval.interval(mean)
+        return (self.extrapolated(low, by), self.extrapolated(high, by)), None
 
-    def carried(self, prediction: Floats, by: Floats | None = None) -> Floats:
-        """A `prediction` for `fitted_days`, carried over to `horizon_days`.
+    def extrapolated(self, prediction: Floats, by: Floats | None = None) -> Floats:
+        """A `prediction` for `fitted_days`, extrapolated to `horizon_days`.
 
         `by` is the power of the chance of silence, or the factor of money; without it hazard and rate stay as they are.
         """
@@ -152,8 +152,8 @@ class Predictor:
         ratio = (self.power or self.horizon_days / self.fitted_days) if by is None else by
         return np.asarray(prediction**ratio if self.outcome == "silence" else 1.0 - (1.0 - prediction) ** ratio)
 
-    def _stretch(self, values: Floats, position: Position) -> tuple[Floats, Floats]:
-        """Per row the power and the factor that carry over; where no process speaks the ratio of the horizons."""
+    def _extrapolation(self, values: Floats, position: Position) -> tuple[Floats, Floats]:
+        """Per row the power and the factor that extrapolate: the horizons' ratio, unless a process says otherwise."""
         same = np.full(len(values), self.horizon_days / self.fitted_days)
         shared = None if self.power is None else np.full(len(values), self.power)
         if self.longer is None or self.horizon_days == self.fitted_days:
@@ -162,7 +162,7 @@ class Predictor:
         process_power = np.where(np.isnan(power), same, power)
         return process_power if shared is None else shared, np.where(np.isnan(factor), same, factor)
 
-    def _carried_part(self, name: str, part: Floats, power: Floats, factor: Floats) -> Floats:
+    def _extrapolated_part(self, name: str, part: Floats, power: Floats, factor: Floats) -> Floats:
         if self.horizon_days == self.fitted_days:
             return part
         return np.asarray(part**power if name == "p_none" else part * factor if name == "orders" else part)
@@ -190,22 +190,22 @@ class Predictor:
             f"baseline-{name}": text for name, text in baseline_texts.items()
         }
         if self.no_purchase is not None:
-            quiet, quiet_texts = self.no_purchase.rung.pack()
-            fields["quiet"] = {"rung": quiet, "adjusted": self.no_purchase.adjusted.pack()}
-            named |= {f"quiet-{name}": text for name, text in quiet_texts.items()}
+            no_purchase, no_purchase_texts = self.no_purchase.rung.pack()
+            fields["quiet"] = {"rung": no_purchase, "adjusted": self.no_purchase.adjusted.pack()}
+            named |= {f"quiet-{name}": text for name, text in no_purchase_texts.items()}
         return {**fields, "rung": plain, "baseline": baseline}, named
 
 
 def _consistent(mean: Floats, orders: Floats, p_none: Floats) -> dict[str, Floats]:
     """Orders are at least the chance of one, and their money adds up to the mean."""
     orders = np.maximum(orders, 1.0 - p_none)
-    return {"orders": orders, "order_value": mean / np.maximum(orders, TINY)}
+    return {"orders": orders, "order_value": mean / np.maximum(orders, EPS)}
 
 
 def _as_likely_as_not(p_none: Floats, horizon_days: int) -> Floats:
     """Days until an order is as likely to have come as not, at an even pace; NaN where that lies beyond the horizon."""
-    pace = -np.log(np.maximum(p_none, TINY))
-    return np.where(p_none <= 0.5, horizon_days * np.log(2.0) / np.maximum(pace, TINY), np.nan)
+    pace = -np.log(np.maximum(p_none, EPS))
+    return np.where(p_none <= 0.5, horizon_days * np.log(2.0) / np.maximum(pace, EPS), np.nan)
 
 
 _PLAIN = (
@@ -228,8 +228,10 @@ def unpack_predictor(plain: Mapping[str, Any], texts: Mapping[str, str]) -> Pred
     fields: dict[str, Any] = {
         key: tuple(plain[key]) if isinstance(plain[key], list) else plain[key] for key in _PLAIN if key in plain
     }
-    rung_texts, baseline_texts, quiet_texts = (_named(f"{part}-", texts) for part in ("rung", "baseline", "quiet"))
-    quiet = plain.get("quiet")
+    rung_texts, baseline_texts, no_purchase_texts = (
+        _named(f"{part}-", texts) for part in ("rung", "baseline", "quiet")
+    )
+    no_purchase = plain.get("quiet")
     parts: dict[str, Any] = {
         "rung": unpack(plain["rung"], rung_texts),
         "baseline": unpack(plain["baseline"], baseline_texts),
@@ -238,8 +240,8 @@ def unpack_predictor(plain: Mapping[str, Any], texts: Mapping[str, str]) -> Pred
         "adjusted": unpack_adjusted(plain.get("adjusted", {})),
         "distribution": unpack_outcome_distribution(plain.get("amounts")),
         "no_purchase": None
-        if quiet is None
-        else NoPurchase(unpack(quiet["rung"], quiet_texts), unpack_adjusted(quiet["adjusted"])),
+        if no_purchase is None
+        else NoPurchase(unpack(no_purchase["rung"], no_purchase_texts), unpack_adjusted(no_purchase["adjusted"])),
     }
     return Predictor(**fields, **parts)
 

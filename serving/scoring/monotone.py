@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from models.prediction import TINY
+from models.prediction import EPS
 from models.predictor.predictor import PredictedScore, Predictor
 
 
@@ -45,6 +45,6 @@ def _monotone_orders(predictions: Sequence[PredictedScore]) -> list[PredictedSco
             if agreeing and name in parts and name in agreeing[-1].parts:
                 parts[name] = better(agreeing[-1].parts[name], parts[name])
         if "order_value" in parts:
-            parts["order_value"] = prediction.score / np.maximum(parts["orders"], TINY)
+            parts["order_value"] = prediction.score / np.maximum(parts["orders"], EPS)
         agreeing.append(replace(prediction, parts=parts))
     return agreeing

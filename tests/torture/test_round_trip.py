@@ -26,7 +26,7 @@ from tests.torture.support.sizes import Toll, size
 
 ROWS = size(seconds=2_000, ci=20_000, full=100_000)
 ROOT = Path(__file__).parents[2]
-WIDER = Standardizer(np.array([*SCALE.centre, 3.0, 0.4, 1.0, 0.4]), np.array([*SCALE.spread, 1.0, 0.2, 0.5, 0.2]))
+WIDER = Standardizer(np.array([*SCALE.mean, 3.0, 0.4, 1.0, 0.4]), np.array([*SCALE.scale, 1.0, 0.2, 0.5, 0.2]))
 STARTED = Logistic(COLUMNS, WIDER, (0,), np.linspace(-0.5, 0.75, 8), -0.5, PROBABLE)
 OTHERS: tuple[Rung, ...] = (LINEAR, STARTED, RULE, Scaled(NAMES[4], 0.5))
 CALIBRATOR = VennAbers((0.1, 0.4, 0.6, 0.8), (0.05, 0.3, 0.5, 0.7), (0.1, 0.4, 0.6, 0.9))

@@ -47,7 +47,7 @@ def residuals(question: Question, answer: Predictor, rows: Examples) -> Residual
 
     Money is put on the level that came: how sure the forecast of a level is, is known by itself.
     """
-    expected = answer.expected(rows.values, question.features.position, _as_of(rows))
+    expected = answer.adjusted_prediction(rows.values, question.features.position, _as_of(rows))
     if answer.distribution is None:
         return Missed(rows.outcome, expected.mean, np.zeros(len(rows), np.int64))
     return landed(rows, expected.mean, expected.parts["p_none"])

@@ -48,7 +48,7 @@ def _said(subject: Subject, rows: Examples, test: Examples) -> Floats:
     context, question, start = subject.context, subject.question, subject.split.test
     rungs = fit_rungs(question, Recipes(subject.recipe), rows)
     answer = fit_predictor(question, rungs, rows, first=context.first, start=start, calibrator=subject.calibrator)
-    return answer.expected(test.values, question.features.position, start).mean
+    return answer.adjusted_prediction(test.values, question.features.position, start).mean
 
 
 def _learnt(share: float, rows: Examples, loss: Figure) -> LearningPoint:

@@ -46,7 +46,7 @@ def _period(subject: Subject, cutoff: int) -> SliceFigures | None:
         return None
     rungs = fit_rungs(question, recipes, before)
     answer = fit_predictor(question, rungs, before, first=subject.context.first, start=cutoff)
-    predicted = answer.expected(test.values, question.features.position, cutoff).mean
+    predicted = answer.adjusted_prediction(test.values, question.features.position, cutoff).mean
     return slice_figures(question, iso(cutoff)[:10], test, predicted, question.predict(rungs.baseline, test).mean)
 
 

@@ -14,7 +14,7 @@ from scipy.optimize import isotonic_regression, minimize
 from scipy.special import expit
 
 from features.arrays import Floats, Ints, Strings
-from models.predictor.calibrators import SUREST, Beta, Calibrator, VennAbers
+from models.predictor.calibrators import PROBABILITY_FLOOR, Beta, Calibrator, VennAbers
 from training.dataset.sampling import stable_hash
 from training.metrics.metrics import log_losses
 
@@ -73,7 +73,7 @@ def _held_out(later: Later, fit: Callable[[Floats, Floats], Calibrator]) -> Floa
 
 def fit_beta(truth: Floats, predicted: Floats) -> Beta:
     """The likeliest, leaning to a = b = 1, c = 0."""
-    p = np.clip(predicted, SUREST, 1 - SUREST)
+    p = np.clip(predicted, PROBABILITY_FLOOR, 1 - PROBABILITY_FLOOR)
     log_p, minus_log_q = np.log(p), -np.log1p(-p)
 
     def loss(parameters: Floats) -> tuple[float, Floats]:

@@ -6,7 +6,7 @@ import numpy as np
 
 from features.arrays import Floats, Ints
 from models.predictor.intervals import PredictionInterval, Z
-from models.predictor.outcome_distribution import INSIDE, OutcomeDistribution, Table
+from models.predictor.outcome_distribution import COVERAGE, OutcomeDistribution, Table
 from training.dataset.examples import Examples
 from training.fit.baselines import cap_of
 from training.fit.level import levelled, levelled_money
@@ -127,7 +127,7 @@ def shortest(values: Floats) -> tuple[float, float]:
     (0.0, 5.0)
     """
     ordered = np.sort(values)
-    inside = min(int(np.ceil((len(ordered) + 1) * INSIDE)), len(ordered))
+    inside = min(int(np.ceil((len(ordered) + 1) * COVERAGE)), len(ordered))
     widths = ordered[inside - 1 :] - ordered[: len(ordered) - inside + 1]
     start = int(np.argmin(widths))
     return float(ordered[start]), float(ordered[start + inside - 1])

@@ -16,7 +16,8 @@ from scipy.special import expit, logit
 
 from features.arrays import Floats, Ints
 from features.timeline import DAY_US
-from models.predictor.level import SUREST, Level
+from models.predictor.calibrators import PROBABILITY_FLOOR
+from models.predictor.level import Level
 from training.dataset.examples import Examples
 
 SEASON_DAYS = 365.25
@@ -169,7 +170,7 @@ def _posteriors(
 
 
 def _log_odds(predicted: Floats) -> Floats:
-    return np.asarray(logit(np.clip(predicted, SUREST, 1 - SUREST)))
+    return np.asarray(logit(np.clip(predicted, PROBABILITY_FLOOR, 1 - PROBABILITY_FLOOR)))
 
 
 def levelled(outcome: Floats, predicted: Floats, cutoff: Ints) -> Floats:

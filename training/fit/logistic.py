@@ -61,7 +61,7 @@ def fit_logistic(rows: Examples, position: Position, start: PurchaseProcess | No
     names = _columns(some.values, position)
     read, given = reading(names, start, some.values, position)
     scale = _scale(read)
-    units = scale.scaled(read)
+    units = scale.standardized(read)
     blank = np.isnan(read)
     blanks = np.flatnonzero(_speaks(blank))
     instants, code = np.unique(some.cutoff, return_inverse=True)

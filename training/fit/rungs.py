@@ -15,7 +15,7 @@ from models.ladder.purchase_process import NEVER, PurchaseProcess
 from models.ladder.rules import Scaled
 from models.ladder.rung import Rung
 from models.ladder.trees import Probability
-from models.prediction import TINY
+from models.prediction import EPS
 from training.dataset.examples import Examples
 from training.fit.baselines import cap_of, history, past_of, rule
 from training.fit.level import missing_shift
@@ -80,8 +80,8 @@ class InitScore:
 def init_score(question: Question, rows: Examples, linear: FittedLogistic, *, start: bool) -> InitScore:
     """The effects of the cutoffs on top of the base rate, or of the process."""
     effects = linear.at(rows.cutoff)
-    if start and linear.rung.start is not None:
-        process = linear.rung.start
+    if start and linear.rung.process is not None:
+        process = linear.rung.process
         return InitScore(log_odds(process, rows.values, question.features.position) + effects, 0.0, process)
     rate = (float(rows.outcome.sum()) + 1) / (len(rows) + 2)
     base = float(np.log(rate / (1 - rate)))
@@ -119,7 +119,7 @@ def booster_samples(
     values, ahead = _wide(question, rows, read)
     bins: list[Sample | None] = [*like] if like else [None, None, None]
     if not question.is_money:
-        return [sample(values, rows.outcome, start=begin, like=bins[0])]
+        return [sample(values, rows.outcome, init_score=begin, like=bins[0])]
     hurdle = _hurdle_parts(question, rows, values, bins)
     return hurdle if ahead is None else [*hurdle, _orders_part(rows, values, ahead, bins[-1])]
 
@@ -140,13 +140,13 @@ def _hurdle_parts(
     pace = past_of(question.task, question.fitted_days, 1.0).pace(some.values, question.features.position)
     return [
         sample(values, bought.astype(np.float64), like=like[0]),
-        sample(values[bought], _countable(some.labels.count - 1), start=np.log(pace), like=like[1]),
+        sample(values[bought], _countable(some.labels.count - 1), init_score=np.log(pace), like=like[1]),
     ]
 
 
 def _orders_part(rows: Examples, values: Floats, ahead: Ahead, like: Sample | None = None) -> Sample:
-    begun = np.log(np.maximum(np.nan_to_num(ahead.orders, nan=NEVER), TINY))
-    return sample(values, rows.labels.count, start=begun, like=like)
+    begun = np.log(np.maximum(np.nan_to_num(ahead.orders, nan=NEVER), EPS))
+    return sample(values, rows.labels.count, init_score=begun, like=like)
 
 
 def _countable(count: Floats) -> Floats:

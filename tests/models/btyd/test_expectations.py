@@ -70,7 +70,7 @@ RUNGS: tuple[Rung, ...] = (
     LOGISTIC,
     HURDLE,
     PROBABLE,
-    replace(PROBABLE, asked="event"),
+    replace(PROBABLE, outcome="event"),
     VALUE,
     Average((LOGISTIC, PROBABLE), odds=True),
     Average((HURDLE, VALUE, ORDERS), odds=False),
@@ -142,7 +142,9 @@ def test_probabilities_are_probabilities_and_silence_agrees_with_the_event(
 ) -> None:
     span = float(round(age * share)) if days else 0.0
     row = np.array([[days, span, age, age - span, money, days + 1, age]], np.float64)
-    silence, event = (replace(PROBABLE, asked=outcome).predict(row, POSITION).mean for outcome in ("silence", "event"))
+    silence, event = (
+        replace(PROBABLE, outcome=outcome).predict(row, POSITION).mean for outcome in ("silence", "event")
+    )
     assert 0 <= silence <= 1
     assert silence + event == pytest.approx(1)
     prediction = VALUE.predict(row, POSITION)
@@ -152,7 +154,7 @@ def test_probabilities_are_probabilities_and_silence_agrees_with_the_event(
 
 @pytest.mark.parametrize("rung", RUNGS[2:5], ids=IDS[2:5])
 def test_a_process_carries_over_to_what_it_says_of_the_longer_horizon(rung: PurchaseProcess) -> None:
-    kind, outcome = ("cltv", "event") if rung.asked == "money" else ("churn", rung.asked)
+    kind, outcome = ("cltv", "event") if rung.outcome == "money" else ("churn", rung.outcome)
     spread = PredictionInterval((), (0.0,), (0.0,))
     answer = Predictor(270, 90, kind, outcome, rung, rung, spread, (0.0,), "C", longer=rung.expectations)
     rows = customers(70)

@@ -35,14 +35,14 @@ def trees() -> Trees:
 
 
 PLAIN = linear(3, (2,))
-STARTED = replace(linear(7, (2, 3)), start=PROBABLE)
+STARTED = replace(linear(7, (2, 3)), process=PROBABLE)
 NOTHING = Logistic((), Standardizer(np.zeros(0), np.zeros(0)), (), np.zeros(0), 0.3)
 RUNGS: dict[str, Rung] = {
     "plain": PLAIN,
     "from a process": STARTED,
     "no columns": NOTHING,
     "trees from a base": Probability(trees(), base=-1.25),
-    "trees from a process": Probability(trees(), start=PROBABLE),
+    "trees from a process": Probability(trees(), process=PROBABLE),
 }
 each = pytest.mark.parametrize("rung", RUNGS.values(), ids=RUNGS.keys())
 
@@ -77,8 +77,10 @@ def test_a_rung_comes_back_from_json_with_all_bits(rung: Rung) -> None:
 @pytest.mark.parametrize("rung", [PLAIN, STARTED], ids=["plain", "from a process"])
 def test_what_moved_a_row_adds_up_to_its_log_odds(rung: Logistic) -> None:
     rows = customers(200, seed=5)
-    if rung.start is not None:  # its reasons are against a first purchase just now, and without the bound of the start
-        sure = rung.start.predict(rows, POSITION).mean
+    if (
+        rung.process is not None
+    ):  # its reasons are against a first purchase just now, and without the bound of the start
+        sure = rung.process.predict(rows, POSITION).mean
         rows = rows[~np.isnan(rows[:, 0]) & (sure > 0.002) & (sure < 0.998)]
     rest = logit(rung.predict(rows, POSITION).mean) - moved(rung, rows, POSITION).sum(axis=1)
     assert len(rows) > 50
@@ -89,7 +91,7 @@ def test_trees_from_a_base_are_moved_from_there() -> None:
     rows, grown = customers(100, seed=6), trees()
     on_top = Probability(grown, base=0.5).predict(rows, POSITION).mean
     assert logit(on_top) == pytest.approx(grown.raw(rows) + 0.5)
-    from_process = Probability(grown, start=PROBABLE).predict(rows, POSITION).mean
+    from_process = Probability(grown, process=PROBABLE).predict(rows, POSITION).mean
     begun = np.clip(PROBABLE.predict(rows, POSITION).mean, 0.001, 0.999)
     assert logit(from_process) == pytest.approx(grown.raw(rows) + logit(begun))
 
@@ -97,7 +99,7 @@ def test_trees_from_a_base_are_moved_from_there() -> None:
 def test_nobody_stands_further_out_than_five() -> None:
     scale = Standardizer(np.array([0.0, 2.0]), np.array([0.5, 1e-3]))
     rows = np.array([[np.inf, -np.inf], [np.nan, np.nan], [-1e300, 1e300], [0.1, 6.3]])
-    units = scale.scaled(rows)
+    units = scale.standardized(rows)
     assert units[:2].tolist() == [[WIDEST, -WIDEST], [0.0, 0.0]]
     assert (np.abs(units) <= WIDEST).all()
     assert units.flags.c_contiguous

@@ -107,7 +107,7 @@ def test_what_adjusts_comes_back_from_json_as_it_was(found: Calibrator | None, l
     again = unpack_adjusted(json.loads(json.dumps(adjusted.pack())))
     assert again == adjusted
     assert again.apply(GRID, LEVEL.start_us).tobytes() == adjusted.apply(GRID).tobytes()
-    assert again.doubt() == (0.1 if level else 0.0)
+    assert again.level_std() == (0.1 if level else 0.0)
 
 
 def test_the_level_is_that_of_the_date_asked_for() -> None:

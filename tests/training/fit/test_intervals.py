@@ -86,7 +86,7 @@ def test_who_surely_buys_has_no_zero_in_the_interval_and_who_surely_does_not_not
 
 def test_doubt_of_the_level_widens_intervals_and_leaves_their_middle() -> None:
     found, around = amounts(*paying(20_000, 1)), PredictionContext(np.array([60.0]), np.array([0.0]))
-    plain, doubted = (found.quantiles(np.array(LEVELS), replace(around, doubt=doubt))[0] for doubt in (0.0, 0.5))
+    plain, doubted = (found.quantiles(np.array(LEVELS), replace(around, level_std=doubt))[0] for doubt in (0.0, 0.5))
     assert doubted[LEVELS.index(0.5)] == pytest.approx(plain[LEVELS.index(0.5)] * np.exp(-(0.5**2) / 2))
     assert doubted[-1] > plain[-1]
     assert doubted[0] < plain[0]
@@ -106,7 +106,10 @@ def test_amounts_are_the_same_after_they_were_packed_and_alone() -> None:
     found = conformal(amounts(truth, mean, p_none), Landed(*paying(300, 2)), 0)
     again = unpack_outcome_distribution(json.loads(json.dumps(found.pack())))
     assert again == found
-    around, one = PredictionContext(mean, p_none, doubt=0.2), PredictionContext(mean[7:8], p_none[7:8], doubt=0.2)
+    around, one = (
+        PredictionContext(mean, p_none, level_std=0.2),
+        PredictionContext(mean[7:8], p_none[7:8], level_std=0.2),
+    )
     assert found.predict(around)[1][7:8].tobytes() == found.predict(one)[1].tobytes()
     assert unpack_outcome_distribution(None) is None
 

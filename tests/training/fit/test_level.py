@@ -126,7 +126,7 @@ def test_one_class_and_few_cutoffs_give_a_finite_level(value: float, said: float
     rows = came(np.array(day), np.full(len(day), value))
     found = level(rows, np.full(len(day), said), horizon_days=30, first=0, start=90 * DAY_US)
     assert found is not None
-    assert np.isfinite([*found.shift, *found.doubt]).all()
+    assert np.isfinite([*found.shift, *found.std]).all()
     moved = found.moved(np.array([0.0, 1e-9, 0.5, 1.0]), found.start_us)
     assert ((moved > 0) & (moved < 1)).all()
 

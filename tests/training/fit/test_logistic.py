@@ -42,7 +42,7 @@ def plain(rows: Examples, penalty: float = 10.0) -> FittedLogistic:
 def test_it_is_what_scikit_learn_finds(penalty: float) -> None:
     rows = crowd(600, seed=1)
     rung = plain(rows, penalty).rung
-    design = np.column_stack([rung.scale.scaled(rows.values), np.isnan(rows.values[:, 4])])
+    design = np.column_stack([rung.standardizer.standardized(rows.values), np.isnan(rows.values[:, 4])])
     wanted = LogisticRegression(C=1 / penalty, tol=1e-10, max_iter=500).fit(design, rows.outcome)
     assert rung.weights == pytest.approx(wanted.coef_[0], abs=1e-6)
     assert rung.intercept == pytest.approx(wanted.intercept_[0], abs=1e-6)
