@@ -63,12 +63,17 @@ def save(bundle: Bundle, bundles: Path) -> Path:
         }
     )
     folder = bundles / text_digest(manifest)
-    if folder.exists():
-        _checked(folder, folder.name)
-        return folder
-    with atomic_folder(folder) as temporary:
-        for name, text in {**files, MANIFEST: manifest}.items():
-            (temporary / name).write_bytes(text.encode())
+    if not folder.exists():
+        try:
+            with atomic_folder(folder) as temporary:
+                for name, text in {**files, MANIFEST: manifest}.items():
+                    (temporary / name).write_bytes(text.encode())
+        except OSError:
+            if not folder.is_dir():  # else another process was faster
+                raise
+        else:
+            return folder
+    _checked(folder, folder.name)
     return folder
 
 

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from features.config.sections import Config
 from features.store.reader import Store
 from features.system.files import atomic_write, canonical_json, digest, sweep, text_digest, write_text
+from features.system.processes import file_lock
 from features.system.threads import ordered_map
 from serving.contract.arrow import SCHEMA
 from serving.scoring.arrow_table import CODED_SCHEMA, TEXT_COLUMNS, record_batch
@@ -31,6 +32,7 @@ Progress = Callable[[int, int], None]  # buckets done, of how many
 DICTIONARY_ENCODED = [*TEXT_COLUMNS, "horizon_days", "as_of", "expires_at", "flags.list.element"]
 FILE = "scores.parquet"
 FOLDER = "scores"
+WAITING = "another process is computing the same scores; waiting for it to end"
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,14 @@ class BatchRun:
         return self.workspace / text_digest(canonical_json(run_key))[:16]
 
     def publish(self, out: Path, progress: Progress | None = None) -> ScoresFile:
-        """Compute what is missing and write the file, whole or not at all; the parts go once it stands."""
+        """Compute what is missing and write the file, whole or not at all; the parts go once it stands.
+
+        The same run in another process ends first.
+        """
+        with file_lock(self.folder.with_suffix(".lock"), leave=False, waiting=WAITING):
+            return self._publish(out, progress)
+
+    def _publish(self, out: Path, progress: Progress | None) -> ScoresFile:
         sweep(self.folder)
         rows, customers = 0, 0
         scored = ordered_map(self.part, range(len(self.store)), threads=self.threads)

@@ -24,7 +24,7 @@ from features.init.toml import LogShape, ProfileFiles
 from features.init.vocabulary import KNOWN, fit
 from features.log.files.paths import named_files
 from features.system import duck
-from features.system.files import write_text
+from features.system.files import write_new_text
 
 MEMORY = "2GB"
 SAMPLE = "sample"
@@ -55,7 +55,7 @@ def init(files: Sequence[Path], out: Path) -> list[str]:
     Raises ConfigError when `out` exists, LogError when the files hold no log.
     """
     if out.exists():
-        raise ConfigError(f"expected no file at {out}, found one; move it away, or name another with `-c FILE`")
+        raise _exists(out)
     paths = named_files(files)
     with (
         tempfile.TemporaryDirectory(prefix="journeycast-") as folder,
@@ -65,9 +65,16 @@ def init(files: Sequence[Path], out: Path) -> list[str]:
             connection, _separate_logs_and_profiles(connection, open_files(connection, paths)), out.parent.resolve()
         )
     parse(tomllib.loads(text), folder=out.parent.resolve())
-    write_text(out, text)
+    try:
+        write_new_text(out, text)
+    except FileExistsError:  # another `init` was faster
+        raise _exists(out) from None
     command = "journeycast" if out == Path("journeycast.toml") else f"journeycast -c {shlex.quote(str(out))}"
     return [f"Wrote {out}.", *messages, f"Look it over, then run: {command} ingest, and: {command} train"]
+
+
+def _exists(out: Path) -> ConfigError:
+    return ConfigError(f"expected no file at {out}, found one; move it away, or name another with `-c FILE`")
 
 
 def _separate_logs_and_profiles(connection: duck.Connection, files: Sequence[File]) -> Files:

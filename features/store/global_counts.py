@@ -20,6 +20,7 @@ from features.log.schema import hash_of
 from features.store import bucket
 from features.store.bucket import BucketFiles
 from features.system.files import atomic_write, canonical_json, digest, sweep, text_digest, write_text
+from features.system.processes import file_lock
 from features.system.threads import ordered_map
 from features.timeline import DAY_US, WEEK_US, seen_from, span
 
@@ -28,6 +29,7 @@ COUNTS_VERSION = 1  # raise it when the same rows give other counts
 THREADS = 2
 WEEKS = 2**20  # more than there are
 PART, WHOLE = "part", "whole"
+LOCK = ".lock"
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -44,16 +46,31 @@ def load_or_build(
     state = text_digest(canonical_json([files.events_digest for files in buckets]))[:24]
     path = folder / f"{WHOLE}-{state}-{request}.arrow"
     if _read(path) is None:
+        with file_lock(folder / LOCK):  # who builds takes away what is of no bucket any more, and what is unfinished
+            return _built(store, buckets, count_keys, path, progress)
+    return read(path, count_keys)
 
-        def part(files: BucketFiles) -> GroupCounts:
-            return _part(store, files, count_keys, folder / f"{PART}-{files.events_digest[:24]}-{request}.arrow")
 
+def _built(
+    store: Path,
+    buckets: Sequence[BucketFiles],
+    count_keys: tuple[CountKey, ...],
+    path: Path,
+    progress: Callable[[int, int], None],
+) -> GlobalCounts:
+    """The global counts in the file `path`, which is made unless another process has made it meanwhile."""
+    _, state, request = path.stem.split("-")
+
+    def part(files: BucketFiles) -> GroupCounts:
+        return _part(store, files, count_keys, path.parent / f"{PART}-{files.events_digest[:24]}-{request}.arrow")
+
+    if _read(path) is None:
         parts = []
         for counts in ordered_map(part, buckets, threads=THREADS):
             parts.append(counts)
             progress(len(parts), len(buckets))
         write(path, together(parts, count_keys))
-        _prune(folder, {state, *(files.events_digest[:24] for files in buckets)})
+        _prune(path.parent, {state, *(files.events_digest[:24] for files in buckets)})
     return read(path, count_keys)
 
 

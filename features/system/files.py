@@ -10,29 +10,35 @@ import json
 import os
 import secrets
 import shutil
+import stat
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from features.errors import DiskError, JourneycastError
 
 TEMPORARY = ".tmp-"  # every unfinished file or folder starts with this, so that a sweep finds it
+NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS)  # of file systems that know no second name of a file
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextmanager
-def atomic_write(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path, *, replace: bool = True) -> Iterator[Path]:
     """Yield a temporary path beside `path`; when the block ends well the file takes its name, durable and whole.
 
-    When the block raises, the temporary file is removed and `path` is as it was. Raises DiskError for want of room.
+    When the block raises, the temporary file is removed and `path` is as it was. Raises DiskError for want of room,
+    and without `replace` FileExistsError where there is a file of that name by then.
     """
     with demanding_room(path):
         temporary = _beside(path)
         try:
             yield temporary
             _sync(temporary)
-            temporary.replace(path)
+            if replace:
+                temporary.replace(path)
+            else:
+                _take_name(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
         _sync(path.parent)
@@ -87,6 +93,12 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def write_new_text(path: Path, text: str) -> None:
+    """Write UTF-8 text where no file is yet, whole or not at all; raises FileExistsError where another was faster."""
+    with atomic_write(path, replace=False) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
 def sweep(folder: Path, keep: Callable[[Path], bool] = lambda _: False) -> None:
     """Remove what a killed process left unfinished in `folder`, except what `keep` claims."""
     for path in folder.glob(f"{TEMPORARY}*") if folder.is_dir() else ():
@@ -95,9 +107,13 @@ def sweep(folder: Path, keep: Callable[[Path], bool] = lambda _: False) -> None:
 
 
 def remove(path: Path) -> None:
-    """Remove a file or a folder, whole or not at all: what a kill leaves of a folder is unfinished, and swept."""
+    """Remove a file or a folder, whole or not at all: what a kill leaves of a folder is unfinished, and swept.
+
+    What another process has removed meanwhile is gone, and well.
+    """
     if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path.rename(_beside(path)), ignore_errors=True)
+        with suppress(FileNotFoundError):
+            shutil.rmtree(path.rename(_beside(path)), ignore_errors=True)
     else:
         path.unlink(missing_ok=True)
 
@@ -105,7 +121,16 @@ def remove(path: Path) -> None:
 def size(path: Path) -> int:
     """Bytes of a file, or of all files below a folder."""
     files = path.rglob("*") if path.is_dir() else (path,)
-    return sum(file.stat().st_size for file in files if file.is_file() and not file.is_symlink())
+    return sum(_file_size(file) for file in files)
+
+
+def _file_size(path: Path) -> int:
+    """Bytes of a file; none of a folder, a link, or what another process has just removed."""
+    try:
+        status = path.lstat()
+    except FileNotFoundError:
+        return 0
+    return status.st_size if stat.S_ISREG(status.st_mode) else 0
 
 
 def digest(path: Path) -> str:
@@ -149,6 +174,17 @@ def _beside(path: Path) -> Path:
     for folder in missing:
         _sync(folder.parent)
     return path.with_name(f"{TEMPORARY}{secrets.token_hex(4)}-{path.name}")
+
+
+def _take_name(temporary: Path, path: Path) -> None:
+    """Give a file a name that no other has, in the one step that fails where another process was faster."""
+    try:
+        path.hardlink_to(temporary)
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            raise
+        path.touch(exist_ok=False)
+        temporary.replace(path)
 
 
 def _sync(path: Path) -> None:

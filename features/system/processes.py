@@ -1,14 +1,17 @@
 """Processes of one machine among each other: who one is, whether it is gone, and one at a time."""
 
 import fcntl
+import logging
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import TextIO
 
 import psutil
 
+logger = logging.getLogger(__name__)
 PROC = Path("/proc")  # where there is none, a process is known by its number alone
 ALIVE, GONE = "alive", "gone"  # in the place of ticks: nobody tells them; there is no such process
 READINGS = 100  # of a clock that is set again and again
@@ -32,16 +35,45 @@ def is_gone(process: str) -> bool:
 
 
 @contextmanager
-def file_lock(path: Path, *, wait: bool = True) -> Iterator[None]:
+def file_lock(path: Path, *, wait: bool = True, leave: bool = True, waiting: str | None = None) -> Iterator[None]:
     """Hold the lock that a file stands for; it falls with the process, however that ends.
+
+    With `leave` False the file goes with the lock. `waiting` is logged when another process has to end first.
 
     Raises:
         BlockingIOError: another process holds it, and `wait` is False.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", encoding="ascii") as file:
-        fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
+    with ExitStack() as files:
+        file = files.enter_context(path.open("w", encoding="ascii"))
+        _lock(file, wait=wait, waiting=waiting)
+        while not _lies_at(file, path):  # its holder took it away, so that others may hold another one by now
+            file = files.enter_context(path.open("w", encoding="ascii"))
+            _lock(file, wait=wait, waiting=None)
+        try:
+            yield
+        finally:
+            if not leave:
+                path.unlink(missing_ok=True)
+
+
+def _lock(file: TextIO, *, wait: bool, waiting: str | None) -> None:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        if not wait:
+            raise
+        if waiting is not None:
+            logger.warning(waiting)
+        fcntl.flock(file, fcntl.LOCK_EX)
+
+
+def _lies_at(file: TextIO, path: Path) -> bool:
+    """Whether an open file is still the one of that name."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _machine() -> tuple[str, str, str]:

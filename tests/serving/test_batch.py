@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -70,6 +71,24 @@ def test_two_runs_give_the_same_bytes_and_leave_nothing_behind(run: BatchRun, tm
     assert first.read_bytes() == second.read_bytes()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["first.parquet", "scores", "second.parquet"]
     assert list((tmp_path / "scores").iterdir()) == []
+
+
+def test_two_at_once_end_one_after_the_other_with_the_same_bytes(
+    run: BatchRun, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    first, second = tmp_path / "first.parquet", tmp_path / "second.parquet"
+    other = threading.Thread(target=run.publish, args=(second,))
+
+    def meanwhile(done: int, _total: int) -> None:
+        if done == 1:
+            other.start()
+            other.join(0.5)
+
+    run.publish(first, meanwhile)
+    other.join()
+    assert first.read_bytes() == second.read_bytes()
+    assert batch.WAITING in caplog.text
+    assert list(run.workspace.iterdir()) == []
 
 
 def test_the_order_of_the_log_changes_no_byte(run: BatchRun, tmp_path: Path) -> None:

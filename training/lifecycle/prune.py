@@ -178,6 +178,7 @@ def _files(workspace: Path, before_us: int) -> Iterator[_Step]:
         what = "unfinished" if path.name.startswith(TEMPORARY) or path.name == SPILL else "quarantine"
         yield _Step(Pruned(what, path.name, size(path)), partial(remove_leftover, workspace, path, before_us))
     unfinished = [*workspace.glob(f"{TEMPORARY}*"), *workspace.glob(f"{BUNDLES}/{TEMPORARY}*")]
+    unfinished += workspace.glob(f"{SCORES}/*.lock")
     unfinished += (path.parent for path in workspace.glob(f"{SCORES}/*/part-00000.arrow"))
     for path in sorted(unfinished):
         if older(path, before_us):

@@ -22,6 +22,7 @@ from features.config.load import load
 from features.config.sections import Config
 from features.errors import ConfigError, LogError
 from features.ingest.run import ingest
+from features.init import draft
 from features.init.draft import init
 from features.init.task_proposals import HUMAN_DAYS
 from features.timeline import instant
@@ -290,6 +291,15 @@ def test_days_for_times_are_explained_and_complete_until_is_left_to_the_owner(tm
 
 
 # --- what can not be used -------------------------------------------------------------------------------------------
+
+
+def test_of_two_at_once_one_is_told_that_the_other_was_faster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = tmp_path / "journeycast.toml"
+    log = parquet(tmp_path / "events.parquet", named(shop(), ENGLISH))
+    monkeypatch.setattr(draft, "parse", lambda *_, **__: out.write_text("theirs"))
+    with pytest.raises(ConfigError, match=r"expected no file at .*journeycast\.toml, found one; move it away"):
+        init([log], out)
+    assert out.read_text() == "theirs"
 
 
 def test_a_file_that_exists_is_never_overwritten(tmp_path: Path) -> None:

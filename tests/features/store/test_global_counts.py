@@ -16,9 +16,11 @@ from features.language.feature import Feature, Stream
 from features.language.feature_set import FeatureSet
 from features.panel.build import Rows, build
 from features.panel.comparisons import count_keys
-from features.store.global_counts import FOLDER, PART, counted, read, write
+from features.store import global_counts
+from features.store.global_counts import FOLDER, LOCK, PART, counted, read, write
 from features.store.merge import merge
 from features.store.reader import Store
+from features.system.processes import file_lock
 from features.timeline import instant
 from tests.support.log_files import config, event, opened, run
 from tests.support.log_files import write as write_log
@@ -162,3 +164,20 @@ def test_a_reader_of_the_former_store_still_finds_everybody(shop: Config) -> Non
     assert right is not None
     assert_same(former.with_global_counts(COUNT_KEYS).global_counts, right)
     assert replace(former, global_counts=None) == former
+
+
+def test_one_process_at_a_time_makes_them_because_it_sweeps_what_is_unfinished(
+    shop: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = []
+
+    def during(folder: Path, _: set[str]) -> None:
+        with pytest.raises(BlockingIOError), file_lock(folder / LOCK, wait=False):
+            pass
+        refused.append(folder)
+
+    monkeypatch.setattr(global_counts, "_prune", during)
+    first = of(shop).global_counts
+    assert len(refused) == 1
+    assert of(shop).global_counts is not first  # read, not made: nobody waits
+    assert len(refused) == 1

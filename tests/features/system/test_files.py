@@ -1,5 +1,6 @@
 """Files appear whole or not at all; a kill at any instant leaves the old one."""
 
+import errno
 import signal
 import subprocess
 import sys
@@ -17,8 +18,11 @@ from features.system.files import (
     check_digests,
     digest,
     digests,
+    remove,
+    size,
     sweep,
     text_digest,
+    write_new_text,
     write_text,
 )
 
@@ -50,6 +54,35 @@ def test_a_failure_leaves_the_file_as_it_was(tmp_path: Path) -> None:
         fail(temporary)
     assert (tmp_path / "a").read_text() == "old"
     assert names(tmp_path) == ["a"]
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_of_two_that_write_a_new_file_one_is_told_that_it_is_there(
+    links: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_links(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    if not links:
+        monkeypatch.setattr(Path, "hardlink_to", no_links)
+    write_new_text(tmp_path / "a", "first")
+    with pytest.raises(FileExistsError):
+        write_new_text(tmp_path / "a", "second")
+    assert (tmp_path / "a").read_text() == "first"
+    assert names(tmp_path) == ["a"]
+
+
+def test_what_another_process_has_removed_is_gone_and_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "run").mkdir()
+    real_rename = Path.rename
+
+    def too_late(self: Path, target: Path) -> Path:
+        self.rmdir()
+        return real_rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", too_late)
+    remove(tmp_path / "run")
+    assert (names(tmp_path), size(tmp_path / "run")) == ([], 0)
 
 
 def test_a_folder_takes_its_name_when_it_is_whole(tmp_path: Path) -> None:
