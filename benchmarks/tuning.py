@@ -22,7 +22,7 @@ import numpy as np
 
 from features.system import environment
 from models.ladder.lightgbm import Sample, Stop, TreeParameters, TreeTrainer, sample
-from training.tuning.budget import Budget, Place
+from training.tuning.budget import Budget, StudyLocation
 from training.tuning.cleanup import drop_study
 from training.tuning.sampler import SeededTPE
 from training.tuning.search import search
@@ -75,7 +75,7 @@ def _line(own: list[Measured], everything: list[Measured]) -> str:
 
 def _measured(address: str, workers: int, rows: int, trials: int) -> Measured:
     """So many processes on one new study, which is dropped."""
-    place = Place(address, f"benchmark-{os.getpid()}-{time.time_ns()}")
+    place = StudyLocation(address, f"benchmark-{os.getpid()}-{time.time_ns()}")
     context = get_context("spawn")
     ready = context.Barrier(workers + 1)
     processes = [context.Process(target=_work, args=(place, rows, trials, ready)) for _ in range(workers)]
@@ -95,7 +95,7 @@ def _measured(address: str, workers: int, rows: int, trials: int) -> Measured:
     return Measured(workers, seconds, len(finished), best)
 
 
-def _work(place: Place, rows: int, trials: int, ready: Barrier) -> None:
+def _work(place: StudyLocation, rows: int, trials: int, ready: Barrier) -> None:
     """One worker."""
     environment.apply()
     earlier, later = _samples(rows)
@@ -104,7 +104,7 @@ def _work(place: Place, rows: int, trials: int, ready: Barrier) -> None:
     def tried(growth: TreeParameters, stop: Stop) -> tuple[int, float]:
         return TreeTrainer("binary", 1, 1).count_trees(earlier, later, growth, stop)
 
-    search(tried, START, budget=Budget(trials, place=place), seed=1)
+    search(tried, START, budget=Budget(trials, study=place), seed=1)
 
 
 @cache

@@ -14,7 +14,7 @@ from features.panel.build import Panel
 from features.timeline import days, in_window
 
 EDGES = (("A", 0.10), ("B", 0.03), ("C", 0.0))  # the least that the skill's lower end must reach, and above 0
-FEWEST_CUSTOMERS = 100  # in the test, under which the grade is D
+MIN_CUSTOMERS = 100  # in the test, under which the grade is D
 MIN_MINORITY = 10  # of them with the rarer outcome, likewise
 
 FLAT = "the same for everybody, the rate or mean of all: what the rule itself is judged against where it serves"

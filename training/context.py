@@ -30,14 +30,14 @@ class Phase(StrEnum):
     REGISTRATION = "registering"
 
 
-Tell = Callable[[Phase, str], None]  # hears that a phase begins or goes on, and what to say of it to a person
+OnProgress = Callable[[Phase, str], None]  # (phase that begins or goes on, message for a person)
 
 
 @dataclass(frozen=True, eq=False)
 class TrainingContext:
     """What all tasks of a training share. `first` is where history starts, `end` where labels end (µs UTC); `reasons`
-    say why each feature is there; `champions` is how the trees grew that serve now, by task and horizon; `diagnose`
-    asks for what pictures show beside the test; `data` is the digest of the store's buckets.
+    say why each feature is there; `champions` are the parameters of the trees that serve now, by task and horizon;
+    `diagnose` asks for what pictures show beside the test; `data` is the digest of the store's buckets.
     """
 
     config: Config
@@ -48,7 +48,7 @@ class TrainingContext:
     first: int
     end: int
     budget: Budget
-    tell: Tell
+    on_progress: OnProgress
     champions: Mapping[tuple[str, int], TreeParameters] = field(default_factory=dict)
     diagnose: bool = False
     data: str = ""

@@ -27,7 +27,7 @@ from training.fit.recipe import Question
 from training.metrics.bootstrap import REPLICATES, replicates_for
 from training.request import study_name
 from training.selection.choose import Choice, choose
-from training.tuning.budget import Budget, Place, study_address
+from training.tuning.budget import Budget, StudyLocation, study_address
 
 PERCENTILES = np.linspace(0.0, 100.0, 1001)
 
@@ -35,8 +35,8 @@ PERCENTILES = np.linspace(0.0, 100.0, 1001)
 @dataclass(frozen=True, eq=False)
 class Trained:
     """A predictor with how it came about; `evaluation` is None where no rows were left to test on, `diagnostics` also
-    where nobody asked for them. `quiet` chose what predicts whether anybody buys at all, beside money; `accepted` are
-    checks of the audit that failed and that the TOML accepts; `prior` is what an unknown customer gets.
+    where nobody asked for them. `no_purchase` chose what predicts, beside money, whether a customer buys nothing;
+    `accepted` are checks of the audit that failed and that the TOML accepts; `prior` is what an unknown customer gets.
     """
 
     question: Question
@@ -46,7 +46,7 @@ class Trained:
     evaluation: Evaluation | None
     rows: Mapping[str, int]
     prior: Mapping[str, float] = field(default_factory=dict)
-    quiet: Choice | None = None
+    no_purchase: Choice | None = None
     diagnostics: Diagnostics | None = None
     accepted: tuple[str, ...] = ()
 
@@ -56,25 +56,25 @@ def train_horizon(context: TrainingContext, task: TaskConfig, split: Split) -> T
     heading = f"{task.name}, {split.horizon_days} days"
     question, rows = panel_rows(context, task, split)
     base = base_values(context.parts, task, context.features, context.as_of, context.config.train.max_rows)
-    context.tell(Phase.AUDIT, f"{heading}: auditing the data")
+    context.on_progress(Phase.AUDIT, f"{heading}: auditing the data")
     warnings, accepted_checks = _audited(context, task, split, rows, base)
     parts = split_rows(rows, split)
-    context.tell(Phase.CHOICE, f"{heading}: choosing a model on {len(parts['choosing']):,} rows")
+    context.on_progress(Phase.CHOICE, f"{heading}: choosing a model on {len(parts['choosing']):,} rows")
     choice = choose(question, parts["choosing"], parts["validation"], search_budget(context, task, split))
-    quiet = None
+    no_purchase = None
     if question.is_money:
-        quiet = choose(question.silence, parts["choosing"].silence, parts["validation"].silence, None)
-    context.tell(Phase.TEST, f"{heading}: {_testing(len(parts['test']))}")
-    evaluation = evaluate_choice(context, question, (choice, quiet), parts, split)
-    context.tell(Phase.FIT, f"{heading}: fitting the final model on {len(parts['serving']):,} rows")
+        no_purchase = choose(question.no_purchase, parts["choosing"].no_purchase, parts["validation"].no_purchase, None)
+    context.on_progress(Phase.TEST, f"{heading}: {_testing(len(parts['test']))}")
+    evaluation = evaluate_choice(context, question, (choice, no_purchase), parts, split)
+    context.on_progress(Phase.FIT, f"{heading}: fitting the final model on {len(parts['serving']):,} rows")
     trained = Trained(
         question=question,
-        predictor=_final_fit(context, question, (choice, quiet), evaluation, parts["serving"]),
+        predictor=_final_fit(context, question, (choice, no_purchase), evaluation, parts["serving"]),
         split=split,
         choice=choice,
         evaluation=evaluation,
         rows={name: len(part) for name, part in parts.items()},
-        quiet=quiet,
+        no_purchase=no_purchase,
         accepted=accepted_checks,
     )
     trained = _completed(context, trained, parts["serving"], base, warnings)
@@ -100,7 +100,7 @@ def panel_rows(context: TrainingContext, task: TaskConfig, split: Split) -> tupl
         task, split.fitted_days, context.features, config.seed, config.train.threads, _processes(context, task, split)
     )
     request = PanelRequest(task, split.fitted_days, context.features, context.end, config.train.max_rows)
-    context.tell(
+    context.on_progress(
         Phase.PANEL, f"{task.name}, {split.horizon_days} days: computing features at {len(split.cutoffs)} cutoffs"
     )
     return question, build_examples(context.parts, request, split.cutoffs)
@@ -123,8 +123,10 @@ def search_budget(context: TrainingContext, task: TaskConfig, split: Split) -> B
     return replace(
         context.budget,
         champion=context.champions.get((task.name, split.horizon_days)),
-        place=Place(study_address(context.config), study_name(context, task, split)),
-        told=lambda number, _loss: context.tell(Phase.CHOICE, f"{heading}: trial {number + 1} of the search is done"),
+        study=StudyLocation(study_address(context.config), study_name(context, task, split)),
+        on_trial=lambda number, _loss: context.on_progress(
+            Phase.CHOICE, f"{heading}: trial {number + 1} of the search is done"
+        ),
     )
 
 
@@ -165,14 +167,16 @@ def evaluate_choice(
     split: Split,
 ) -> Evaluation | None:
     """Recipe and baseline refitted up to a horizon before the test; intervals learnt where the choice was made."""
-    choice, quiet = choices
+    choice, no_purchase = choices
     rows = parts["reporting"]
     if not len(parts["test"]) or not len(rows):
         return None
     learnt = None if choice.later is None else calibrator(choice.later)
-    chosen = Rungs(choice.rung, constant(question.task, parts["choosing"]), None if quiet is None else quiet.rung)
+    chosen = Rungs(
+        choice.rung, constant(question.task, parts["choosing"]), None if no_purchase is None else no_purchase.rung
+    )
     before = fit_predictor(question, chosen, parts["choosing"], first=context.first, start=split.validation)
-    rungs = fit_rungs(question, chosen_recipes(choice, quiet), rows)
+    rungs = fit_rungs(question, chosen_recipes(choice, no_purchase), rows)
     trial = Trial(
         predictor=fit_predictor(question, rungs, rows, first=context.first, start=split.test, calibrator=learnt),
         residuals=residuals(question, before, parts["validation"]),
@@ -183,9 +187,9 @@ def evaluate_choice(
     return evaluate(question, trial, parts["test"])
 
 
-def chosen_recipes(choice: Choice, quiet: Choice | None) -> Recipes:
+def chosen_recipes(choice: Choice, no_purchase: Choice | None) -> Recipes:
     """The recipes that were chosen."""
-    return Recipes(choice.recipe, None if quiet is None else quiet.recipe)
+    return Recipes(choice.recipe, None if no_purchase is None else no_purchase.recipe)
 
 
 def _final_fit(
@@ -196,8 +200,8 @@ def _final_fit(
     rows: Examples,
 ) -> Predictor:
     """The recipe refitted on every cutoff up to a horizon before the end, with intervals."""
-    choice, quiet = choices
-    rungs = fit_rungs(question, chosen_recipes(choice, quiet), rows)
+    choice, no_purchase = choices
+    rungs = fit_rungs(question, chosen_recipes(choice, no_purchase), rows)
     learnt = _calibrator(choice, evaluation)
     fitted = fit_predictor(question, rungs, rows, first=context.first, start=context.as_of, calibrator=learnt)
     return with_intervals(question, fitted, *(evaluation.residuals if evaluation else ()))
@@ -231,7 +235,7 @@ def _diagnostics(context: TrainingContext, trained: Trained, rows: Examples) -> 
     if trained.evaluation is None:
         return None
     heading = f"{question.task.name}, {split.horizon_days} days"
-    context.tell(Phase.DIAGNOSTICS, f"{heading}: measuring periods, segments and the learning curve")
+    context.on_progress(Phase.DIAGNOSTICS, f"{heading}: measuring periods, segments and the learning curve")
     learnt = None if choice.later is None else calibrator(choice.later)
     rung = trained.predictor.rung
     return diagnose(Subject(context, question, choice.recipe, rung, rows, split, trained.evaluation, learnt))
@@ -274,8 +278,8 @@ def _prior(predictor: Predictor, rows: Examples, scores: Floats, baselines: Floa
 def _notes(trained: Trained, minutes: float | None) -> tuple[str, ...]:
     split = trained.split
     notes = [trained.choice.reason]
-    if trained.quiet is not None:
-        notes.append(f"whether anybody buys at all is said by the {trained.quiet.recipe.rung}")
+    if trained.no_purchase is not None:
+        notes.append(f"whether anybody buys at all is said by the {trained.no_purchase.recipe.rung}")
     if split.extrapolated:
         enough = split.first + round(split.horizon_days * (3 + SHORTEST_LEAD) * DAY_US)
         notes.append(

@@ -21,7 +21,7 @@ from models.actor import Actor
 from models.bundle import Bundle, save
 from models.promotion import Promotion
 from models.registry.version import Version
-from training.context import Phase, Tell, TrainingContext
+from training.context import OnProgress, Phase, TrainingContext
 from training.dataset.examples import Parts, history_start
 from training.dataset.split import split
 from training.fit.actions import learn
@@ -108,13 +108,13 @@ def _trained(
         return Outcome(
             task, finished.bundle, finished.folder, finished.version.version, finished.verdict, promoted, seconds, True
         )
-    phases = Phases(request.clock, context.tell)
+    phases = Phases(request.clock, context.on_progress)
     tags = {"request": digest, "who": request.who}
     with tracked(promotion.registry, task, context.as_of, toml=request.toml, tags=tags) as run:
-        bundle, trained = train_task(replace(context, tell=phases.tell), task, facts)
+        bundle, trained = train_task(replace(context, on_progress=phases.on_progress), task, facts)
         folder = save(bundle, promotion.bundles)
         bundle = replace(bundle, digest=folder.name)
-        phases.tell(Phase.GATE, f"{task.name}: comparing with the champion")
+        phases.on_progress(Phase.GATE, f"{task.name}: comparing with the champion")
         judgement = verdict(promotion.registry, context, bundle, trained, history=promotion.history(task.name))
         known_facts = evidence(bundle, folder, context.data, trained)
         version = track(promotion.registry, run, known_facts, judgement, toml=request.toml, phases=phases)
@@ -155,8 +155,8 @@ def prepare(
     now = store.end(config) if requested is None else requested
     end = store.label_end(now, config)
 
-    tell, count = _telling(progress)
-    tell(Phase.SURVEY, "surveying the log")
+    on_progress, count = _progress_reports(progress)
+    on_progress(Phase.SURVEY, "surveying the log")
     parts = _parts(store, now, count)
     summary = survey(parts())
     first = end if summary.first_us is None else min(history_start(parts, summary.first_us), end)
@@ -166,7 +166,7 @@ def prepare(
         tuple(choice.feature for choice in feature_choices), config.log.timezone, user_features.module
     )
     if count_keys(features):
-        tell(Phase.GLOBAL_COUNTS, "counting what all customers did")
+        on_progress(Phase.GLOBAL_COUNTS, "counting what all customers did")
         parts = _parts(store.with_global_counts(count_keys(features), count), now, count)
     context = TrainingContext(
         config=config,
@@ -177,7 +177,7 @@ def prepare(
         first=first,
         end=end,
         budget=Budget(config.train.trials if trials is None else trials, minutes),
-        tell=tell,
+        on_progress=on_progress,
         data=data_digest(store),
     )
     facts = {
@@ -196,16 +196,16 @@ def prepare(
     return context, facts
 
 
-def _telling(progress: Callable[[str], None]) -> tuple[Tell, Callable[[int, int], None]]:
-    """Say what is being done; and, while buckets are read for it, how many of how many."""
+def _progress_reports(progress: Callable[[str], None]) -> tuple[OnProgress, Callable[[int, int], None]]:
+    """What reports a phase, and what reports how many buckets of how many have been read for it."""
     last = ""
 
-    def tell(_phase: Phase, message: str) -> None:
+    def on_progress(_phase: Phase, message: str) -> None:
         nonlocal last
         last = message
         progress(message)
 
-    return tell, lambda done, total: progress(f"{last} (bucket {done} of {total})")
+    return on_progress, lambda done, total: progress(f"{last} (bucket {done} of {total})")
 
 
 def _parts(store: Store, now: int, count: Callable[[int, int], None]) -> Parts:
@@ -219,15 +219,19 @@ def _parts(store: Store, now: int, count: Callable[[int, int], None]) -> Parts:
 def train_task(context: TrainingContext, task: TaskConfig, facts: dict[str, Any]) -> tuple[Bundle, tuple[Trained, ...]]:
     """The bundle of one task, unsaved, and how each of its answers came about."""
     if task.ranks_actions:
-        context.tell(Phase.ACTIONS, f"{task.name}: learning what each action gains")
+        context.on_progress(Phase.ACTIONS, f"{task.name}: learning what each action gains")
         return Bundle(task, context.features, (), learn(task, context.parts, context.end), facts), ()
     horizons = sorted(task.horizons_days)
     trained = tuple(train_horizon(context, task, split(days, context.first, context.end)) for days in horizons)
     by_days = {str(horizon.split.horizon_days): horizon for horizon in trained}
     more = {
         "prior": {days: dict(horizon.prior) for days, horizon in by_days.items()},
-        "growth": {days: horizon.choice.growth.pack() for days, horizon in by_days.items() if horizon.choice.growth},
-        "recipes": {days: chosen_recipes(horizon.choice, horizon.quiet).pack() for days, horizon in by_days.items()},
+        "growth": {
+            days: horizon.choice.parameters.pack() for days, horizon in by_days.items() if horizon.choice.parameters
+        },
+        "recipes": {
+            days: chosen_recipes(horizon.choice, horizon.no_purchase).pack() for days, horizon in by_days.items()
+        },
         "accepted": {days: list(horizon.accepted) for days, horizon in by_days.items() if horizon.accepted},
     }
     predictors = tuple(horizon.predictor for horizon in trained)

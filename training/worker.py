@@ -56,5 +56,5 @@ def work(
         question, rows = panel_rows(context, task, cut)
         parts, budget = split_rows(rows, cut), search_budget(context, task, cut)
         search = tune(question, parts["choosing"], parts["validation"], budget)
-        results.append(WorkerResult(budget.place.name if budget.place else "", days, search))
+        results.append(WorkerResult(budget.study.name if budget.study else "", days, search))
     return results

@@ -10,7 +10,7 @@ import pytest
 from features.config.sections import Config
 from features.config.task_kinds.registry import TASK_KINDS
 from features.timeline import DAY_US, FOREVER, instant
-from models.grades import EDGES, FEWEST_CUSTOMERS, FLAT, MIN_MINORITY, is_stale, valid_us
+from models.grades import EDGES, FLAT, MIN_CUSTOMERS, MIN_MINORITY, is_stale, valid_us
 from models.score_record import FLAGS
 from serving import batch
 from serving import score as in_python
@@ -51,7 +51,7 @@ OLD, FRESH = Event(AS_OF - 50 * DAY_US), Event(AS_OF - DAY_US, "view")
 def test_the_grade_follows_the_lower_end_of_the_skill(
     low: float | None, customers: int, rarer: int, at_most: str, given: str
 ) -> None:
-    assert grade(low, customers=customers, rarer=rarer, at_most=at_most) == given
+    assert grade(low, customers=customers, minority=rarer, at_most=at_most) == given
 
 
 def test_the_page_says_what_the_code_says() -> None:
@@ -59,7 +59,7 @@ def test_the_page_says_what_the_code_says() -> None:
         assert f"| `{name}` | {kind.baseline} |" in DOCS
     assert FLAT.partition(":")[0] in DOCS
     assert all(f"| {name} | at least {edge:.2f} |" in DOCS for name, edge in EDGES if edge)
-    assert f"fewer than {FEWEST_CUSTOMERS} customers in the test, or fewer than {MIN_MINORITY} of" in DOCS
+    assert f"fewer than {MIN_CUSTOMERS} customers in the test, or fewer than {MIN_MINORITY} of" in DOCS
     assert all(f"| `{flag}` |" in DOCS for flag in FLAGS)
 
 

@@ -63,7 +63,12 @@ def horizon_evidence(
             serving=(),
         ),
         choice=Choice(
-            recipe, RULE, "trees were best", trials=tuple(map(dict, trials)), judged=candidates, importances=importances
+            recipe,
+            RULE,
+            "trees were best",
+            trials=tuple(map(dict, trials)),
+            candidates=candidates,
+            importances=importances,
         ),
         evaluation=evaluation or predictions(np.zeros(3), np.zeros(3)),
         rows=rows,

@@ -46,7 +46,7 @@ NO_CHANGES: dict[str, Callable[[TrainingContext], TrainingContext]] = {
     "threads": lambda one: with_train(one, threads=9),
     "another task's champion": lambda one: replace(one, champions={("value", 30): TreeParameters()}),
     "workspace": lambda one: replace(one, config=one.config.model_copy(update={"workspace": "else"})),
-    "telling": lambda one: replace(one, tell=print),
+    "telling": lambda one: replace(one, on_progress=print),
 }
 
 

@@ -18,7 +18,7 @@ from tests.support.training_shop import config, crowd
 from training.dataset.split import split
 from training.request import study_name
 from training.run import prepare, train_task
-from training.tuning.budget import ADDRESS, Place
+from training.tuning.budget import ADDRESS, StudyLocation
 from training.tuning.cleanup import drop_study
 from training.tuning.sampler import SeededTPE
 from training.tuning.storage import open_study as study_at
@@ -64,7 +64,7 @@ def test_a_training_goes_on_from_what_workers_found(shop: Config) -> None:
     _, (trained,) = train_task(context, shop.task("churn"), facts)
     assert worked.search is not None
     assert trained.choice.trials == worked.search.trials  # seconds and all
-    assert trained.choice.growth == replace(worked.search.growth, learning_rate=0.06)
+    assert trained.choice.parameters == replace(worked.search.parameters, learning_rate=0.06)
 
 
 def test_a_worker_searches_every_horizon_and_other_options_are_another_study(shop: Config) -> None:
@@ -99,7 +99,7 @@ def test_four_workers_share_one_study_on_postgres_and_one_is_killed(
     write(tmp_path / "log" / "rows.jsonl", crowd(500, 300))
     shop = load(tmp_path / "journeycast.toml")
     run(shop)
-    where = Place(postgres_url, churn_study(shop))
+    where = StudyLocation(postgres_url, churn_study(shop))
     try:
         workers = [worker(tmp_path) for _ in range(WORKERS)]
         with study_at(where, SeededTPE([], 1, shared=True)) as study:
@@ -130,6 +130,6 @@ def worker(folder: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(command, cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
-def states(where: Place) -> list[str]:
+def states(where: StudyLocation) -> list[str]:
     with study_at(where, SeededTPE([], 1, shared=True)) as study:
         return [trial.state.name for trial in study.trials]

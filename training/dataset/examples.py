@@ -51,8 +51,8 @@ class Examples:
         return self.labels.outcome
 
     @property
-    def silence(self) -> "Examples":
-        """The same rows, asked whether nothing happened."""
+    def no_purchase(self) -> "Examples":
+        """The same rows, labelled 1 where nothing happened."""
         count = self.labels.count
         return replace(self, labels=Labels((count == 0).astype(np.float64), count))
 

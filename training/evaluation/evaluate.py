@@ -9,23 +9,31 @@ from models.ladder.rung import Rung
 from models.predictor.outcome_distribution import LEVELS
 from models.predictor.predictor import PredictedScore, Predictor
 from training.dataset.examples import Examples
-from training.fit.calibration import Later
-from training.fit.intervals import NOTHING_LANDED, NOTHING_SEEN, Landed, Missed, conformal, landed, probability_spread
+from training.fit.calibration import LaterPredictions
+from training.fit.intervals import (
+    NO_MONEY_RESIDUALS,
+    NO_PROBABILITY_RESIDUALS,
+    MoneyResiduals,
+    ProbabilityResiduals,
+    conformal,
+    money_residuals,
+    probability_interval,
+)
 from training.fit.level import levelled
 from training.fit.recipe import Question
 from training.metrics import metrics
 from training.metrics.bootstrap import MONEY, Figures, draws, figures_of, probability_figures
 from training.metrics.grade import grade
 
-Residuals = Missed | Landed
+Residuals = ProbabilityResiduals | MoneyResiduals
 
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
     """Figures, and arrays with one entry per test row; `residuals` are what validation and test rows tell of intervals.
 
-    `later` holds what the rung said on the level of the test, for a calibrator; None for money. `customer` says whose
-    the rows are.
+    `later` holds the predictions of the rung on the level of the test, for a calibrator; None for money. `customer`
+    says whose the rows are.
     """
 
     residuals: tuple[Residuals, ...]
@@ -38,28 +46,30 @@ class Evaluation:
     baseline: Floats
     low: Floats
     high: Floats
-    later: Later | None = None
+    later: LaterPredictions | None = None
     customer: Strings = field(default_factory=lambda: np.zeros(0, object))
 
 
-def residuals(question: Question, answer: Predictor, rows: Examples) -> Residuals:
-    """Where the outcomes of rows of one cutoff, on which nothing was fitted, lie in what the answer expects.
+def residuals(question: Question, predictor: Predictor, rows: Examples) -> Residuals:
+    """Outcomes of rows of one cutoff, on which nothing was fitted, beside what the predictor expects of them.
 
-    Money is put on the level that came: how sure the forecast of a level is, is known by itself.
+    Predictions of money are moved to the level that the outcomes had: the level's own error is known by itself.
     """
-    expected = answer.adjusted_prediction(rows.values, question.features.position, _as_of(rows))
-    if answer.distribution is None:
-        return Missed(rows.outcome, expected.mean, np.zeros(len(rows), np.int64))
-    return landed(rows, expected.mean, expected.parts["p_none"])
+    expected = predictor.adjusted_prediction(rows.values, question.features.position, _as_of(rows))
+    if predictor.distribution is None:
+        return ProbabilityResiduals(rows.outcome, expected.mean, np.zeros(len(rows), np.int64))
+    return money_residuals(rows, expected.mean, expected.parts["p_none"])
 
 
-def with_intervals(question: Question, answer: Predictor, *row_residuals: Residuals) -> Predictor:
-    """The answer with intervals by what was seen on later rows."""
-    if answer.distribution is not None:
-        money = (residual for residual in row_residuals if isinstance(residual, Landed))
-        return replace(answer, distribution=conformal(answer.distribution, sum(money, NOTHING_LANDED), question.seed))
-    missed = (residual for residual in row_residuals if isinstance(residual, Missed))
-    return replace(answer, interval=probability_spread(sum(missed, NOTHING_SEEN)))
+def with_intervals(question: Question, predictor: Predictor, *row_residuals: Residuals) -> Predictor:
+    """The predictor with intervals learnt from residuals on later rows."""
+    if predictor.distribution is not None:
+        money = (residual for residual in row_residuals if isinstance(residual, MoneyResiduals))
+        return replace(
+            predictor, distribution=conformal(predictor.distribution, sum(money, NO_MONEY_RESIDUALS), question.seed)
+        )
+    probabilities = (residual for residual in row_residuals if isinstance(residual, ProbabilityResiduals))
+    return replace(predictor, interval=probability_interval(sum(probabilities, NO_PROBABILITY_RESIDUALS)))
 
 
 def _as_of(rows: Examples) -> int:
@@ -68,7 +78,7 @@ def _as_of(rows: Examples) -> int:
 
 @dataclass(frozen=True)
 class Trial:
-    """What is to be tested: an answer as it would serve, and what was learnt on the validation rows (what was seen,
+    """What is to be tested: a predictor as it would serve, and what was learnt on the validation rows (residuals,
     threshold, cap).
     """
 
@@ -79,48 +89,48 @@ class Trial:
     best_grade: str = "A"
 
 
-def evaluate(question: Question, tried: Trial, rows: Examples) -> Evaluation:
+def evaluate(question: Question, trial: Trial, rows: Examples) -> Evaluation:
     """All figures with their intervals over customers, and the grade."""
     weights = draws(rows.customer, question.seed)
-    answer = with_intervals(question, tried.predictor, tried.residuals)
-    prediction = answer.predict(rows.values, question.features.position, _as_of(rows))
-    figures = _figures(question, tried, rows, prediction.score, weights) | _skill(
-        question, tried, rows, prediction, weights
+    predictor = with_intervals(question, trial.predictor, trial.residuals)
+    prediction = predictor.predict(rows.values, question.features.position, _as_of(rows))
+    figures = _figures(question, trial, rows, prediction.score, weights) | _skill(
+        question, trial, rows, prediction, weights
     )
     if prediction.quantiles is not None:
         figures |= _interval_figures(rows, prediction, prediction.quantiles, weights)
     happened = int((rows.labels.count > 0).sum())
     return Evaluation(
-        residuals=(tried.residuals, residuals(question, tried.predictor, rows)),
-        cap=tried.cap,
+        residuals=(trial.residuals, residuals(question, trial.predictor, rows)),
+        cap=trial.cap,
         metrics=figures,
-        baseline_metrics=_figures(question, tried, rows, prediction.baseline, weights),
+        baseline_metrics=_figures(question, trial, rows, prediction.baseline, weights),
         grade=grade(
             figures["skill"][1],
             customers=len(rows),
-            rarer=min(happened, len(rows) - happened),
-            at_most=tried.best_grade,
+            minority=min(happened, len(rows) - happened),
+            at_most=trial.best_grade,
         ),
         truth=rows.outcome,
         model=prediction.score,
         baseline=prediction.baseline,
         low=prediction.low,
         high=prediction.high,
-        later=None if question.is_money else _form(question, answer.rung, rows),
+        later=None if question.is_money else _form(question, predictor.rung, rows),
         customer=rows.customer,
     )
 
 
-def _form(question: Question, rung: Rung, rows: Examples) -> Later:
-    """What the rung says, uncalibrated and on the level that came."""
+def _form(question: Question, rung: Rung, rows: Examples) -> LaterPredictions:
+    """Predictions of the rung, uncalibrated and moved to the level that the outcomes had."""
     predicted = levelled(rows.outcome, question.predict(rung, rows).mean, rows.cutoff)
-    return Later(rows.outcome, predicted, rows.customer, np.zeros(len(rows), np.int64))
+    return LaterPredictions(rows.outcome, predicted, rows.customer, np.zeros(len(rows), np.int64))
 
 
-def _figures(question: Question, tried: Trial, rows: Examples, predicted: Floats, weights: Floats) -> Figures:
+def _figures(question: Question, trial: Trial, rows: Examples, predicted: Floats, weights: Floats) -> Figures:
     if question.is_money:
         return figures_of(MONEY, rows.outcome, predicted, weights)
-    return probability_figures(rows.outcome, predicted, tried.threshold, weights)
+    return probability_figures(rows.outcome, predicted, trial.threshold, weights)
 
 
 def _interval_figures(rows: Examples, prediction: PredictedScore, quantiles: Floats, weights: Floats) -> Figures:
@@ -144,8 +154,8 @@ def _between(quantiles: Floats, truth: Floats, level: float) -> Floats:
     return ((truth >= low) & (truth <= high)).astype(np.float64)
 
 
-def _skill(question: Question, tried: Trial, rows: Examples, prediction: PredictedScore, weights: Floats) -> Figures:
-    own, other = (question.losses(rows, predicted, tried.cap) for predicted in (prediction.score, prediction.baseline))
+def _skill(question: Question, trial: Trial, rows: Examples, prediction: PredictedScore, weights: Floats) -> Figures:
+    own, other = (question.losses(rows, predicted, trial.cap) for predicted in (prediction.score, prediction.baseline))
     return figures_of({"skill": metrics.share_saved}, other, own, weights) | {
         "loss": figures_of({"loss": metrics.mean}, own, own, weights)["loss"]
     }

@@ -20,7 +20,7 @@ def curve(subject: Subject) -> tuple[tuple[LearningPoint, ...], Figure]:
     sample, rank = thinned(test), ranked(rows)
     weights = draws(test.customer[sample], subject.question.seed)
 
-    def lost(predicted: Floats) -> Figure:
+    def loss(predicted: Floats) -> Figure:
         losses = subject.question.losses(test, predicted, subject.evaluation.cap)[sample]
         return figures_of({"loss": metrics.mean}, losses, losses, weights)["loss"]
 
@@ -28,9 +28,9 @@ def curve(subject: Subject) -> tuple[tuple[LearningPoint, ...], Figure]:
     for share in shares(len(rows)):
         fewer = rows[rank < share]
         if not shortage_for_any(fewer, ""):
-            points.append(_learnt(share, fewer, lost(_said(subject, fewer, test))))
-    points.append(_learnt(1.0, rows, lost(subject.evaluation.model)))
-    return tuple(points), lost(subject.evaluation.baseline)
+            points.append(_learnt(share, fewer, loss(_predicted(subject, fewer, test))))
+    points.append(_learnt(1.0, rows, loss(subject.evaluation.model)))
+    return tuple(points), loss(subject.evaluation.baseline)
 
 
 def shares(rows: int) -> tuple[float, ...]:
@@ -43,12 +43,12 @@ def shares(rows: int) -> tuple[float, ...]:
     return tuple(0.5**halves for halves in range(largest + POINTS - 1, largest - 1, -1))
 
 
-def _said(subject: Subject, rows: Examples, test: Examples) -> Floats:
-    """What the recipe says of the test, fitted on these rows."""
+def _predicted(subject: Subject, rows: Examples, test: Examples) -> Floats:
+    """What the recipe, fitted on these rows, predicts for the test."""
     context, question, start = subject.context, subject.question, subject.split.test
     rungs = fit_rungs(question, Recipes(subject.recipe), rows)
-    answer = fit_predictor(question, rungs, rows, first=context.first, start=start, calibrator=subject.calibrator)
-    return answer.adjusted_prediction(test.values, question.features.position, start).mean
+    predictor = fit_predictor(question, rungs, rows, first=context.first, start=start, calibrator=subject.calibrator)
+    return predictor.adjusted_prediction(test.values, question.features.position, start).mean
 
 
 def _learnt(share: float, rows: Examples, loss: Figure) -> LearningPoint:

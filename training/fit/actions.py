@@ -15,6 +15,7 @@ from features.arrays import Floats, Ints
 from features.config.tasks import TaskConfig
 from features.panel.build import Rows
 from models.predictor.actions import Actions
+from models.predictor.intervals import Z
 from training.dataset.examples import Parts
 from training.dataset.labels import compute_labels, decisions, has_whole_window
 from training.dataset.sampling import stable_hash
@@ -23,9 +24,8 @@ from training.metrics.grade import grade
 
 POLICY_FOLDS = 5
 LATER_SHARE = 0.3  # of the decisions, when they are spread over time
-FEWEST_LATER = 200  # decisions on either side of the split in time
+MIN_LATER_DECISIONS = 200  # decisions on either side of the split in time
 FEW = 100  # decisions of an action, under which its own variance is not trusted
-Z = 1.645
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Logged:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value with one influence per decision: their mean is 0, their spread is the value's error."""
+    """A value with the influence of every decision on it: their mean is 0, their variance is that of the value."""
 
     value: float
     influence: Floats
@@ -85,7 +85,7 @@ def learn(task: TaskConfig, parts: Parts, end: int) -> Actions:
     gains = [estimate.minus(against).figure(logged.customer) for estimate in constant]
     if nothing is not None:
         gains[nothing] = [0.0, 0.0, 0.0]
-    figures, how = _honest(logged, constant, nothing)
+    figures, how = _held_out_figures(logged, constant, nothing)
     return Actions(
         horizon_days=task.horizons_days[0],
         nothing=task.nothing or "",
@@ -166,8 +166,8 @@ def snips(logged: Logged, matched: NDArray[np.bool_]) -> Estimate:
     if count >= FEW:
         return Estimate(value, influence)
     largest = float(np.max(np.abs(reward), initial=1.0))
-    spread = (float(((reward - reward.mean()) ** 2).sum()) + largest**2) / (len(reward) + 1)
-    return Estimate(value, influence, spread / count)
+    variance = (float(((reward - reward.mean()) ** 2).sum()) + largest**2) / (len(reward) + 1)
+    return Estimate(value, influence, variance / count)
 
 
 def _average(logged: Logged) -> Estimate:
@@ -175,11 +175,11 @@ def _average(logged: Logged) -> Estimate:
     return Estimate(float(logged.reward.mean()), logged.reward - logged.reward.mean())
 
 
-def _honest(logged: Logged, constant: Sequence[Estimate], nothing: int | None) -> tuple[Figures, str]:
+def _held_out_figures(logged: Logged, constant: Sequence[Estimate], nothing: int | None) -> tuple[Figures, str]:
     """Figures of choosing the best action on some decisions and taking it on others."""
-    chosen, judged, how = _chosen(logged)
-    seen = logged[judged]
-    policy = snips(seen, seen.action == chosen[judged])
+    chosen, test, how = _chosen(logged)
+    seen = logged[test]
+    policy = snips(seen, seen.action == chosen[test])
     best = snips(seen, seen.action == int(np.argmax([estimate.value for estimate in constant])))
     average = _average(seen)
     against = average if nothing is None else snips(seen, seen.action == nothing)
@@ -191,7 +191,7 @@ def _honest(logged: Logged, constant: Sequence[Estimate], nothing: int | None) -
         "logged_value": [*average.figure(seen.customer)],
         "nothing_value": [*against.figure(seen.customer)],
     }
-    weight = seen.weight[seen.action == chosen[judged]]
+    weight = seen.weight[seen.action == chosen[test]]
     effective = float(weight.sum() ** 2 / (weight**2).sum()) if len(weight) else 0.0
     return figures | {"effective_sample_size": [effective, effective, effective]}, how
 
@@ -201,7 +201,7 @@ def _chosen(logged: Logged) -> tuple[Ints, NDArray[np.bool_], str]:
     border = int(np.quantile(logged.cutoff, 1 - LATER_SHARE))
     later = logged.cutoff > border
     earlier = has_whole_window(Rows(logged.action, logged.cutoff), logged.horizon_days, border)
-    if min(later.sum(), earlier.sum()) >= FEWEST_LATER:
+    if min(later.sum(), earlier.sum()) >= MIN_LATER_DECISIONS:
         return np.full(len(logged), _winner(logged, earlier)), later, "chosen on earlier decisions, measured on later"
     fold = logged.customer % np.uint64(POLICY_FOLDS)
     winners = np.array([_winner(logged, fold != number) for number in range(POLICY_FOLDS)])
@@ -221,12 +221,12 @@ def _grade(logged: Logged, gains: Sequence[Sequence[float]], against: Estimate, 
     """By how surely the best action, or doing nothing, beats the other; relative to the value of doing nothing."""
     scale = abs(against.value) or float(np.abs(logged.reward).mean()) or 1.0
     others = [gain for action, gain in enumerate(gains) if action != nothing]
-    surest = max((low for _, low, _ in others), default=0.0)
-    surely_nothing = -max((high for _, _, high in others), default=0.0)
+    best_low = max((low for _, low, _ in others), default=0.0)
+    nothing_low = -max((high for _, _, high in others), default=0.0)
     return grade(
-        max(surest, surely_nothing) / scale,
+        max(best_low, nothing_low) / scale,
         customers=len(np.unique(logged.customer)),
-        rarer=int(logged.rewarded.sum()),
+        minority=int(logged.rewarded.sum()),
         at_most="D" if nothing is None else "A",
     )
 

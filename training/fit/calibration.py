@@ -18,71 +18,71 @@ from models.predictor.calibrators import PROBABILITY_FLOOR, Beta, Calibrator, Ve
 from training.dataset.sampling import stable_hash
 from training.metrics.metrics import log_losses
 
-FEWEST_ROWS, FEWEST_OF_RARER = 300, 50
+CALIBRATION_MIN_ROWS, CALIBRATION_MIN_MINORITY = 300, 50
 MOST_ROWS, KNOTS = 20_000, 64
 CALIBRATION_FOLDS = 4
-PRIOR = 5.0  # how strongly Beta leans to leaving things as they are
-SURE_BY = 1.0  # standard errors
+PRIOR = 5.0  # weight of the penalty that draws Beta towards changing nothing
+SAVING_MIN_ERRORS = 1.0  # standard errors by which a calibrator must lower the log-loss
 CALIBRATOR_DIGITS = 9
 
 
 @dataclass(frozen=True, eq=False)
-class Later:
-    """Rows later than those fitted on: what came, what was said (on the level of its period), and of whom and when."""
+class LaterPredictions:
+    """Outcomes and predictions of rows later than those fitted on, each period on its own level; of whom and when."""
 
     truth: Floats
-    said: Floats
+    predicted: Floats
     customer: Strings
     period: Ints
 
     def __len__(self) -> int:
         return len(self.truth)
 
-    def __add__(self, other: "Later") -> "Later":
+    def __add__(self, other: "LaterPredictions") -> "LaterPredictions":
         period = np.concatenate([self.period, other.period + self.period.max(initial=-1) + 1])
         truth, predicted, customer = (
-            np.concatenate([getattr(self, name), getattr(other, name)]) for name in ("truth", "said", "customer")
+            np.concatenate([getattr(self, name), getattr(other, name)]) for name in ("truth", "predicted", "customer")
         )
-        return Later(truth, predicted, customer, period)
+        return LaterPredictions(truth, predicted, customer, period)
 
 
-def calibrator(later: Later) -> Calibrator | None:
+def calibrator(later: LaterPredictions) -> Calibrator | None:
     """The one with the lowest log-loss on periods it has not seen, None where none helps beyond noise."""
-    rarer = min(later.truth.sum(), len(later) - later.truth.sum())
-    if len(later) < FEWEST_ROWS or rarer < FEWEST_OF_RARER:
+    minority = min(later.truth.sum(), len(later) - later.truth.sum())
+    if len(later) < CALIBRATION_MIN_ROWS or minority < CALIBRATION_MIN_MINORITY:
         return None
-    plain = log_losses(later.truth, later.said)
-    saved = {name: plain - _held_out(later, fit) for name, fit in FITS.items()}
+    uncalibrated = log_losses(later.truth, later.predicted)
+    saved = {name: uncalibrated - _out_of_fold_losses(later, fit) for name, fit in FITS.items()}
     best = max(saved, key=lambda name: float(saved[name].mean()))
     error = float(saved[best].std(ddof=1) / np.sqrt(len(later)))
-    return FITS[best](later.truth, later.said) if saved[best].mean() > SURE_BY * error else None
+    return FITS[best](later.truth, later.predicted) if saved[best].mean() > SAVING_MIN_ERRORS * error else None
 
 
-def _held_out(later: Later, fit: Callable[[Floats, Floats], Calibrator]) -> Floats:
-    """Losses of each row under a calibrator fitted on the other periods, or on other customers where there is one."""
+def _out_of_fold_losses(later: LaterPredictions, fit: Callable[[Floats, Floats], Calibrator]) -> Floats:
+    """Each row's loss under a calibrator fitted on the other periods; of one period, on other customers."""
     part = later.period
     if part.max() == 0:
         part = (stable_hash(later.customer) >> np.uint64(32)).astype(np.int64) % CALIBRATION_FOLDS
     losses = np.empty(len(later))
     for fold in np.unique(part):
         in_fold: NDArray[np.bool_] = part == fold
-        made = fit(later.truth[~in_fold], later.said[~in_fold])
-        losses[in_fold] = log_losses(later.truth[in_fold], made.calibrated(later.said[in_fold]))
+        fitted = fit(later.truth[~in_fold], later.predicted[~in_fold])
+        losses[in_fold] = log_losses(later.truth[in_fold], fitted.calibrated(later.predicted[in_fold]))
     return losses
 
 
 def fit_beta(truth: Floats, predicted: Floats) -> Beta:
-    """The likeliest, leaning to a = b = 1, c = 0."""
+    """The penalised maximum likelihood, drawn towards a = b = 1, c = 0, which changes nothing."""
     p = np.clip(predicted, PROBABILITY_FLOOR, 1 - PROBABILITY_FLOOR)
     log_p, minus_log_q = np.log(p), -np.log1p(-p)
 
     def loss(parameters: Floats) -> tuple[float, Floats]:
         a, b, c = parameters
         total = a * log_p + b * minus_log_q + c
-        missed = expit(total) - truth
-        lean = parameters - np.array([1.0, 1.0, 0.0])
-        value = float((np.logaddexp(0.0, total) - truth * total).sum() + PRIOR * (lean**2).sum() / 2)
-        return value, np.array([missed @ log_p, missed @ minus_log_q, missed.sum()]) + PRIOR * lean
+        residual = expit(total) - truth
+        deviation = parameters - np.array([1.0, 1.0, 0.0])
+        value = float((np.logaddexp(0.0, total) - truth * total).sum() + PRIOR * (deviation**2).sum() / 2)
+        return value, np.array([residual @ log_p, residual @ minus_log_q, residual.sum()]) + PRIOR * deviation
 
     bounds = [(0.0, None), (0.0, None), (None, None)]
     optimum = minimize(loss, np.array([1.0, 1.0, 0.0]), jac=True, method="L-BFGS-B", bounds=bounds)

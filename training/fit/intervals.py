@@ -20,25 +20,25 @@ QUANTILE_DIGITS = 6  # models.predictor.outcome_distribution.FINE
 
 
 @dataclass(frozen=True, eq=False)
-class Missed:
-    """Predictions and what came, on rows later than those fitted on; `period` numbers their cutoffs."""
+class ProbabilityResiduals:
+    """Outcomes and predictions of rows later than those fitted on; `period` numbers their cutoffs."""
 
     truth: Floats
     predicted: Floats
     period: Ints
 
-    def __add__(self, other: "Missed") -> "Missed":
+    def __add__(self, other: "ProbabilityResiduals") -> "ProbabilityResiduals":
         period = np.concatenate([self.period, other.period + self.period.max(initial=-1) + 1])
         truth, predicted = (np.concatenate([getattr(self, n), getattr(other, n)]) for n in ("truth", "predicted"))
-        return Missed(truth, predicted, period)
+        return ProbabilityResiduals(truth, predicted, period)
 
 
-NOTHING_SEEN = Missed(np.zeros(0), np.zeros(0), np.zeros(0, np.int64))
+NO_PROBABILITY_RESIDUALS = ProbabilityResiduals(np.zeros(0), np.zeros(0), np.zeros(0, np.int64))
 
 
-def probability_spread(missed: Missed) -> PredictionInterval:
+def probability_interval(residuals: ProbabilityResiduals) -> PredictionInterval:
     """The 90 % interval of a rate: its sampling error, joined with how far the worse period missed like rows."""
-    truth, predicted = missed.truth, missed.predicted
+    truth, predicted = residuals.truth, residuals.predicted
     if not len(truth):
         return PredictionInterval((), (-1.0,), (1.0,))
     ends, groups = _groups(predicted)
@@ -46,38 +46,38 @@ def probability_spread(missed: Missed) -> PredictionInterval:
     for group in groups:
         count = group.sum()
         rate = (float(truth[group].sum()) + 0.5) / (count + 1)
-        periods = [group & (missed.period == period) for period in np.unique(missed.period[group])]
+        periods = [group & (residuals.period == period) for period in np.unique(residuals.period[group])]
         worst = max(abs(float(truth[rows].mean() - predicted[rows].mean())) for rows in periods)
         half.append(float(np.hypot(Z * np.sqrt(rate * (1 - rate) / count), worst)))
     return PredictionInterval(ends, tuple(-half_width for half_width in half), tuple(half))
 
 
 @dataclass(frozen=True, eq=False)
-class Landed:
-    """Money of rows later than those fitted on, with the mean and the chance of nothing that were said of them, on the
-    level that came.
+class MoneyResiduals:
+    """Money of rows later than those fitted on, with the predicted mean and chance of nothing, moved to the level that
+    the outcomes had.
     """
 
     outcome: Floats
     mean: Floats
     p_none: Floats
 
-    def __add__(self, other: "Landed") -> "Landed":
+    def __add__(self, other: "MoneyResiduals") -> "MoneyResiduals":
         names = ("outcome", "mean", "p_none")
-        return Landed(*(np.concatenate([getattr(self, name), getattr(other, name)]) for name in names))
+        return MoneyResiduals(*(np.concatenate([getattr(self, name), getattr(other, name)]) for name in names))
 
 
-NOTHING_LANDED = Landed(np.zeros(0), np.zeros(0), np.zeros(0))
+NO_MONEY_RESIDUALS = MoneyResiduals(np.zeros(0), np.zeros(0), np.zeros(0))
 
 
-def landed(rows: Examples, mean: Floats, p_none: Floats) -> Landed:
-    """Money with what is said of it on the level that came."""
-    quiet = levelled(rows.silence.outcome, p_none, rows.cutoff)
-    return Landed(rows.outcome, levelled_money(rows, mean, cap_of(rows)), quiet)
+def money_residuals(rows: Examples, mean: Floats, p_none: Floats) -> MoneyResiduals:
+    """Money beside its predictions, moved to the level that the outcomes had."""
+    levelled_p_none = levelled(rows.no_purchase.outcome, p_none, rows.cutoff)
+    return MoneyResiduals(rows.outcome, levelled_money(rows, mean, cap_of(rows)), levelled_p_none)
 
 
-def amounts(outcome: Floats, mean: Floats, p_none: Floats) -> OutcomeDistribution:
-    """The shape of outcomes around what is said of them on the level that came."""
+def outcome_distribution(outcome: Floats, mean: Floats, p_none: Floats) -> OutcomeDistribution:
+    """The distribution of outcomes around such predictions."""
     floor = max(float(np.mean(np.maximum(mean, 0.0))) / 100 if len(mean) else 0.0, 1e-9)
     paid = outcome > 0
     ends = edges(mean[paid], int(np.clip(paid.sum() // LEAST_ROWS, 1, INTERVAL_GROUPS))) if paid.any() else np.zeros(0)
@@ -95,7 +95,7 @@ def amounts(outcome: Floats, mean: Floats, p_none: Floats) -> OutcomeDistributio
 UNSEEN = -np.log1p(-np.minimum(GRID, 0.995))  # amounts before any was seen: exponential
 
 
-def conformal(distribution: OutcomeDistribution, later: Landed, seed: int) -> OutcomeDistribution:
+def conformal(distribution: OutcomeDistribution, later: MoneyResiduals, seed: int) -> OutcomeDistribution:
     """The same, made to come true among later rows of like mean: n of them leave n + 1 places for the next.
 
     Where enough of them paid, their shape takes the place of that of rows fitted on.
@@ -103,7 +103,7 @@ def conformal(distribution: OutcomeDistribution, later: Landed, seed: int) -> Ou
     if not len(later.mean):
         return distribution
     if (later.outcome > 0).sum() >= LEAST_ROWS:
-        distribution = amounts(later.outcome, later.mean, later.p_none)
+        distribution = outcome_distribution(later.outcome, later.mean, later.p_none)
     rank = distribution.rank(
         later.outcome, later.mean, later.p_none, np.random.default_rng(seed).random(len(later.mean))
     )

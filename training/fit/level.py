@@ -60,9 +60,9 @@ def _forecast_from(start: int, past: Shifts) -> Level | None:
     if len(past.day) < 2:
         return None
     dates = start / DAY_US + np.arange(0.0, AHEAD_DAYS, STEP_DAYS)
-    mean, doubt = forecast(past, dates)
-    kept = (tuple(round(value, LEVEL_DIGITS) for value in column.tolist()) for column in (mean, doubt))
-    return Level(start, STEP_DAYS, *kept)
+    mean, std = forecast(past, dates)
+    columns = (tuple(round(value, LEVEL_DIGITS) for value in column.tolist()) for column in (mean, std))
+    return Level(start, STEP_DAYS, *columns)
 
 
 def shifts(rows: Examples, predicted: Floats, *, horizon_days: int, first: int) -> Shifts:
@@ -78,15 +78,15 @@ def shifts(rows: Examples, predicted: Floats, *, horizon_days: int, first: int) 
     day, age = instants / DAY_US, (instants - first) / DAY_US
     near = np.array([missing_shift(*part) for part in parts])
     for _ in range(ROUNDS):
-        together, _ = forecast(Shifts(day, *_steps(parts, near, overlap), age), day, age)
-        near = near + np.clip(together - near, -FURTHEST, FURTHEST)
+        level_of_all, _ = forecast(Shifts(day, *_steps(parts, near, overlap), age), day, age)
+        near = near + np.clip(level_of_all - near, -FURTHEST, FURTHEST)
     return Shifts(day, *_steps(parts, near, overlap), age)
 
 
 def money_shifts(rows: Examples, predicted: Floats, *, horizon_days: int, first: int, cap: float) -> Shifts:
     """By which factor, in logarithms, the money of each cutoff misses; amounts above the cap count as that much.
 
-    Half an order of usual size is added to what came and to what was said. The variance is that of a ratio of sums (the
+    Half an order of usual size is added to outcomes and to predictions. The variance is that of a ratio of sums (the
     delta method), and not below what so few customers who paid can tell.
     """
     instants = np.unique(rows.cutoff)
@@ -96,9 +96,9 @@ def money_shifts(rows: Examples, predicted: Floats, *, horizon_days: int, first:
     for place, part in enumerate(rows.cutoff == instant for instant in instants):
         total = max(float(outcome[part].sum()), 0.0) + little
         ratio = total / (max(float(expected[part].sum()), 0.0) + little)
-        missed = float(((outcome[part] - ratio * expected[part]) ** 2).sum()) / total**2
+        squared_error = float(((outcome[part] - ratio * expected[part]) ** 2).sum()) / total**2
         shift[place] = np.log(ratio)
-        variance[place] = max(missed, 1 / (1 + float((outcome[part] > 0).sum())))
+        variance[place] = max(squared_error, 1 / (1 + float((outcome[part] > 0).sum())))
     return Shifts(instants / DAY_US, shift, variance * _overlap(instants, horizon_days), (instants - first) / DAY_US)
 
 
@@ -109,7 +109,7 @@ def _overlap(instants: Ints, horizon_days: int) -> float:
 
 
 def missing_shift(outcome: Floats, predicted: Floats) -> float:
-    """The shift of the log-odds with which the mean of what is said comes true, half a row of each outcome added."""
+    """The shift of the log-odds that makes the mean prediction come true, half a row of each outcome added."""
     rate = (outcome.sum() + 0.5) / (len(outcome) + 1)
     log_odds = _log_odds(predicted)
     return float(brentq(lambda by: expit(log_odds + by).mean() - rate, -40.0, 40.0))
@@ -118,9 +118,9 @@ def missing_shift(outcome: Floats, predicted: Floats) -> float:
 def _steps(parts: list[tuple[Floats, Floats]], near: Floats, overlap: float) -> tuple[Floats, Floats]:
     """By cutoff the shift one step of Newton's from `near`, and its sampling variance."""
     moved = [expit(_log_odds(predicted) + by) for (_, predicted), by in zip(parts, near, strict=True)]
-    missed = np.array([float((outcome - p).sum()) for (outcome, _), p in zip(parts, moved, strict=True)])
+    residual = np.array([float((outcome - p).sum()) for (outcome, _), p in zip(parts, moved, strict=True)])
     information = np.maximum([float((p * (1 - p)).sum()) for p in moved], 1e-3)
-    return near + missed / information, overlap / information
+    return near + residual / information, overlap / information
 
 
 def forecast(past: Shifts, days: Floats, age: Floats | float = np.inf) -> tuple[Floats, Floats]:
@@ -174,7 +174,7 @@ def _log_odds(predicted: Floats) -> Floats:
 
 
 def levelled(outcome: Floats, predicted: Floats, cutoff: Ints) -> Floats:
-    """What is said, with the shift that makes the mean of each cutoff come true: its form without its level."""
+    """Predictions, shifted so that the mean of each cutoff comes true: their form without their level."""
     moved = np.empty(len(predicted))
     for instant in np.unique(cutoff):
         part = cutoff == instant

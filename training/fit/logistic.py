@@ -1,6 +1,6 @@
 """The penalised logistic rung, and how the level moved from cutoff to cutoff beside what features tell.
 
-Log-odds of row i at cutoff c are `start_i + b0 + x_i · b + e_c`. The penalties `λ b²` and `e²` are fixed, so that
+Log-odds of row i at cutoff c are `offset_i + b0 + x_i · b + e_c`. The penalties `λ b²` and `e²` are fixed, so that
 little data say little. The effects e of the cutoffs stand at right angles to a straight line over time: what changes
 slowly is left to the features, a season is not, so that weights are learnt among rows of one date, not from Christmas.
 """
@@ -30,16 +30,16 @@ WEIGHT_DIGITS = 12  # of the weights that are kept
 
 @dataclass(frozen=True)
 class LogisticSpec:
-    """What a logistic leans on: how strongly to small weights, and whether it starts from a process where there is one.
+    """How a logistic is fitted: the penalty on its weights, and whether a process is its offset where there is one.
 
     Of a fiftieth of the customers of real logs a strong penalty made the best of it, of all of them a weak one.
     """
 
     penalty: float = 2000.0
-    start: bool = True
+    offset: bool = True
 
 
-LOGISTIC_SPECS = (LogisticSpec(), LogisticSpec(400.0), LogisticSpec(400.0, start=False))
+LOGISTIC_SPECS = (LogisticSpec(), LogisticSpec(400.0), LogisticSpec(400.0, offset=False))
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,23 +55,23 @@ class FittedLogistic:
         return np.array([self.effects.get(instant, 0.0) for instant in instants.tolist()])[code]
 
 
-def fit_logistic(rows: Examples, position: Position, start: PurchaseProcess | None, penalty: float) -> FittedLogistic:
+def fit_logistic(rows: Examples, position: Position, process: PurchaseProcess | None, penalty: float) -> FittedLogistic:
     """Fit on these rows (at most about `MOST_FITTED` of them, evenly)."""
     some = rows[:: max(1, -(-len(rows) // MOST_FITTED))]
     names = _columns(some.values, position)
-    read, given = reading(names, start, some.values, position)
-    scale = _scale(read)
-    units = scale.standardized(read)
+    read, offset = reading(names, process, some.values, position)
+    standardizer = _standardizer(read)
+    units = standardizer.standardized(read)
     blank = np.isnan(read)
-    blanks = np.flatnonzero(_speaks(blank))
+    blanks = np.flatnonzero(_informative(blank))
     instants, code = np.unique(some.cutoff, return_inverse=True)
-    seasons = _beside_a_line(instants)
+    seasons = _without_trend(instants)
     design = np.concatenate([np.ones((len(some), 1)), units, blank[:, blanks], seasons[code]], axis=1)
     count = read.shape[1] + len(blanks)
     penalties = np.concatenate([[1e-6], np.full(count, penalty), np.ones(len(instants))])
-    coefficients = _maximised(design, some.outcome, penalties, np.broadcast_to(given, len(some)))
+    coefficients = _maximised(design, some.outcome, penalties, np.broadcast_to(offset, len(some)))
     weights = _rounded(coefficients[1 : 1 + count])
-    rung = Logistic(names, scale, tuple(blanks.tolist()), weights, float(_rounded(coefficients[:1])[0]), start)
+    rung = Logistic(names, standardizer, tuple(blanks.tolist()), weights, float(_rounded(coefficients[:1])[0]), process)
     effects = seasons @ coefficients[len(coefficients) - len(instants) :]
     return FittedLogistic(rung, dict(zip(instants.tolist(), effects.tolist(), strict=True)))
 
@@ -92,24 +92,24 @@ def _first_of_equals(columns: NDArray[Any]) -> list[int]:
     return list(places.values())
 
 
-def _scale(read: Floats) -> Standardizer:
-    """How to centre and scale what is read; what does not differ stays at the centre."""
+def _standardizer(read: Floats) -> Standardizer:
+    """Mean and standard deviation of every column that is read; 1 where a column does not differ."""
     known = np.copysign(np.log1p(np.abs(read)), read)
     counted = ~np.isnan(known)
     count = np.maximum(counted.sum(axis=0), 1)
-    centre = np.where(counted, known, 0.0).sum(axis=0) / count
-    spread = np.sqrt((np.where(counted, known - centre, 0.0) ** 2).sum(axis=0) / count)
-    return Standardizer(_rounded(centre), _rounded(np.where(spread > FLAT, spread, 1.0)))
+    mean = np.where(counted, known, 0.0).sum(axis=0) / count
+    scale = np.sqrt((np.where(counted, known - mean, 0.0) ** 2).sum(axis=0) / count)
+    return Standardizer(_rounded(mean), _rounded(np.where(scale > FLAT, scale, 1.0)))
 
 
-def _speaks(blank: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _informative(blank: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Which columns are absent in some rows, the first of those that are absent in the same ones."""
     kept = np.zeros(blank.shape[1], np.bool_)
     kept[_first_of_equals(blank)] = True
     return np.asarray(blank.any(axis=0) & kept)
 
 
-def _beside_a_line(instants: Ints) -> Floats:
+def _without_trend(instants: Ints) -> Floats:
     """The projection (cutoffs, cutoffs) that takes away what runs straight over time; nothing is left of few."""
     count = len(instants)
     if count < FEWEST_CUTOFFS:
@@ -119,21 +119,21 @@ def _beside_a_line(instants: Ints) -> Floats:
     return np.asarray(np.eye(count) - base @ base.T)
 
 
-def _maximised(design: Floats, outcome: Floats, penalty: Floats, start: Floats) -> Floats:
+def _maximised(design: Floats, outcome: Floats, penalty: Floats, offset: Floats) -> Floats:
     """The penalised maximum by Newton's method; a step that overshoots is halved."""
     coefficients = np.zeros(design.shape[1])
-    coefficients[0] = logit(np.clip(outcome.mean(), 0.01, 0.99)) - start.mean()
-    value = _loss(design, outcome, penalty, start, coefficients)
+    coefficients[0] = logit(np.clip(outcome.mean(), 0.01, 0.99)) - offset.mean()
+    value = _loss(design, outcome, penalty, offset, coefficients)
     narrow = design.astype(np.float32)  # for the curvature, which only says how far to go
     for _ in range(STEPS):
-        predicted = expit(design @ coefficients + start)
+        predicted = expit(design @ coefficients + offset)
         slope = design.T @ (predicted - outcome) + penalty * coefficients
         weight = np.maximum(predicted * (1 - predicted), 1e-6).astype(np.float32)
         curvature = (narrow * weight[:, None]).T @ narrow
         step = cho_solve(cho_factor(curvature.astype(np.float64) + np.diag(penalty + 1e-3)), slope)
         for _ in range(STEPS):
             nearer = coefficients - step
-            lower = _loss(design, outcome, penalty, start, nearer)
+            lower = _loss(design, outcome, penalty, offset, nearer)
             if lower <= value:
                 break
             step /= 2
@@ -145,8 +145,8 @@ def _maximised(design: Floats, outcome: Floats, penalty: Floats, start: Floats) 
     return coefficients
 
 
-def _loss(design: Floats, outcome: Floats, penalty: Floats, start: Floats, coefficients: Floats) -> float:
-    total = design @ coefficients + start
+def _loss(design: Floats, outcome: Floats, penalty: Floats, offset: Floats, coefficients: Floats) -> float:
+    total = design @ coefficients + offset
     return float((np.logaddexp(0.0, total) - outcome * total).sum() + (penalty * coefficients**2).sum() / 2)
 
 

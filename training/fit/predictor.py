@@ -1,4 +1,4 @@
-"""An answer made by recipes from rows of one's own: what an evaluation refits, and what serves."""
+"""A predictor made by recipes from rows of one's own: what an evaluation refits, and what serves."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -11,7 +11,7 @@ from models.predictor.calibrators import Calibrator
 from models.predictor.predictor import NoPurchase, Predictor
 from training.dataset.examples import Examples
 from training.fit.baselines import cap_of, constant
-from training.fit.intervals import NOTHING_SEEN, amounts, landed, probability_spread
+from training.fit.intervals import NO_PROBABILITY_RESIDUALS, money_residuals, outcome_distribution, probability_interval
 from training.fit.level import level, money_level
 from training.fit.recipe import Question, Recipe, unpack_recipe
 from training.fit.rungs import fit_rung
@@ -19,35 +19,37 @@ from training.fit.rungs import fit_rung
 
 @dataclass(frozen=True)
 class Recipes:
-    """How an answer is made; `quiet` makes the chance of silence beside money."""
+    """How a predictor is made; `no_purchase` makes the chance of buying nothing, beside money."""
 
     rung: Recipe
-    quiet: Recipe | None = None
+    no_purchase: Recipe | None = None
 
     def pack(self) -> dict[str, Any]:
         """Plain JSON from which `unpack_recipes` makes the same."""
-        return {"rung": self.rung.pack(), "quiet": None if self.quiet is None else self.quiet.pack()}
+        return {"rung": self.rung.pack(), "quiet": None if self.no_purchase is None else self.no_purchase.pack()}
 
 
 def unpack_recipes(plain: Mapping[str, Any]) -> Recipes:
     """What `pack` wrote."""
-    quiet = plain["quiet"]
-    return Recipes(unpack_recipe(plain["rung"]), None if quiet is None else unpack_recipe(quiet))
+    no_purchase = plain["quiet"]
+    return Recipes(unpack_recipe(plain["rung"]), None if no_purchase is None else unpack_recipe(no_purchase))
 
 
 @dataclass(frozen=True)
 class Rungs:
-    """What an answer speaks by; `quiet` is for money only."""
+    """The fitted rungs of a predictor; `no_purchase` is for money only."""
 
     rung: Rung
     baseline: Rung
-    quiet: Rung | None
+    no_purchase: Rung | None
 
 
 def fit_rungs(question: Question, recipes: Recipes, rows: Examples) -> Rungs:
     """What the recipes make of these rows, and the baseline beside it."""
-    silent = None if recipes.quiet is None else fit_rung(question.silence, recipes.quiet, rows.silence)
-    return Rungs(fit_rung(question, recipes.rung, rows), _baseline(question, recipes.rung, rows), silent)
+    no_purchase = (
+        None if recipes.no_purchase is None else fit_rung(question.no_purchase, recipes.no_purchase, rows.no_purchase)
+    )
+    return Rungs(fit_rung(question, recipes.rung, rows), _baseline(question, recipes.rung, rows), no_purchase)
 
 
 def fit_predictor(
@@ -59,10 +61,10 @@ def fit_predictor(
     start: int,
     calibrator: Calibrator | None = None,
 ) -> Predictor:
-    """What rungs that were fitted on these rows say for the fitted horizon, from the instant `start` on; the log
-    begins at `first` (both µs UTC).
+    """The predictor of rungs that were fitted on these rows, for the fitted horizon, from the instant `start` on; the
+    log begins at `first` (both µs UTC).
 
-    How far the truth lies from it is not known yet.
+    Its intervals are learnt later, by `training.evaluation.evaluate.with_intervals`.
     """
     task, fitted = question.task, question.fitted_days
     mean = question.predict(rungs.rung, rows).mean
@@ -73,18 +75,18 @@ def fit_predictor(
         outcome="silence" if task.outcome == "silence" else "event",
         rung=rungs.rung,
         baseline=rungs.baseline,
-        interval=probability_spread(NOTHING_SEEN),
+        interval=probability_interval(NO_PROBABILITY_RESIDUALS),
         base=(),
         grade="D",
         adjusted=_adjusted(question, mean, rows, calibrator, first=first, start=start),
     )
-    if rungs.quiet is None:
+    if rungs.no_purchase is None:
         return plain
-    p_none = question.predict(rungs.quiet, rows).mean
-    fitted_on = landed(rows, mean, p_none)
-    shape = amounts(fitted_on.outcome, fitted_on.mean, fitted_on.p_none)
-    adjusted = _adjusted(question.silence, p_none, rows.silence, None, first=first, start=start)
-    return replace(plain, no_purchase=NoPurchase(rungs.quiet, adjusted), distribution=shape)
+    p_none = question.predict(rungs.no_purchase, rows).mean
+    fitted_on = money_residuals(rows, mean, p_none)
+    shape = outcome_distribution(fitted_on.outcome, fitted_on.mean, fitted_on.p_none)
+    adjusted = _adjusted(question.no_purchase, p_none, rows.no_purchase, None, first=first, start=start)
+    return replace(plain, no_purchase=NoPurchase(rungs.no_purchase, adjusted), distribution=shape)
 
 
 def _adjusted(

@@ -39,8 +39,8 @@ class Question:
         return self.task.is_money
 
     @property
-    def trees(self) -> str:
-        """What the rung of trees is called."""
+    def tree_rung(self) -> str:
+        """The name of the rung of trees."""
         return "hurdle" if self.is_money else "lightgbm"
 
     def expectations(self, rows: Examples) -> Expectations | None:
@@ -49,12 +49,12 @@ class Question:
         return self.processes.fitted.get(instant)
 
     def predict(self, rung: Rung, rows: Examples) -> Prediction:
-        """What a rung says about these rows, for the fitted horizon."""
+        """What a rung predicts for these rows, for the fitted horizon."""
         return rung.predict(rows.values, self.features.position)
 
     @property
-    def silence(self) -> "Question":
-        """Of money: whether anybody buys at all."""
+    def no_purchase(self) -> "Question":
+        """Beside money: whether a customer buys nothing at all."""
         return replace(self, task=self.task.model_copy(update={"kind": "churn"}))
 
     def losses(self, rows: Examples, predicted: Floats, cap: float) -> Floats:
@@ -69,27 +69,27 @@ class Recipe:
     """How to make the rung: "rule", "btyd", "logistic", trees ("lightgbm", of money "hurdle" or "poisson"), or an
     "average" of unlike ones.
 
-    Trees take a growth, the number of trees of each booster, whether they read what a process expects, and whether they
-    start from it. A logistic takes what it leans on. An average is of trees and the most unlike logistics; of money, of
-    process, hurdle and, with three boosters, poisson.
+    Trees take `parameters`, the number of `trees` of each booster, whether they read what a process expects, and
+    whether its log-odds are their `offset`. A logistic takes its `logistic` specification. An average is of trees and
+    the most unlike logistics; of money, of process, hurdle and, with three boosters, poisson.
     """
 
     rung: str
-    growth: TreeParameters = field(default_factory=TreeParameters)
+    parameters: TreeParameters = field(default_factory=TreeParameters)
     trees: tuple[int, ...] = ()
     expectations: bool = False
-    start: bool = False
-    lean: LogisticSpec = LOGISTIC_SPECS[0]
+    offset: bool = False
+    logistic: LogisticSpec = LOGISTIC_SPECS[0]
 
     def describe(self) -> Mapping[str, object]:
         """The choice by name."""
         choice: dict[str, object] = {"rung": self.rung}
         if self.rung == "logistic":
-            choice |= {"penalty": self.lean.penalty, "logistic_start": self.lean.start}
+            choice |= {"penalty": self.logistic.penalty, "logistic_start": self.logistic.offset}
         if not self.trees:
             return choice
-        process = {"expectations": self.expectations, "start": self.start}
-        return {**choice, **process, "trees": "+".join(map(str, self.trees)), **self.growth.describe()}
+        process = {"expectations": self.expectations, "start": self.offset}
+        return {**choice, **process, "trees": "+".join(map(str, self.trees)), **self.parameters.describe()}
 
     @property
     def members(self) -> tuple["Recipe", ...]:
@@ -98,29 +98,29 @@ class Recipe:
             hurdle, orders = self.trees[:HURDLE], self.trees[HURDLE:]
             more = [replace(self, rung="poisson", trees=orders)] if orders else []
             return Recipe("btyd"), replace(self, rung="hurdle", trees=hurdle), *more
-        leans = (LOGISTIC_SPECS[0], LOGISTIC_SPECS[-1]) if self.expectations else LOGISTIC_SPECS[:1]
-        return *(Recipe("logistic", lean=lean) for lean in leans), replace(self, rung="lightgbm")
+        specs = (LOGISTIC_SPECS[0], LOGISTIC_SPECS[-1]) if self.expectations else LOGISTIC_SPECS[:1]
+        return *(Recipe("logistic", logistic=spec) for spec in specs), replace(self, rung="lightgbm")
 
     def pack(self) -> dict[str, Any]:
         """Plain JSON from which `unpack_recipe` makes the same."""
         return {
             "rung": self.rung,
-            "growth": self.growth.pack(),
+            "growth": self.parameters.pack(),
             "trees": list(self.trees),
             "expectations": self.expectations,
-            "start": self.start,
-            "lean": {"penalty": self.lean.penalty, "start": self.lean.start},
+            "start": self.offset,
+            "lean": {"penalty": self.logistic.penalty, "start": self.logistic.offset},
         }
 
 
 def unpack_recipe(plain: Mapping[str, Any]) -> Recipe:
     """The recipe that `pack` wrote."""
-    lean = plain["lean"]
+    logistic = plain["lean"]
     return Recipe(
         rung=plain["rung"],
-        growth=unpack_tree_parameters(plain["growth"]),
+        parameters=unpack_tree_parameters(plain["growth"]),
         trees=tuple(plain["trees"]),
         expectations=plain["expectations"],
-        start=plain["start"],
-        lean=LogisticSpec(penalty=lean["penalty"], start=lean["start"]),
+        offset=plain["start"],
+        logistic=LogisticSpec(penalty=logistic["penalty"], offset=logistic["start"]),
     )

@@ -35,8 +35,8 @@ def fit_rung(question: Question, recipe: Recipe, rows: Examples, linear: FittedL
         case "average":
             made = averaged(question, [fit_rung(question, member, rows, linear) for member in recipe.members])
         case "logistic":
-            known = linear if recipe.lean == LOGISTIC_SPECS[0] else None
-            made = (known or logistic(question, rows, recipe.lean)).rung
+            known = linear if recipe.logistic == LOGISTIC_SPECS[0] else None
+            made = (known or logistic(question, rows, recipe.logistic)).rung
         case "lightgbm" if linear is not None:
             made = _lightgbm(question, recipe, rows, linear)
         case "hurdle":
@@ -55,32 +55,34 @@ def averaged(question: Question, rungs: Sequence[Rung]) -> Average | None:
     return Average(tuple(rungs), odds=not question.is_money)
 
 
-def logistic(question: Question, rows: Examples, lean: LogisticSpec) -> FittedLogistic:
-    """The penalised logistic of these rows, from what their process expects, if they have one and it leans on it."""
-    start = btyd(question, rows) if lean.start else None
-    return fit_logistic(rows, question.features.position, start, lean.penalty)
+def logistic(question: Question, rows: Examples, spec: LogisticSpec) -> FittedLogistic:
+    """The penalised logistic of these rows; their process is its offset where there is one and `spec` asks for it."""
+    process = btyd(question, rows) if spec.offset else None
+    return fit_logistic(rows, question.features.position, process, spec.penalty)
 
 
 def _lightgbm(question: Question, recipe: Recipe, rows: Examples, linear: FittedLogistic) -> Probability:
     read = question.expectations(rows) if recipe.expectations else None
-    begin = init_score(question, rows, linear, start=recipe.start)
-    (grower,), (part,) = tree_trainers(question), booster_samples(question, rows, read, begin=begin.rows)
-    return Probability(grower.grow(part, recipe.growth, recipe.trees[0]), read, begin.base, begin.start)
+    init_score = fit_init_score(question, rows, linear, with_process=recipe.offset)
+    (grower,), (part,) = tree_trainers(question), booster_samples(question, rows, read, init_score=init_score.rows)
+    return Probability(grower.grow(part, recipe.parameters, recipe.trees[0]), read, init_score.base, init_score.process)
 
 
 @dataclass(frozen=True, eq=False)
 class InitScore:
-    """Log-odds that trees start from: of every row, and the same without the effects of dates, which is what serves."""
+    """Log-odds that trees start from: of every row of the fit (`rows`); and what serves, without the effects of dates:
+    `base`, or those of the `process`.
+    """
 
     rows: Floats
     base: float
-    start: PurchaseProcess | None
+    process: PurchaseProcess | None
 
 
-def init_score(question: Question, rows: Examples, linear: FittedLogistic, *, start: bool) -> InitScore:
-    """The effects of the cutoffs on top of the base rate, or of the process."""
+def fit_init_score(question: Question, rows: Examples, linear: FittedLogistic, *, with_process: bool) -> InitScore:
+    """The effects of the cutoffs, on top of the base rate or of the log-odds of the process."""
     effects = linear.at(rows.cutoff)
-    if start and linear.rung.process is not None:
+    if with_process and linear.rung.process is not None:
         process = linear.rung.process
         return InitScore(log_odds(process, rows.values, question.features.position) + effects, 0.0, process)
     rate = (float(rows.outcome.sum()) + 1) / (len(rows) + 2)
@@ -88,13 +90,13 @@ def init_score(question: Question, rows: Examples, linear: FittedLogistic, *, st
     return InitScore(base + effects, base, None)
 
 
-def continued_init_score(question: Question, begun: InitScore, linear: FittedLogistic, later: Examples) -> Floats:
-    """The same start for later rows, with the shift that the logistic needs there."""
+def later_init_score(question: Question, init_score: InitScore, linear: FittedLogistic, later: Examples) -> Floats:
+    """The same log-odds for later rows, with the shift that the logistic needs there."""
     shift = missing_shift(later.outcome, question.predict(linear.rung, later).mean)
-    given = np.full(len(later), begun.base + shift)
-    if begun.start is None:
-        return given
-    return np.asarray(given + log_odds(begun.start, later.values, question.features.position))
+    offset = np.full(len(later), init_score.base + shift)
+    if init_score.process is None:
+        return offset
+    return np.asarray(offset + log_odds(init_score.process, later.values, question.features.position))
 
 
 def tree_trainers(question: Question) -> tuple[TreeTrainer, ...]:
@@ -109,22 +111,22 @@ def booster_samples(
     rows: Examples,
     read: Expectations | None,
     like: list[Sample] | None = None,
-    begin: Floats | None = None,
+    init_score: Floats | None = None,
 ) -> list[Sample]:
     """The rows of each booster: all for the probability, those with an order for the orders after the first, and all
     for the orders that a process begins, if there is one.
 
-    `begin` is where the probability's log-odds start.
+    `init_score` is what the log-odds of the probability start from.
     """
-    values, ahead = _wide(question, rows, read)
+    values, ahead = _widened(question, rows, read)
     bins: list[Sample | None] = [*like] if like else [None, None, None]
     if not question.is_money:
-        return [sample(values, rows.outcome, init_score=begin, like=bins[0])]
+        return [sample(values, rows.outcome, init_score=init_score, like=bins[0])]
     hurdle = _hurdle_parts(question, rows, values, bins)
     return hurdle if ahead is None else [*hurdle, _orders_part(rows, values, ahead, bins[-1])]
 
 
-def _wide(question: Question, rows: Examples, read: Expectations | None) -> tuple[Floats, Ahead | None]:
+def _widened(question: Question, rows: Examples, read: Expectations | None) -> tuple[Floats, Ahead | None]:
     """The values that trees read, and what a process expects of the rows, which is among them."""
     if read is None:
         return rows.values, None
@@ -145,8 +147,8 @@ def _hurdle_parts(
 
 
 def _orders_part(rows: Examples, values: Floats, ahead: Ahead, like: Sample | None = None) -> Sample:
-    begun = np.log(np.maximum(np.nan_to_num(ahead.orders, nan=NEVER), EPS))
-    return sample(values, rows.labels.count, init_score=begun, like=like)
+    init_score = np.log(np.maximum(np.nan_to_num(ahead.orders, nan=NEVER), EPS))
+    return sample(values, rows.labels.count, init_score=init_score, like=like)
 
 
 def _countable(count: Floats) -> Floats:
@@ -159,20 +161,20 @@ def _hurdle(question: Question, recipe: Recipe, rows: Examples) -> Rung | None:
     if past is None:
         return None
     read = question.expectations(rows) if recipe.expectations else None
-    values, _ = _wide(question, rows, read)
+    values, _ = _widened(question, rows, read)
     grown = zip(tree_trainers(question)[:HURDLE], _hurdle_parts(question, rows, values), recipe.trees, strict=True)
-    buys, more = (grower.grow(part, recipe.growth, trees) for grower, part, trees in grown)
+    buys, more = (grower.grow(part, recipe.parameters, trees) for grower, part, trees in grown)
     raw = Hurdle(buys, more, past, expectations=read)
     return replace(raw, correction=_correction(question, raw, rows))
 
 
 def _poisson(question: Question, recipe: Recipe, rows: Examples) -> Rung | None:
     read = question.expectations(rows)
-    values, ahead = _wide(question, rows, read)
+    values, ahead = _widened(question, rows, read)
     if read is None or ahead is None:
         return None
     part, grower = _orders_part(rows, values, ahead), tree_trainers(question)[-1]
-    raw = Orders(grower.grow(part, recipe.growth, recipe.trees[0]), read)
+    raw = Orders(grower.grow(part, recipe.parameters, recipe.trees[0]), read)
     return replace(raw, correction=_correction(question, raw, rows))
 
 
@@ -182,8 +184,8 @@ def btyd(question: Question, rows: Examples) -> PurchaseProcess | None:
     if read is None:
         return None
     never = np.isnan(rows.values[:, question.features.position[read.days]])
-    silent = float((rows.labels.count[never] == 0).sum())
-    raw = PurchaseProcess(read, question.task.outcome, (silent + 1) / (int(never.sum()) + 2))
+    without_orders = float((rows.labels.count[never] == 0).sum())
+    raw = PurchaseProcess(read, question.task.outcome, (without_orders + 1) / (int(never.sum()) + 2))
     return replace(raw, correction=_correction(question, raw, rows)) if question.is_money else raw
 
 

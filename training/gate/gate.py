@@ -54,12 +54,12 @@ class Verdict:
                 "name": condition.name,
                 "passed": condition.passed,
                 "told": condition.message,
-                "figures": _plain(condition.figures),
+                "figures": _json(condition.figures),
             }
             for condition in self.conditions
         ]
         head = {"passed": self.passed, "reason": self.reason, "serves_already": self.serves_already}
-        return {**head, **_plain(self.against), "conditions": conditions}
+        return {**head, **_json(self.against), "conditions": conditions}
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> "Verdict":
@@ -100,16 +100,16 @@ def verdict(
     version = registry.champion(bundle.task.name)
     out_of_service = rolled_back(bundle.digest, history)
     if version is None:
-        return _alone("there was no champion", bundle, out_of_service)
+        return _without_champion("there was no champion", bundle, out_of_service)
     if version.digest == bundle.digest:
-        return Verdict("it is the champion, bit by bit", serves_already=True, against=_named(version))
+        return Verdict("it is the champion, bit by bit", serves_already=True, against=_champion(version))
     try:
         champion = load(registry.fetch(version, context.config.workspace_path / "bundles"), version.digest)
     except BundleError as error:
-        judgement = _alone(f"the champion cannot be read any more: {error}", bundle, out_of_service)
+        result = _without_champion(f"the champion cannot be read any more: {error}", bundle, out_of_service)
     else:
-        judgement = check_conditions(GateSubjects(context, bundle, champion, trained), out_of_service, timer)
-    return Verdict(judgement.reason, judgement.conditions, against=_named(version) | dict(judgement.against))
+        result = check_conditions(GateSubjects(context, bundle, champion, trained), out_of_service, timer)
+    return Verdict(result.reason, result.conditions, against=_champion(version) | dict(result.against))
 
 
 def check_conditions(
@@ -118,24 +118,24 @@ def check_conditions(
     """The verdict on a challenger with a champion; `out_of_service` says whether somebody took it out."""
     challenger, champion = subjects.challenger, subjects.champion
     if challenger.task.model_dump(mode="json") != champion.task.model_dump(mode="json"):
-        return _alone("the question has changed since the champion was trained", challenger, out_of_service)
+        return _without_champion("the question has changed since the champion was trained", challenger, out_of_service)
     question = Condition("question", True, "the question is the champion's")
     sized = size(challenger, champion, _latency(subjects, timer))
     if challenger.actions is not None and champion.actions is not None:
-        judged = [
+        measured = [
             actions.value(subjects.context, challenger, champion),
             sized,
             recorded_grade(challenger.actions, champion.actions),
         ]
     else:
-        judged = _judged(subjects, sized)
-    conditions = (question, *judged, out_of_service)
+        measured = _measured(subjects, sized)
+    conditions = (question, *measured, out_of_service)
     loss = next(condition for condition in conditions if condition.name == "loss")
     first = next((condition for condition in conditions if not condition.passed), loss)
-    return Verdict(first.message, conditions, against=_method(judged))
+    return Verdict(first.message, conditions, against=_method(measured))
 
 
-def _judged(subjects: GateSubjects, sized: Condition) -> list[Condition]:
+def _measured(subjects: GateSubjects, sized: Condition) -> list[Condition]:
     """All conditions of a task that is measured on rows, horizon by horizon; the worst decides."""
     context, task = subjects.context, subjects.challenger.task
     by_name: dict[str, list[Condition]] = {"loss": [], "calibration": [], "grade": [], "segments": []}
@@ -161,16 +161,16 @@ def _unmeasured(name: str) -> Condition:
     return Condition(name, True, message, {"method": "record"})
 
 
-def _alone(reason: str, bundle: Bundle, out_of_service: Condition) -> Verdict:
+def _without_champion(reason: str, bundle: Bundle, out_of_service: Condition) -> Verdict:
     """Without a champion to be compared with."""
     reason = reason if out_of_service.passed else out_of_service.message
     conditions = (Condition("question", True, reason), audited(bundle, None), out_of_service)
     return Verdict(reason, conditions, against={"method": None})
 
 
-def _method(judged: Sequence[Condition]) -> dict[str, Any]:
+def _method(measured: Sequence[Condition]) -> dict[str, Any]:
     """By what the loss was judged, at the horizon that decided; the method is the least sure of all horizons."""
-    figures = judged[0].figures
+    figures = measured[0].figures
     methods = [horizon["method"] for horizon in figures.get("horizons", {"": figures}).values()]
     method = max(methods, key=METHODS.index)
     return {
@@ -181,7 +181,7 @@ def _method(judged: Sequence[Condition]) -> dict[str, Any]:
     }
 
 
-def _named(version: Version) -> dict[str, Any]:
+def _champion(version: Version) -> dict[str, Any]:
     return {"champion": {"version": version.version, "digest": version.digest, "run_id": version.run_id}}
 
 
@@ -207,10 +207,10 @@ def _timed(context: TrainingContext, bundle: Bundle | None, timer: Callable[[], 
     return min(durations) / len(values) * 1e6 if len(values) else None
 
 
-def _plain(value: Any) -> Any:
+def _json(value: Any) -> Any:
     """The same as JSON can hold it."""
     if isinstance(value, Mapping):
-        return {str(name): _plain(inner) for name, inner in value.items()}
+        return {str(name): _json(inner) for name, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(inner) for inner in value]
+        return [_json(inner) for inner in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -110,7 +110,7 @@ def graded(match: Match) -> Condition:
 
 def _grade(match: Match, low: float, scored: Scored) -> str:
     rows = match.rows
-    return grade(low, customers=len(rows), rarer=_minority(match), at_most=scored.best_grade)
+    return grade(low, customers=len(rows), minority=_minority(match), at_most=scored.best_grade)
 
 
 def unharmed(match: Match, parts: list[Segment]) -> Condition:

@@ -102,16 +102,18 @@ def _refitted(context: TrainingContext, champion: Bundle, trained: Trained, test
     if recorded is None:
         return None
     heading = f"{champion.task.name}, {trained.split.horizon_days} days"
-    context.tell(Phase.REFIT_CHAMPION, f"{heading}: refitting the champion's recipe")
+    context.on_progress(Phase.REFIT_CHAMPION, f"{heading}: refitting the champion's recipe")
     recipes = unpack_recipes(recorded)
     features = champion.features.union(needed(champion.task, trained.split.fitted_days))
     question = replace(trained.question, task=champion.task, features=features)
     parts = split_rows(_rows(context, features, trained, trained.split.cutoffs), trained.split)
     choice = as_chosen(question, recipes.rung, parts["choosing"], parts["validation"])
-    quiet: Choice | None = None
-    if recipes.quiet is not None:
-        quiet = as_chosen(question.silence, recipes.quiet, parts["choosing"].silence, parts["validation"].silence)
-    other = evaluate_choice(context, question, (choice, quiet), parts, trained.split)
+    no_purchase: Choice | None = None
+    if recipes.no_purchase is not None:
+        no_purchase = as_chosen(
+            question.no_purchase, recipes.no_purchase, parts["choosing"].no_purchase, parts["validation"].no_purchase
+        )
+    other = evaluate_choice(context, question, (choice, no_purchase), parts, trained.split)
     if other is None:
         return None
     best = _best(recipes.rung.rung, extrapolated=trained.split.extrapolated)

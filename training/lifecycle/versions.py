@@ -18,12 +18,12 @@ MISSING = "–"
 COLUMNS = ("number", "when", "what", "version", "before", "who", "why", "bundle", "run")
 
 
-def promote(config: Config, task: str, number: int | None, hand: Actor, why: str | None) -> str:
+def promote(config: Config, task: str, number: int | None, actor: Actor, why: str | None) -> str:
     """Let a version of a task serve (default: the challenger), and say so in a sentence."""
     name = config.task(task).name
     with hurried():
-        succession = Promotion.open(config, [name])
-        registry, serves = succession.registry, succession.served(name)
+        promotion = Promotion.open(config, [name])
+        registry, serves = promotion.registry, promotion.served(name)
         version = registry.challenger(name) if number is None else registry.version(name, number)
         if version is None and serves:
             return f"{name} v{serves[0].version} serves already, and there is no challenger."
@@ -32,18 +32,18 @@ def promote(config: Config, task: str, number: int | None, hand: Actor, why: str
                 f"expected a challenger of {registry.shop}.{name} to promote, found none; "
                 f"run `journeycast train {name}` first, or name one with --version"
             )
-        entry = succession.promote(name, version, hand, why=why or "promoted by hand", evidence={})
+        entry = promotion.promote(name, version, actor, why=why or "promoted by hand", evidence={})
     if serves and entry == serves[0]:
         return f"{name} v{entry.version} serves already, since {iso(entry.when_us)}."
     return _moved(entry)
 
 
-def rollback(config: Config, task: str, number: int | None, hand: Actor, why: str | None) -> str:
+def rollback(config: Config, task: str, number: int | None, actor: Actor, why: str | None) -> str:
     """Let the champion before this one serve again, and say so in a sentence; with a number, before that version."""
     name = config.task(task).name
     with hurried():
-        succession = Promotion.open(config, [name])
-        entry = succession.rollback(name, hand, why=why or "rolled back by hand", of=number)
+        promotion = Promotion.open(config, [name])
+        entry = promotion.rollback(name, actor, why=why or "rolled back by hand", of=number)
     if number is not None and (entry.what, entry.before) != (ROLLED_BACK, number):
         return f"{name} v{number} does not serve: v{entry.version} does, since {iso(entry.when_us)}."
     return _moved(entry)
@@ -53,11 +53,11 @@ def history(config: Config, task: str, on: str | None = None) -> Table:
     """All entries of a task, or the one of the version that was live `on` a date or time of the log's time zone."""
     name, timezone = config.task(task).name, config.log.timezone
     with hurried():
-        succession = Promotion.open(config, [name])
+        promotion = Promotion.open(config, [name])
         if on is None:
-            return table(f"History of {name}", succession.history(name), timezone)
+            return table(f"History of {name}", promotion.history(name), timezone)
         when = instant(on, timezone)
-        live = succession.live_on(name, when)
+        live = promotion.live_on(name, when)
     if live is None:
         raise JourneycastError(f"expected a version of {name} that was live at {_local(when, timezone)}, found none")
     return table(f"Live at {_local(when, timezone)}: {name} v{live.version}", [live], timezone)

@@ -12,9 +12,9 @@ import numpy as np
 from scipy.special import expit, logit
 
 from features.arrays import Floats, Ints
+from models.prediction import EPS
 
 Metric = Callable[[Floats, Floats, Floats], Floats]
-PROBABILITY_FLOOR = 1e-15
 
 
 def auroc(truth: Floats, predicted: Floats, weights: Floats) -> Floats:
@@ -43,7 +43,7 @@ def log_loss(truth: Floats, predicted: Floats, weights: Floats) -> Floats:
 
 def log_losses(truth: Floats, predicted: Floats) -> Floats:
     """Each row's -log of the probability given to what happened (nats)."""
-    p = np.clip(predicted, PROBABILITY_FLOOR, 1 - PROBABILITY_FLOOR)
+    p = np.clip(predicted, EPS, 1 - EPS)
     return np.asarray(-np.where(truth > 0, np.log(p), np.log1p(-p)))
 
 

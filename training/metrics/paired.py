@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from features.arrays import Floats, Strings
+from models.predictor.outcome_distribution import COVERAGE
 from training.metrics.bootstrap import CELLS, resampled
 from training.metrics.metrics import edges
 
 DRAWS = 2000  # enough for the ends of a 99 % interval
 SIMULATED = 1000
 BINS = 15  # of equally many rows, for the calibration error
-INSIDE = 0.9  # of the outcomes belong in the interval that is said
 SUM_FLOOR = 1e-12
 
 
@@ -32,9 +32,9 @@ class Interval:
 
 @dataclass(frozen=True, eq=False)
 class Sums:
-    """Columns of rows summed over all of them, and over each draw of customers: (k,) and (draws, k)."""
+    """Columns of rows summed over all rows (`total`, (k,)) and over each draw of customers (`drawn`, (draws, k))."""
 
-    once: Floats
+    total: Floats
     drawn: Floats
 
     @staticmethod
@@ -45,8 +45,8 @@ class Sums:
 
     @property
     def all(self) -> Floats:
-        """What was summed once first, then the draws: (1 + draws, k)."""
-        return np.concatenate([self.once[None, :], self.drawn])
+        """The sums of all rows first, then those of the draws: (1 + draws, k)."""
+        return np.concatenate([self.total[None, :], self.drawn])
 
 
 def interval(figures: Floats, level: float = 0.9) -> Interval:
@@ -56,9 +56,9 @@ def interval(figures: Floats, level: float = 0.9) -> Interval:
 
 
 def relative_loss(customers: Strings, own: Floats, other: Floats, seed: int, level: float = 0.9) -> Interval:
-    """By which share the mean of the one's losses lies above that of the other's."""
-    mine, theirs = Sums.of(customers, [own, other], seed).all.T
-    return interval((mine - theirs) / np.maximum(theirs, SUM_FLOOR * len(own)), level)
+    """By which share the mean of `own` losses lies above that of the `other` ones."""
+    own_sums, other_sums = Sums.of(customers, [own, other], seed).all.T
+    return interval((own_sums - other_sums) / np.maximum(other_sums, SUM_FLOOR * len(own)), level)
 
 
 @dataclass(frozen=True)
@@ -72,11 +72,11 @@ class Error:
 
 
 def calibration_error(customers: Strings, truth: Floats, own: Floats, other: Floats, seed: int) -> Error:
-    """ECE of probabilities; by chance: were outcomes drawn from the one's own probabilities."""
+    """ECE of probabilities; by chance: were outcomes drawn from the probabilities of `own`."""
     ones = np.ones(len(truth))
-    mine, theirs = _by_bin(truth, own), _by_bin(truth, other)
-    sums = Sums.of(customers, [ones, *mine, *theirs], seed).all
-    first, second = sums[:, 1 : 1 + len(mine)], sums[:, 1 + len(mine) :]
+    own_bins, other_bins = _by_bin(truth, own), _by_bin(truth, other)
+    sums = Sums.of(customers, [ones, *own_bins, *other_bins], seed).all
+    first, second = sums[:, 1 : 1 + len(own_bins)], sums[:, 1 + len(own_bins) :]
     errors = [np.abs(part).sum(axis=1) / sums[:, 0] for part in (first, second)]
     return Error(float(errors[0][0]), float(errors[1][0]), interval(errors[0] - errors[1]), _perfect(own, seed))
 
@@ -107,22 +107,22 @@ def bias(customers: Strings, truth: Floats, own: Floats, other: Floats, seed: in
     """
     sums = Sums.of(customers, [truth, own, other], seed).all.T
     total = np.where(np.abs(sums[0]) > SUM_FLOOR, sums[0], np.nan)
-    mine, theirs = (predicted / total - 1 for predicted in sums[1:])
+    own_bias, other_bias = (predicted / total - 1 for predicted in sums[1:])
     defined = ~np.isnan(total)
     if not defined[0] or not defined[1:].any():
         return None
-    mine, theirs = mine[defined], theirs[defined]
-    return _off(mine, theirs, float(np.quantile(np.abs(mine[1:] - mine[0]), 0.95)))
+    own_bias, other_bias = own_bias[defined], other_bias[defined]
+    return _error(own_bias, other_bias, float(np.quantile(np.abs(own_bias[1:] - own_bias[0]), 0.95)))
 
 
 def missed_coverage(customers: Strings, own: Floats, other: Floats, seed: int) -> Error:
     """How far the share of outcomes inside the 90 % interval lies from 90 %; `own` and `other` are 1 inside, else 0."""
     sums = Sums.of(customers, [np.ones(len(own)), own, other], seed).all.T
-    mine, theirs = (inside / sums[0] - INSIDE for inside in sums[1:])
-    chance = 1.96 * float(np.sqrt(INSIDE * (1 - INSIDE) / len(own)))
-    return _off(mine, theirs, chance)
+    own_gap, other_gap = (inside / sums[0] - COVERAGE for inside in sums[1:])
+    chance = 1.96 * float(np.sqrt(COVERAGE * (1 - COVERAGE) / len(own)))
+    return _error(own_gap, other_gap, chance)
 
 
-def _off(mine: Floats, theirs: Floats, chance: float) -> Error:
-    my_error, their_error = np.abs(mine), np.abs(theirs)
-    return Error(float(my_error[0]), float(their_error[0]), interval(my_error - their_error), chance)
+def _error(own: Floats, other: Floats, chance: float) -> Error:
+    own_error, other_error = np.abs(own), np.abs(other)
+    return Error(float(own_error[0]), float(other_error[0]), interval(own_error - other_error), chance)

@@ -9,7 +9,7 @@ import numpy as np
 from features.arrays import Ints
 from features.config.tasks import TaskConfig
 from features.timeline import DAY_US, days, in_window, iso
-from models.grades import FEWEST_CUSTOMERS, MIN_MINORITY
+from models.grades import MIN_CUSTOMERS, MIN_MINORITY
 from training.dataset.split import SHORTEST_LEAD
 from training.fit.actions import FEW, Logged
 from training.readiness.forecast import OutcomeCounts, SplitCounts, TaskCounts, pace_days
@@ -25,7 +25,7 @@ RUNGS: tuple[tuple[str, Need], ...] = (
     (LEARNT, (LEARN_MIN_ROWS, LEARN_MIN_MINORITY)),
     FOR_TREES,
 )  # the least demanding first
-TO_GRADE: Need = (FEWEST_CUSTOMERS, MIN_MINORITY)
+TO_GRADE: Need = (MIN_CUSTOMERS, MIN_MINORITY)
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def steps_of_actions(task: TaskConfig, logged: Logged, end: int) -> tuple[Step, 
 
     none, (_, first) = np.zeros(0, np.int64), np.unique(logged.customer, return_index=True)
     customers, rewarded = logged.cutoff[first], logged.cutoff[logged.rewarded]  # sorted by customer, then by cutoff
-    graded = [(customers, FEWEST_CUSTOMERS), (rewarded, MIN_MINORITY), (by_action.get(nothing, none), 1)]
+    graded = [(customers, MIN_CUSTOMERS), (rewarded, MIN_MINORITY), (by_action.get(nothing, none), 1)]
     own = [(cutoffs, FEW) for cutoffs in by_action.values()] or [(none, FEW)]
     rarest = f"{counts[fewest]:,} of '{fewest}'" if counts else "no decision"
     return (
@@ -99,7 +99,7 @@ def steps_of_actions(task: TaskConfig, logged: Logged, end: int) -> tuple[Step, 
         Step(
             GRADED,
             f"{len(customers):,} customers, {len(rewarded):,} rewarded",
-            f"{FEWEST_CUSTOMERS} customers, {MIN_MINORITY} rewarded",
+            f"{MIN_CUSTOMERS} customers, {MIN_MINORITY} rewarded",
             when(graded),
         ),
     )

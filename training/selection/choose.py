@@ -14,7 +14,7 @@ from models.ladder.lightgbm import TreeParameters
 from models.ladder.rung import Rung
 from training.dataset.examples import Examples
 from training.fit.baselines import cap_of, history
-from training.fit.calibration import Later
+from training.fit.calibration import LaterPredictions
 from training.fit.level import levelled, levelled_money
 from training.fit.logistic import LOGISTIC_SPECS
 from training.fit.recipe import HURDLE, Question, Recipe
@@ -25,7 +25,7 @@ from training.selection.validation import Period, periods, shortage, shortage_fo
 from training.tuning.budget import Budget
 from training.tuning.search import SearchResult, Table
 
-DOUBT = 0.5  # standard errors by which a rung must beat a simpler one
+TIE_ERRORS = 0.5  # standard errors by which a rung must beat a simpler one
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,8 @@ class Choice:
     """The recipe that served the later rows best, and why.
 
     `rung` is made by it from the earlier rows, `threshold` has the best F1 on the later, `trials` is what was tried.
-    `later` holds what the recipe said of later rows, period by period (None for money, and where nothing was judged),
-    `growth` is the best found for trees, whether they serve or not.
+    `later` holds its predictions of later rows, period by period (None for money, and where nothing was judged),
+    `parameters` are the best found for trees, whether they serve or not; `candidates` is every recipe with its figures.
     """
 
     recipe: Recipe
@@ -56,20 +56,20 @@ class Choice:
     reason: str
     threshold: float = 0.5
     trials: Table = ()
-    later: Later | None = None
-    growth: TreeParameters | None = None
-    judged: tuple[Candidate, ...] = ()
+    later: LaterPredictions | None = None
+    parameters: TreeParameters | None = None
+    candidates: tuple[Candidate, ...] = ()
     importances: Mapping[str, float] | None = None
 
 
 @dataclass(frozen=True, eq=False)
-class _Judged:
-    """What each recipe said on the later rows of all periods, (n_recipes, n_rows), its losses, and whose and when."""
+class _Validation:
+    """Predictions of each recipe for the later rows of all periods, (n_recipes, n_rows), their losses, whose and when."""
 
     recipes: list[Recipe]
-    said: Floats
+    predicted: Floats
     losses: Floats
-    later: Later
+    later: LaterPredictions
 
     @property
     def mean(self) -> Floats:
@@ -87,27 +87,33 @@ def choose(question: Question, earlier: Examples, later: Examples, budget: Budge
     if missing:
         alone = (Candidate("rule", Recipe("rule").describe(), chosen=True),)
         reason = f"{missing}, so the rule serves"
-        return Choice(Recipe("rule"), fit_rung(question, Recipe("rule"), earlier), reason, judged=alone)
+        return Choice(Recipe("rule"), fit_rung(question, Recipe("rule"), earlier), reason, candidates=alone)
     validation_periods = periods(question, earlier, later)
     recipes = _simple(question, earlier)
-    tried, growth = None, None
+    search_result, parameters = None, None
     if budget is not None and _are_enough_for_trees(earlier, later):
         linear = validation_periods[0].effects(question)
-        tried = search_trees(question, earlier, later, linear, budget)
-        trees = tree_recipes(question, earlier, later, linear, tried.growth)
-        growth = trees[0].growth
+        search_result = search_trees(question, earlier, later, linear, budget)
+        trees = tree_recipes(question, earlier, later, linear, search_result.parameters)
+        parameters = trees[0].parameters
         recipes = _with_trees(question, recipes, trees)
-    judged = _judged(question, recipes, validation_periods)
-    place = _first_of_the_best(judged, rule_last=question.is_money)
-    recipe = judged.recipes[place]
-    reason = _reason(question, judged, place, earlier)
-    made = Choice(recipe, validation_periods[0].made[recipe], reason, growth=growth, judged=_listed(judged, place))
-    if tried is not None:
-        made = replace(made, trials=tried.trials, importances=tried.importances)
+    validation = _validate(question, recipes, validation_periods)
+    place = _first_of_the_best(validation, rule_last=question.is_money)
+    recipe = validation.recipes[place]
+    reason = _reason(question, validation, place, earlier)
+    made = Choice(
+        recipe,
+        validation_periods[0].fitted[recipe],
+        reason,
+        parameters=parameters,
+        candidates=_candidates(validation, place),
+    )
+    if search_result is not None:
+        made = replace(made, trials=search_result.trials, importances=search_result.importances)
     if question.is_money:
         return made
-    seen = replace(judged.later, said=judged.said[place])
-    threshold = best_threshold(seen.truth[: len(later)], seen.said[: len(later)])
+    seen = replace(validation.later, predicted=validation.predicted[place])
+    threshold = best_threshold(seen.truth[: len(later)], seen.predicted[: len(later)])
     return replace(made, threshold=threshold, later=seen)
 
 
@@ -123,21 +129,23 @@ def as_chosen(question: Question, recipe: Recipe, earlier: Examples, later: Exam
     if _missing(question, earlier, later):
         return Choice(recipe, fit_rung(question, recipe, earlier), "")
     validation_periods = periods(question, earlier, later)
-    judged = _judged(question, [recipe], validation_periods)
-    made = Choice(recipe, validation_periods[0].made[recipe], "")
-    return made if question.is_money else replace(made, later=replace(judged.later, said=judged.said[0]))
-
-
-def _listed(judged: _Judged, chosen: int) -> tuple[Candidate, ...]:
-    """Every recipe with its figures, in the order of preference."""
-    means = judged.mean.tolist()
-    return tuple(
-        Candidate(_fully(recipe), recipe.describe(), place == chosen, means[place], *judged.saved(place))
-        for place, recipe in enumerate(judged.recipes)
+    validation = _validate(question, [recipe], validation_periods)
+    made = Choice(recipe, validation_periods[0].fitted[recipe], "")
+    return (
+        made if question.is_money else replace(made, later=replace(validation.later, predicted=validation.predicted[0]))
     )
 
 
-def _fully(recipe: Recipe) -> str:
+def _candidates(validation: _Validation, chosen: int) -> tuple[Candidate, ...]:
+    """Every recipe with its figures, in the order of preference."""
+    means = validation.mean.tolist()
+    return tuple(
+        Candidate(_full_name(recipe), recipe.describe(), place == chosen, means[place], *validation.saved(place))
+        for place, recipe in enumerate(validation.recipes)
+    )
+
+
+def _full_name(recipe: Recipe) -> str:
     """A recipe in words that no other of the ladder has."""
     if recipe.rung == "average" and len(recipe.trees) > 1:
         return (
@@ -145,8 +153,8 @@ def _fully(recipe: Recipe) -> str:
         )
     if recipe.rung != "logistic":
         return recipe_name(recipe)
-    start = "on top of a purchase process" if recipe.lean.start else "on its own"
-    return f"logistic {start}, penalty {recipe.lean.penalty:g}"
+    start = "on top of a purchase process" if recipe.logistic.offset else "on its own"
+    return f"logistic {start}, penalty {recipe.logistic.penalty:g}"
 
 
 def _missing(question: Question, earlier: Examples, later: Examples) -> str:
@@ -163,7 +171,7 @@ def _are_enough_for_trees(earlier: Examples, later: Examples) -> bool:
 
 def recipe_name(recipe: Recipe) -> str:
     """A recipe in words."""
-    if recipe.start:
+    if recipe.offset:
         return f"{recipe.rung} on top of a purchase process"
     return f"{recipe.rung} with what a purchase process expects" if recipe.expectations else recipe.rung
 
@@ -174,7 +182,7 @@ def _simple(question: Question, rows: Examples) -> list[Recipe]:
     below = [Recipe("rule"), Recipe("btyd")] if process else [Recipe("rule")]
     if question.is_money:
         return below
-    return [*below, *(Recipe("logistic", lean=lean) for lean in LOGISTIC_SPECS if process or lean.start)]
+    return [*below, *(Recipe("logistic", logistic=spec) for spec in LOGISTIC_SPECS if process or spec.offset)]
 
 
 def _with_trees(question: Question, simple: list[Recipe], trees: list[Recipe]) -> list[Recipe]:
@@ -193,7 +201,7 @@ def _with_trees(question: Question, simple: list[Recipe], trees: list[Recipe]) -
     return [simple[0], two, *averages, *simple[1:], poisson, hurdle, *trees[1:]]
 
 
-def _judged(question: Question, recipes: list[Recipe], validation_periods: list[Period]) -> _Judged:
+def _validate(question: Question, recipes: list[Recipe], validation_periods: list[Period]) -> _Validation:
     """Every recipe on the later rows of every period, each period on its own level.
 
     Losses of money are shares of the rule's in their period, so that a season of much money does not decide alone.
@@ -204,43 +212,45 @@ def _judged(question: Question, recipes: list[Recipe], validation_periods: list[
         raw = [question.predict(rung, period.later).mean for rung in period.rungs(question, recipes)]
         cap = cap_of(period.earlier)
         level = [_on_its_level(question, period.later, mean, cap) for mean in raw]
-        lost = np.stack([question.losses(period.later, predicted, cap) for predicted in level])
-        usual = float(lost[0].mean()) if question.is_money else 1.0
+        period_losses = np.stack([question.losses(period.later, predicted, cap) for predicted in level])
+        usual = float(period_losses[0].mean()) if question.is_money else 1.0
         predictions.append(np.stack(level))
-        losses.append(lost / usual if usual > 0 else lost)
+        losses.append(period_losses / usual if usual > 0 else period_losses)
     truth, customer = (np.concatenate([getattr(part, name) for part in rows]) for name in ("outcome", "customer"))
     number = np.concatenate([np.full(len(part), place) for place, part in enumerate(rows)])
     everything = np.concatenate(predictions, axis=1)
-    return _Judged(recipes, everything, np.concatenate(losses, axis=1), Later(truth, everything[0], customer, number))
+    return _Validation(
+        recipes, everything, np.concatenate(losses, axis=1), LaterPredictions(truth, everything[0], customer, number)
+    )
 
 
 def _on_its_level(question: Question, rows: Examples, predicted: Floats, cap: float) -> Floats:
     return levelled_money(rows, predicted, cap) if question.is_money else levelled(rows.outcome, predicted, rows.cutoff)
 
 
-def _first_of_the_best(judged: _Judged, *, rule_last: bool) -> int:
+def _first_of_the_best(validation: _Validation, *, rule_last: bool) -> int:
     """The first recipe that is not worse than the best by more than `DOUBT` standard errors of the difference.
 
     The rule for money sees one window and no lapse: it serves where all else is worse.
     """
-    behind = judged.losses - judged.losses[int(np.argmin(judged.mean))]
+    behind = validation.losses - validation.losses[int(np.argmin(validation.mean))]
     error = behind.std(axis=1, ddof=1) / np.sqrt(behind.shape[1])
-    good = np.flatnonzero(behind.mean(axis=1) <= DOUBT * error)
+    good = np.flatnonzero(behind.mean(axis=1) <= TIE_ERRORS * error)
     return int(good[1] if rule_last and len(good) > 1 and good[0] == 0 else good[0])
 
 
-def _reason(question: Question, judged: _Judged, place: int, earlier: Examples) -> str:
+def _reason(question: Question, validation: _Validation, place: int, earlier: Examples) -> str:
     missing = shortage(earlier, "to learn from")
     if place:
-        return _told(question, judged.recipes[place], judged.saved(place), missing)
-    if len(judged.recipes) == 1:
+        return _explanation(question, validation.recipes[place], validation.saved(place), missing)
+    if len(validation.recipes) == 1:
         lacks = "; ".join(reason for reason in (question.processes.missing, missing) if reason)
         return f"{lacks}, so the rule serves"
-    nearest = int(np.argmin(judged.mean[1:])) + 1
-    return _told(question, judged.recipes[nearest], judged.saved(nearest), missing, beats=False)
+    nearest = int(np.argmin(validation.mean[1:])) + 1
+    return _explanation(question, validation.recipes[nearest], validation.saved(nearest), missing, beats=False)
 
 
-def _told(
+def _explanation(
     question: Question, recipe: Recipe, saved: tuple[float, float], missing: str = "", *, beats: bool = True
 ) -> str:
     """Why a recipe serves or does not, with what else could not be tried."""

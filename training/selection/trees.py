@@ -1,4 +1,4 @@
-"""How trees grow best: growth and number of trees that serve later rows, with or without a process."""
+"""How trees grow best: the parameters and number of trees that serve later rows, with or without a process."""
 
 from dataclasses import replace
 
@@ -8,7 +8,7 @@ from models.ladder.lightgbm import Sample, Stop, TreeParameters
 from training.dataset.examples import Examples
 from training.fit.logistic import FittedLogistic
 from training.fit.recipe import Question, Recipe
-from training.fit.rungs import booster_samples, continued_init_score, init_score, tree_trainers
+from training.fit.rungs import booster_samples, fit_init_score, later_init_score, tree_trainers
 from training.tuning.budget import Budget
 from training.tuning.search import SearchResult, search
 from training.tuning.space import FEWEST_IN_LEAF
@@ -19,46 +19,46 @@ FINE_RATE = 0.06  # what serves learns at half the rate of the search: better, a
 def search_trees(
     question: Question, earlier: Examples, later: Examples, linear: FittedLogistic | None, budget: Budget
 ) -> SearchResult:
-    """What was tried, and the best growth of the first booster; a hurdle's second grows as the first.
+    """What was tried, and the best parameters of the first booster; a hurdle's second takes the same.
 
     `linear` is the logistic of the earlier rows; there is none for money.
     """
     rows, after = _samples(question, earlier, later, linear, _first(question, earlier))
     booster = tree_trainers(question)[0]
 
-    def tried(growth: TreeParameters, stop: Stop) -> tuple[int, float]:
-        return booster.count_trees(rows[0], after[0], growth, stop)
+    def objective(parameters: TreeParameters, stop: Stop) -> tuple[int, float]:
+        return booster.count_trees(rows[0], after[0], parameters, stop)
 
-    return search(tried, start_parameters(len(earlier)), budget=budget, seed=question.seed)
+    return search(objective, start_parameters(len(earlier)), budget=budget, seed=question.seed)
 
 
 def tree_recipes(
-    question: Question, earlier: Examples, later: Examples, linear: FittedLogistic | None, growth: TreeParameters
+    question: Question, earlier: Examples, later: Examples, linear: FittedLogistic | None, parameters: TreeParameters
 ) -> list[Recipe]:
-    """Recipes of trees that differ in how they use a process, all of the growth that a search found."""
-    finer = replace(_first(question, earlier), growth=replace(growth, learning_rate=FINE_RATE))
+    """Recipes of trees that differ in how they use a process, all of the parameters that a search found."""
+    finer = replace(_first(question, earlier), parameters=replace(parameters, learning_rate=FINE_RATE))
     tuned = _counted(question, earlier, later, linear, finer)
     if not tuned.expectations:
         return [tuned]
-    other = replace(tuned, expectations=False) if linear is None else replace(tuned, start=True)
+    other = replace(tuned, expectations=False) if linear is None else replace(tuned, offset=True)
     return [tuned, _counted(question, earlier, later, linear, other)]
 
 
 def _first(question: Question, earlier: Examples) -> Recipe:
-    """The recipe whose growth is searched."""
-    return Recipe(question.trees, expectations=question.expectations(earlier) is not None)
+    """The recipe whose parameters are searched."""
+    return Recipe(question.tree_rung, expectations=question.expectations(earlier) is not None)
 
 
 def _counted(
     question: Question, earlier: Examples, later: Examples, linear: FittedLogistic | None, recipe: Recipe
 ) -> Recipe:
-    """The recipe with as many trees of its growth as serve the later rows best."""
+    """The recipe with as many trees of its parameters as serve the later rows best."""
     rows, after = _samples(question, earlier, later, linear, recipe)
     pairs = zip(tree_trainers(question), rows, after, strict=False)  # orders of all only where a process begins them
     return replace(
         recipe,
         trees=tuple(
-            trainer.count_trees(sample, later_sample, recipe.growth)[0] for trainer, sample, later_sample in pairs
+            trainer.count_trees(sample, later_sample, recipe.parameters)[0] for trainer, sample, later_sample in pairs
         ),
     )
 
@@ -71,13 +71,13 @@ def _samples(
     if linear is None:
         rows = booster_samples(question, earlier, read)
         return rows, booster_samples(question, later, read, like=rows)
-    begun = init_score(question, earlier, linear, start=recipe.start)
-    rows = booster_samples(question, earlier, read, begin=begun.rows)
+    init_score = fit_init_score(question, earlier, linear, with_process=recipe.offset)
+    rows = booster_samples(question, earlier, read, init_score=init_score.rows)
     return rows, booster_samples(
-        question, later, read, like=rows, begin=continued_init_score(question, begun, linear, later)
+        question, later, read, like=rows, init_score=later_init_score(question, init_score, linear, later)
     )
 
 
 def start_parameters(rows: int) -> TreeParameters:
-    """A growth that is good as it stands: small trees, leaves of at least a 300th of the rows."""
+    """Parameters that are good as they stand: small trees, leaves of at least a 300th of the rows."""
     return TreeParameters(min_data_in_leaf=int(np.clip(rows // 300, FEWEST_IN_LEAF, 100)))

@@ -22,7 +22,7 @@ class Period:
 
     earlier: Examples
     later: Examples
-    made: dict[Recipe, Rung] = field(default_factory=dict)
+    fitted: dict[Recipe, Rung] = field(default_factory=dict)
     linear: list[FittedLogistic] = field(default_factory=list)  # the logistic whose effects of dates all trees take
 
     def rungs(self, question: Question, recipes: Sequence[Recipe]) -> list[Rung]:
@@ -36,9 +36,9 @@ class Period:
         return self.linear[0] if self.linear else None
 
     def _rung(self, question: Question, recipe: Recipe) -> Rung:
-        if recipe not in self.made:
-            self.made[recipe] = self._make(question, recipe)
-        return self.made[recipe]
+        if recipe not in self.fitted:
+            self.fitted[recipe] = self._make(question, recipe)
+        return self.fitted[recipe]
 
     def _make(self, question: Question, recipe: Recipe) -> Rung:
         match recipe.rung:
@@ -47,7 +47,7 @@ class Period:
                 return average or fit_rung(question, Recipe("rule"), self.earlier)
             case "lightgbm":
                 return fit_rung(question, recipe, self.earlier, self.effects(question))
-            case "logistic" if recipe.lean == LOGISTIC_SPECS[0]:
+            case "logistic" if recipe.logistic == LOGISTIC_SPECS[0]:
                 fitted = self.effects(question)
                 return fitted.rung if fitted else fit_rung(question, recipe, self.earlier)
             case _:
@@ -81,10 +81,10 @@ def shortage_for_any(rows: Examples, purpose: str) -> str:
     return _lacking(rows, "more than a rule needs", purpose, LEARN_MIN_ROWS, LEARN_MIN_MINORITY)
 
 
-def _lacking(rows: Examples, who: str, purpose: str, fewest: int, fewest_of_rarer: int) -> str:
+def _lacking(rows: Examples, who: str, purpose: str, min_rows: int, min_minority: int) -> str:
     happened = rows.labels.count > 0
-    rarer = int(min(happened.sum(), (~happened).sum()))
-    if len(rows) >= fewest and rarer >= fewest_of_rarer:
+    minority = int(min(happened.sum(), (~happened).sum()))
+    if len(rows) >= min_rows and minority >= min_minority:
         return ""
-    needs = f"{who} at least {fewest} rows and {fewest_of_rarer} of the rarer outcome {purpose}"
-    return f"{needs}, found {len(rows)} and {rarer}"
+    needs = f"{who} at least {min_rows} rows and {min_minority} of the rarer outcome {purpose}"
+    return f"{needs}, found {len(rows)} and {minority}"

@@ -44,12 +44,12 @@ class HorizonEvidence:
     @property
     def candidates(self) -> Sequence[Candidate]:
         """The recipes that were held against each other."""
-        return self.trained.choice.judged
+        return self.trained.choice.candidates
 
     @property
     def quiet_candidates(self) -> Sequence[Candidate]:
         """Those for the chance that nobody buys, beside money."""
-        return self.trained.quiet.judged if self.trained.quiet else ()
+        return self.trained.no_purchase.candidates if self.trained.no_purchase else ()
 
     @property
     def diagnostics(self) -> Diagnostics:

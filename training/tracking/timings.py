@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from features.timeline import SECOND_US
-from training.context import Phase, Tell
+from training.context import OnProgress, Phase
 
 
 @dataclass(frozen=True)
@@ -12,13 +12,13 @@ class Phases:
     """Hears which phase begins and passes it on; `clock` gives µs UTC."""
 
     clock: Callable[[], int]
-    pass_on: Tell = lambda _phase, _message: None
-    _begun: list[tuple[Phase, int]] = field(default_factory=list)
+    forward: OnProgress = lambda _phase, _message: None
+    _starts: list[tuple[Phase, int]] = field(default_factory=list)
 
-    def tell(self, phase: Phase, message: str) -> None:
+    def on_progress(self, phase: Phase, message: str) -> None:
         """Another phase begins, or the same goes on."""
-        self._begun.append((phase, self.clock()))
-        self.pass_on(phase, message)
+        self._starts.append((phase, self.clock()))
+        self.forward(phase, message)
 
     def seconds(self) -> dict[str, float]:
         """By phase, over all horizons; the last one until now.
@@ -30,8 +30,8 @@ class Phases:
         >>> phases.seconds()
         {'panel': 2.5, 'audit': 3.0}
         """
-        ends = [begun for _, begun in self._begun[1:]] + [self.clock()]
+        ends = [start for _, start in self._starts[1:]] + [self.clock()]
         seconds: dict[str, float] = {}
-        for (phase, begun), end in zip(self._begun, ends, strict=True):
-            seconds[phase.value] = seconds.get(phase.value, 0.0) + (end - begun) / SECOND_US
+        for (phase, start), end in zip(self._starts, ends, strict=True):
+            seconds[phase.value] = seconds.get(phase.value, 0.0) + (end - start) / SECOND_US
         return seconds

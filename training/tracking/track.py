@@ -54,12 +54,12 @@ def track(registry: Registry, run: Run, evidence: Evidence, verdict: Verdict, *,
     run.log_params(record.params(evidence, toml))
     run.log_metrics(record.metrics(evidence))
     _describe(run, evidence, verdict, card(registry.shop, evidence, verdict, toml=toml))
-    phases.tell(Phase.CHILD_RUNS, f"{task.name}: logging trials and candidates")
+    phases.on_progress(Phase.CHILD_RUNS, f"{task.name}: logging trials and candidates")
     children(run, evidence)
-    phases.tell(Phase.PICTURES, f"{task.name}: drawing pictures")
+    phases.on_progress(Phase.PICTURES, f"{task.name}: drawing pictures")
     for name, picture in pictures(registry.shop, evidence):
         run.log_bytes(f"plots/{name}.png", picture)
-    phases.tell(Phase.REGISTRATION, f"{task.name}: registering the model")
+    phases.on_progress(Phase.REGISTRATION, f"{task.name}: registering the model")
     digest = bundle.digest or evidence.folder.name
     tags = {
         "kind": task.kind,

@@ -15,7 +15,7 @@ OnTrial = Callable[[int, float | None], None]  # (number of a trial finished her
 
 
 @dataclass(frozen=True)
-class Place:
+class StudyLocation:
     """A study by its name, in the database of that address.
 
     A process beats every so many seconds for the trial it is at; one that has not beaten for `grace_seconds` is taken
@@ -36,16 +36,17 @@ class Place:
 @dataclass(frozen=True)
 class Budget:
     """How much may be tried: so many trials, or as many as begin within the minutes. Minutes make a training that
-    nobody can repeat, which its bundle says. `champion` is the growth that serves now, tried after the start.
+    nobody can repeat, which its bundle says. `champion` are the parameters that serve now, tried after the start.
 
-    What other processes and earlier runs finished in the same `place` counts; without one all stays in memory.
+    What other processes and earlier runs finished in the same `study` counts; without one all stays in memory.
+    `on_trial` hears of every trial that finished here.
     """
 
     trials: int
     minutes: float | None = None
     champion: TreeParameters | None = None
-    place: Place | None = None
-    told: OnTrial = lambda _number, _loss: None
+    study: StudyLocation | None = None
+    on_trial: OnTrial = lambda _number, _loss: None
 
 
 def study_address(config: Config) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 import optuna
 from optuna.trial import FrozenTrial
 
-from training.tuning.budget import Place
+from training.tuning.budget import StudyLocation
 from training.tuning.storage import SQLITE, storage_of
 
 
@@ -14,7 +14,7 @@ def old_studies(address: str, shop: str, before_us: int) -> tuple[str, ...]:
     """Names of the shop's studies whose last trial ended, or began, before an instant (µs UTC)."""
     if address.startswith(SQLITE) and not Path(address.removeprefix(SQLITE)).exists():
         return ()
-    storage = storage_of(Place(address, ""))
+    storage = storage_of(StudyLocation(address, ""))
     try:
         names = [study.study_name for study in storage.get_all_studies() if study.study_name.startswith(f"{shop}.")]
         trials = {name: storage.get_all_trials(storage.get_study_id_from_name(name), deepcopy=False) for name in names}
@@ -27,7 +27,7 @@ def old_studies(address: str, shop: str, before_us: int) -> tuple[str, ...]:
 
 def drop_study(address: str, name: str) -> None:
     """Remove a study with its trials, if it is still there."""
-    storage = storage_of(Place(address, name))
+    storage = storage_of(StudyLocation(address, name))
     try:
         optuna.delete_study(study_name=name, storage=storage)
     except KeyError:

@@ -32,14 +32,14 @@ HICCUPS = 6  # of the database, one after the other, before a search ends with t
 
 @dataclass(frozen=True)
 class SearchResult:
-    """The best growth, its number of trees and its loss; `trials` is the table of what was tried: number, state
+    """The best parameters, their number of trees and loss; `trials` is the table of what was tried: number, state
     (complete, pruned or failed), loss, trees, seconds, what began it (start, champion or nothing), hyper-parameters.
 
     `importances` says how much each hyper-parameter had to do with being among the best quarter (PED-ANOVA,
     https://arxiv.org/abs/2304.10255); the sum is 1. None after few trials.
     """
 
-    growth: TreeParameters
+    parameters: TreeParameters
     trees: int
     loss: float
     trials: Table
@@ -47,12 +47,12 @@ class SearchResult:
 
 
 def search(objective: Objective, start: TreeParameters, *, budget: Budget, seed: int) -> SearchResult:
-    """Try `start`, then the champion's growth, then others near the best (TPE); without trials `start` is taken."""
+    """Try `start`, then the champion's parameters, then others near the best (TPE); without trials `start` is taken."""
     began = {"start": start} | ({"champion": budget.champion} if budget.champion else {})
-    shared = budget.place is not None and budget.place.shared
-    turns = SeededTPE([clipped(growth, start) for growth in began.values()], seed, shared=shared)
+    shared = budget.study is not None and budget.study.shared
+    turns = SeededTPE([clipped(parameters, start) for parameters in began.values()], seed, shared=shared)
 
-    def tried(study: optuna.Study, trial: optuna.Trial) -> float:
+    def run_trial(study: optuna.Study, trial: optuna.Trial) -> float:
         if turns.turn < len(began) and "began" not in trial.user_attrs:
             trial.set_user_attr("began", list(began)[turns.turn])
         watch = _Watch(study)
@@ -63,19 +63,21 @@ def search(objective: Objective, start: TreeParameters, *, budget: Budget, seed:
         trial.set_user_attr("grown", {"trees": trees, "curve": watch.curve})
         return loss
 
-    with open_study(budget.place, turns) as study:
-        _until_done(study, partial(tried, study), budget, shared=shared)
-        return _found(study, start)
+    with open_study(budget.study, turns) as study:
+        _until_done(study, partial(run_trial, study), budget, shared=shared)
+        return _result(study, start)
 
 
-def _until_done(study: optuna.Study, tried: Callable[[optuna.Trial], float], budget: Budget, *, shared: bool) -> None:
+def _until_done(
+    study: optuna.Study, run_trial: Callable[[optuna.Trial], float], budget: Budget, *, shared: bool
+) -> None:
     hiccups = 0
     measured: int | None = None  # the trial whose objective ended, or was ended by others, until that is written
 
     def objective(trial: optuna.Trial) -> float:
         nonlocal measured
         try:
-            loss = tried(trial)
+            loss = run_trial(trial)
         except (optuna.TrialPruned, UpdateFinishedTrialError):
             measured = trial.number
             raise
@@ -85,7 +87,7 @@ def _until_done(study: optuna.Study, tried: Callable[[optuna.Trial], float], bud
     def written(_: optuna.Study, trial: FrozenTrial) -> None:
         nonlocal measured
         measured = None
-        budget.told(trial.number, trial.value)
+        budget.on_trial(trial.number, trial.value)
 
     while True:
         try:
@@ -148,14 +150,14 @@ class _Watch:
         return self.stopped
 
 
-def _found(study: optuna.Study, start: TreeParameters) -> SearchResult:
+def _result(study: optuna.Study, start: TreeParameters) -> SearchResult:
     trials = study.get_trials(deepcopy=False)
     complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     best = min(complete, key=lambda trial: (trial.value, trial.number))
-    growth = suggest(FixedTrial(best.params), start)
+    parameters = suggest(FixedTrial(best.params), start)
     table = tuple(_row(trial) for trial in trials if trial.state.is_finished())
     trees, loss = best.user_attrs["grown"]["trees"], float(best.value or 0.0)
-    return SearchResult(growth, trees, loss, table, _importances(study, len(complete)))
+    return SearchResult(parameters, trees, loss, table, _importances(study, len(complete)))
 
 
 def _row(trial: FrozenTrial) -> dict[str, object]:

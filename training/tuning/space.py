@@ -1,4 +1,4 @@
-"""What is searched: the hyper-parameters of a growth and the ranges around a start."""
+"""What is searched: the hyper-parameters of trees and the ranges around a start."""
 
 from collections.abc import Mapping
 
@@ -18,7 +18,7 @@ RANGES: Mapping[str, tuple[float, float]] = {
 
 
 def suggest(trial: BaseTrial, start: TreeParameters) -> TreeParameters:
-    """The growth that a trial tries; it learns at the rate of the start."""
+    """The parameters that a trial tries; it learns at the rate of the start."""
     return TreeParameters(
         num_leaves=trial.suggest_int("num_leaves", *LEAVES, log=True),
         min_data_in_leaf=trial.suggest_int("min_data_in_leaf", *_leaf_sizes(start), log=True),
@@ -29,11 +29,11 @@ def suggest(trial: BaseTrial, start: TreeParameters) -> TreeParameters:
     )
 
 
-def clipped(growth: TreeParameters, start: TreeParameters) -> dict[str, float]:
-    """The hyper-parameters of a growth, inside of what is searched from this start."""
+def clipped(parameters: TreeParameters, start: TreeParameters) -> dict[str, float]:
+    """The hyper-parameters, inside of what is searched from this start."""
     ranges = {**RANGES, "min_data_in_leaf": _leaf_sizes(start)}
-    parameters = growth.describe()
-    return {name: type(parameters[name])(np.clip(parameters[name], *ends)) for name, ends in ranges.items()}
+    values = parameters.describe()
+    return {name: type(values[name])(np.clip(values[name], *ends)) for name, ends in ranges.items()}
 
 
 def _leaf_sizes(start: TreeParameters) -> tuple[int, int]:

@@ -24,7 +24,7 @@ from features.errors import JourneycastError
 from features.system.processes import file_lock, identity, is_gone
 from models.databases.sql import is_race
 from models.databases.urls import without_password
-from training.tuning.budget import Place
+from training.tuning.budget import StudyLocation
 from training.tuning.sampler import SeededTPE
 
 PROCESS = "process"  # the attribute of a trial that names who is at it
@@ -61,22 +61,22 @@ class Storage(RDBStorage):
 
 
 @contextmanager
-def open_study(place: Place | None, sampler: SeededTPE) -> Iterator[optuna.Study]:
-    """The study of that place, made when there is none yet; one in memory without a place."""
+def open_study(location: StudyLocation | None, sampler: SeededTPE) -> Iterator[optuna.Study]:
+    """The study at this location, made when there is none yet; one in memory without a location."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    if place is None:
+    if location is None:
         yield optuna.create_study(sampler=sampler, direction="minimize")
         return
-    storage = storage_of(place)
+    storage = storage_of(location)
     try:
         study = optuna.create_study(
-            storage=storage, study_name=place.name, sampler=sampler, direction="minimize", load_if_exists=True
+            storage=storage, study_name=location.name, sampler=sampler, direction="minimize", load_if_exists=True
         )
         if "sampler" not in study.user_attrs:
             study.set_user_attr("sampler", sampler.describe())
         yield study
     except StorageInternalError as error:
-        what = f"the study {place.name} could not be read or written at {without_password(place.address)}"
+        what = f"the study {location.name} could not be read or written at {without_password(location.address)}"
         raise JourneycastError(f"{what}: {_first_line(error)}; run it again, finished trials are kept") from error
     finally:
         storage.remove_session()
@@ -129,31 +129,31 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-def storage_of(place: Place) -> Storage:
+def storage_of(location: StudyLocation) -> Storage:
     """A connected storage with all its tables, whoever else is making them."""
-    file = Path(place.address.removeprefix(SQLITE)) if place.address.startswith(SQLITE) else None
+    file = Path(location.address.removeprefix(SQLITE)) if location.address.startswith(SQLITE) else None
     with file_lock(file.with_name(f"{file.name}.lock")) if file else nullcontext():
         for left in reversed(range(OPENINGS)):
             try:
-                return _connected(place)
+                return _connected(location)
             except Exception as error:  # SQLAlchemy's errors come through bare; a version row not yet there is asserted
                 if not left or not (is_race(error) or isinstance(error, AssertionError)):
-                    what = f"the studies at {without_password(place.address)} could not be opened"
+                    what = f"the studies at {without_password(location.address)} could not be opened"
                     raise JourneycastError(f"{what}: {_first_line(error)}") from error
                 time.sleep(0.2)
     raise AssertionError
 
 
-def _connected(place: Place) -> Storage:
+def _connected(location: StudyLocation) -> Storage:
     patient = {"connect_args": {"timeout": 60}}
     server = {"pool_pre_ping": True, "connect_args": {"connect_timeout": 30}}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
         return Storage(
-            place.address.replace("{", "{{").replace("}", "}}"),
-            engine_kwargs=server if place.shared else patient,
-            heartbeat_interval=place.beat_seconds,
-            grace_period=place.grace_seconds,
+            location.address.replace("{", "{{").replace("}", "}}"),
+            engine_kwargs=server if location.shared else patient,
+            heartbeat_interval=location.beat_seconds,
+            grace_period=location.grace_seconds,
             heartbeat_stale_trial_callback=_again(),
         )
 

@@ -1,4 +1,4 @@
-"""Where a search begins: with how the trees grew that served before."""
+"""Where a search begins: with the parameters of the trees that served before."""
 
 from collections.abc import Sequence
 
@@ -8,15 +8,17 @@ from models.bundle import load
 from models.ladder.lightgbm import TreeParameters, unpack_tree_parameters
 from models.promotion import Promotion
 
-Grown = dict[tuple[str, int], TreeParameters]
+ChampionsParameters = dict[tuple[str, int], TreeParameters]
 
 
-def champions_parameters(succession: Promotion, as_of: int, tasks: Sequence[TaskConfig]) -> Grown:
-    """The growth of the champions' trees, by task and horizon; of the newest champion trained before `as_of` (µs UTC).
+def champions_parameters(succession: Promotion, as_of: int, tasks: Sequence[TaskConfig]) -> ChampionsParameters:
+    """The parameters of the champions' trees, by task and horizon; of the newest one trained before `as_of` (µs UTC).
 
     Later ones are passed over, so that the same training again, whose own bundle may serve by then, begins as it did.
     """
-    return {(task.name, days): growth for task in tasks for days, growth in _of(succession, as_of, task).items()}
+    return {
+        (task.name, days): parameters for task in tasks for days, parameters in _of(succession, as_of, task).items()
+    }
 
 
 def _of(succession: Promotion, as_of: int, task: TaskConfig) -> dict[int, TreeParameters]:

@@ -20,7 +20,7 @@ from features.system.processes import identity
 from models.ladder.lightgbm import Stop, TreeParameters
 from tests.torture.support.stalling import Stalling
 from training.tuning import storage
-from training.tuning.budget import Budget, Place
+from training.tuning.budget import Budget, StudyLocation
 from training.tuning.cleanup import drop_study
 from training.tuning.sampler import SeededTPE
 from training.tuning.search import search
@@ -78,7 +78,7 @@ def evaluated(folder: Path) -> Callable[[TreeParameters, Stop], tuple[int, float
     return objective
 
 
-def worker(place: Place, plan: Plan, number: int) -> int:
+def worker(place: StudyLocation, plan: Plan, number: int) -> int:
     """Start a process that searches; returns its number."""
     child = os.fork()
     if child:
@@ -88,7 +88,7 @@ def worker(place: Place, plan: Plan, number: int) -> int:
         random.seed(os.getpid())
         if number % 2:
             vars(storage)["identity"] = lambda: f"elsewhere-{identity()}"
-        budget = Budget(plan.trials, place=place, told=lambda *trial: note(folder, "finished", trial))
+        budget = Budget(plan.trials, study=place, on_trial=lambda *trial: note(folder, "finished", trial))
         search(evaluated(folder), START, budget=budget, seed=1)
         code = 0
     except Exception:
@@ -98,7 +98,7 @@ def worker(place: Place, plan: Plan, number: int) -> int:
         os._exit(code)
 
 
-def tortured(place: Place, plan: Plan, proxy: Stalling) -> dict[str, Any]:
+def tortured(place: StudyLocation, plan: Plan, proxy: Stalling) -> dict[str, Any]:
     """Keep the workers going until all of them find the budget used, killing one now and then."""
     chance, folder = random.Random(7), Path(plan.folder)
     running = {worker(place, plan, number): number for number in range(plan.workers)}
@@ -129,10 +129,10 @@ def is_in_a_trial(folder: Path, child: int) -> bool:
     return len(noted(folder, f"began-{child}")) > len(noted(folder, f"finished-{child}"))
 
 
-def left(place: Place, plan: Plan) -> dict[str, Any]:
+def left(place: StudyLocation, plan: Plan) -> dict[str, Any]:
     """What the study holds for who asks again when the grace of the dead is over."""
     time.sleep(plan.grace_seconds + 1)
-    found = search(evaluated(Path(plan.folder)), START, budget=Budget(plan.trials, place=place), seed=1)
+    found = search(evaluated(Path(plan.folder)), START, budget=Budget(plan.trials, study=place), seed=1)
     with open_study(place, SeededTPE([], 1, shared=True)) as study:
         trials = [
             {
@@ -149,7 +149,7 @@ def left(place: Place, plan: Plan) -> dict[str, Any]:
 def main(plan: Plan) -> dict[str, Any]:
     """What was done to the study and what it holds; it is dropped."""
     with Stalling.before(plan.address) as proxy:
-        place = Place(proxy.address, plan.name, 1, plan.grace_seconds)
+        place = StudyLocation(proxy.address, plan.name, 1, plan.grace_seconds)
         try:
             return {**tortured(place, plan, proxy), **left(place, plan)}
         finally:

@@ -11,23 +11,23 @@ from features.errors import BundleError
 from models.predictor.adjusted import Adjusted, unpack_adjusted
 from models.predictor.calibrators import Beta, Calibrator, VennAbers, unpack_calibrator
 from models.predictor.level import Level
-from training.fit.calibration import FEWEST_ROWS, FITS, Later, calibrator
+from training.fit.calibration import CALIBRATION_MIN_ROWS, FITS, LaterPredictions, calibrator
 from training.metrics.metrics import log_losses
 
 GRID = np.linspace(0.0, 1.0, 501)
 LEVEL = Level(0, 7.0, (0.5, -0.5), (0.1, 0.2))
 
 
-def later(rows: int, seed: int, steep: float = 1.0, periods: int = 2) -> Later:
+def later(rows: int, seed: int, steep: float = 1.0, periods: int = 2) -> LaterPredictions:
     """Rows whose log-odds are said `steep` times too far from nothing."""
     rng = np.random.default_rng(seed)
     log_odds = rng.normal(-0.5, 1.2, rows)
     truth = (rng.random(rows) < expit(log_odds)).astype(np.float64)
     customer = np.array([f"c{row}" for row in range(rows)], object)
-    return Later(truth, expit(log_odds * steep), customer, np.arange(rows) * periods // rows)
+    return LaterPredictions(truth, expit(log_odds * steep), customer, np.arange(rows) * periods // rows)
 
 
-def loss(held: Later, said: Floats) -> float:
+def loss(held: LaterPredictions, said: Floats) -> float:
     return float(log_losses(held.truth, said).mean())
 
 
@@ -41,14 +41,14 @@ def test_log_odds_twice_too_steep_are_put_right_out_of_time(periods: int) -> Non
     found = calibrator(later(1500, 1, steep=2.0, periods=periods))
     assert found is not None
     fresh = later(4000, 2, steep=2.0)
-    saved = loss(fresh, fresh.said) - loss(fresh, found.calibrated(fresh.said))
-    possible = loss(fresh, fresh.said) - loss(fresh, expit(logit(fresh.said) / 2))
+    saved = loss(fresh, fresh.predicted) - loss(fresh, found.calibrated(fresh.predicted))
+    possible = loss(fresh, fresh.predicted) - loss(fresh, expit(logit(fresh.predicted) / 2))
     assert 0.8 * possible < saved < 1.05 * possible
 
 
 def test_beta_finds_how_much_too_steep() -> None:
     held = later(8000, 3, steep=2.0)
-    found = FITS["beta"](held.truth, held.said)
+    found = FITS["beta"](held.truth, held.predicted)
     assert isinstance(found, Beta)
     assert (found.a, found.b, found.c) == pytest.approx((0.5, 0.5, 0.0), abs=0.06)
 
@@ -57,8 +57,10 @@ def test_beta_finds_how_much_too_steep() -> None:
 @pytest.mark.parametrize("truth", ["mixed", "none", "all", "against"])
 def test_a_calibrator_ascends_within_zero_and_one_and_a_row_alone_has_its_bits(name: str, truth: str) -> None:
     held = later(200, 4)
-    came = {"mixed": held.truth, "none": held.truth * 0, "all": held.truth * 0 + 1, "against": held.said < 0.4}[truth]
-    found = FITS[name](came.astype(np.float64), held.said)
+    came = {"mixed": held.truth, "none": held.truth * 0, "all": held.truth * 0 + 1, "against": held.predicted < 0.4}[
+        truth
+    ]
+    found = FITS[name](came.astype(np.float64), held.predicted)
     said = found.calibrated(GRID)
     assert ((said > 0) & (said < 1)).all()
     assert (np.diff(said) >= 0).all()
@@ -85,10 +87,10 @@ def test_equal_scores_have_one_knot() -> None:
 
 
 def test_few_rows_or_one_class_have_no_calibrator() -> None:
-    steep = later(FEWEST_ROWS - 1, 5, steep=3.0)
+    steep = later(CALIBRATION_MIN_ROWS - 1, 5, steep=3.0)
     assert calibrator(steep) is None
     many = later(2000, 6, steep=3.0)
-    assert calibrator(Later(many.truth * 0, many.said, many.customer, many.period)) is None
+    assert calibrator(LaterPredictions(many.truth * 0, many.predicted, many.customer, many.period)) is None
     assert calibrator(later(0, 7)) is None
 
 

@@ -387,8 +387,8 @@ def test_without_a_recorded_recipe_what_each_recorded_is_compared(later: Made, s
 
 def test_a_recipe_comes_back_from_json_as_it_was(later: Made, money: Made) -> None:
     for one in (*later.trained, *money.trained):
-        plain = json.loads(json.dumps(chosen_recipes(one.choice, one.quiet).pack()))
-        assert unpack_recipes(plain) == chosen_recipes(one.choice, one.quiet)
+        plain = json.loads(json.dumps(chosen_recipes(one.choice, one.no_purchase).pack()))
+        assert unpack_recipes(plain) == chosen_recipes(one.choice, one.no_purchase)
     assert money.bundle.facts["recipes"]["30"] == plain
 
 
@@ -414,7 +414,7 @@ def test_both_are_drawn_together_and_customers_as_a_whole() -> None:
     assert apart.low < apart.value < apart.high
     one = Sums.of(np.array(["a", "a", "b"], object), [np.array([1.0, 1.0, 0.0]), np.array([0.0, 0.0, 1.0])], seed=7)
     assert set(map(tuple, one.drawn.tolist())) == {(4.0, 0.0), (2.0, 1.0), (0.0, 2.0)}
-    assert one.once.tolist() == [2.0, 1.0]
+    assert one.total.tolist() == [2.0, 1.0]
 
 
 def test_chance_is_what_a_perfect_model_would_show() -> None:

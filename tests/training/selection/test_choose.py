@@ -15,10 +15,10 @@ from models.predictor.level import Level
 from tests.support.log_files import opened
 from tests.support.training_shop import bundles, config, crowd
 from training.dataset.examples import base_values
-from training.fit.calibration import Later
+from training.fit.calibration import LaterPredictions
 from training.fit.recipe import Recipe
 from training.run import prepare
-from training.selection.choose import DOUBT, _first_of_the_best, _Judged
+from training.selection.choose import TIE_ERRORS, _first_of_the_best, _Validation
 
 RECIPES = [Recipe("rule"), Recipe("btyd"), Recipe("logistic")]
 
@@ -40,12 +40,14 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Served:
     return Served(made, about)
 
 
-def judged(behind: list[float], noise: list[float]) -> _Judged:
+def judged(behind: list[float], noise: list[float]) -> _Validation:
     """Recipes whose losses lie so far behind the last, give or take noise that sums to nothing."""
     rng = np.random.default_rng(1)
     same, own = rng.random(400) + 1, np.resize([-1.0, 1.0], 400)
     losses = np.stack([same + by + own * wide for by, wide in zip(behind, noise, strict=True)])
-    return _Judged(RECIPES, losses, losses, Later(same, same, np.zeros(400, object), np.zeros(400, np.int64)))
+    return _Validation(
+        RECIPES, losses, losses, LaterPredictions(same, same, np.zeros(400, object), np.zeros(400, np.int64))
+    )
 
 
 @pytest.mark.parametrize(
@@ -55,8 +57,8 @@ def judged(behind: list[float], noise: list[float]) -> _Judged:
         ([0.1, 0.1, 0.0], [0.0, 0.0, 0.0], 2),
         ([0.1, 0.0, 0.0], [0.0, 0.0, 0.0], 1),
         ([0.1, 0.01, 0.0], [0.0, 1.0, 0.0], 1),  # 0.01 behind, ± 0.05
-        ([0.9 * DOUBT / 20, 0.0, 0.0], [1.0, 0.0, 0.0], 0),
-        ([1.1 * DOUBT / 20, 0.0, 0.0], [1.0, 0.0, 0.0], 1),
+        ([0.9 * TIE_ERRORS / 20, 0.0, 0.0], [1.0, 0.0, 0.0], 0),
+        ([1.1 * TIE_ERRORS / 20, 0.0, 0.0], [1.0, 0.0, 0.0], 1),
     ],
 )
 def test_the_simplest_serves_that_is_not_behind_the_best(behind: list[float], noise: list[float], place: int) -> None:

@@ -173,8 +173,8 @@ def tracked_whole(registry: Registry, given: Evidence, *, toml: str) -> Version:
     task, ticks = given.bundle.task, count(0, SECOND_US)
     phases = Phases(lambda: next(ticks))
     with tracked(registry, task, given.bundle.trained_as_of_us, toml=toml) as run:
-        phases.tell(Phase.PANEL, f"{task.name}, 90 days: computing features at 3 cutoffs")
-        phases.tell(Phase.AUDIT, f"{task.name}, 90 days: auditing the data")
+        phases.on_progress(Phase.PANEL, f"{task.name}, 90 days: computing features at 3 cutoffs")
+        phases.on_progress(Phase.AUDIT, f"{task.name}, 90 days: auditing the data")
         return track(registry, run, given, FIRST, toml=toml, phases=phases)
 
 

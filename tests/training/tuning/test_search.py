@@ -17,7 +17,7 @@ from features.errors import ConfigError, JourneycastError
 from features.system.processes import is_gone
 from models.ladder.lightgbm import Stop, TreeParameters
 from training.tuning import storage as studies
-from training.tuning.budget import ADDRESS, Budget, Place, study_address
+from training.tuning.budget import ADDRESS, Budget, StudyLocation, study_address
 from training.tuning.cleanup import drop_study
 from training.tuning.sampler import SeededTPE
 from training.tuning.search import ENOUGH, Objective, SearchResult, search
@@ -42,14 +42,14 @@ def found(objective: Objective = bowl, **keys: Any) -> SearchResult:
     return search(objective, START, budget=replace(BUDGET, **keys), seed=1)
 
 
-def place(folder: Path, **keys: Any) -> Place:
-    return Place(f"sqlite:///{folder / 'studies.db'}", "shop.churn", **keys)
+def place(folder: Path, **keys: Any) -> StudyLocation:
+    return StudyLocation(f"sqlite:///{folder / 'studies.db'}", "shop.churn", **keys)
 
 
 def what(made: SearchResult) -> tuple[Any, ...]:
     """All of it but how long trials took, and those that failed."""
     rows = [{**row, "seconds": 0, "trial": 0} for row in made.trials if row["state"] != "failed"]
-    return made.growth, made.trees, made.loss, rows, made.importances
+    return made.parameters, made.trees, made.loss, rows, made.importances
 
 
 def dying(at: int) -> Callable[[TreeParameters, Stop], tuple[int, float]]:
@@ -67,7 +67,7 @@ def dying(at: int) -> Callable[[TreeParameters, Stop], tuple[int, float]]:
 
 
 def test_without_trials_the_start_is_taken_as_it_is() -> None:
-    assert found(trials=0).growth == START
+    assert found(trials=0).parameters == START
     assert len(found(trials=0).trials) == 1
 
 
@@ -107,24 +107,24 @@ def test_what_mattered_is_said_after_enough_trials() -> None:
 
 
 def test_a_search_in_a_database_finds_what_one_in_memory_finds_and_the_same_again_tries_nothing(tmp_path: Path) -> None:
-    made = found(place=place(tmp_path))
+    made = found(study=place(tmp_path))
     assert what(made) == what(found())
-    assert found(dying(1), place=place(tmp_path)) == made
+    assert found(dying(1), study=place(tmp_path)) == made
 
 
 @pytest.mark.parametrize("cuts", [(1, 1), (2,), (5, 1, 3), (12,)], ids=str)
 def test_a_search_that_was_cut_anywhere_finds_what_an_uncut_one_finds(tmp_path: Path, cuts: tuple[int, ...]) -> None:
     for at in cuts:
         with pytest.raises(SystemExit):
-            found(dying(at), place=place(tmp_path))
-    made = found(place=place(tmp_path))
+            found(dying(at), study=place(tmp_path))
+    made = found(study=place(tmp_path))
     assert what(made) == what(found())
     assert [row["state"] for row in made.trials].count("failed") == len(cuts)
 
 
 def test_minutes_of_an_earlier_run_count(tmp_path: Path) -> None:
-    made = found(minutes=0.005, place=place(tmp_path))
-    assert found(dying(1), minutes=0.005, place=place(tmp_path)) == made
+    made = found(minutes=0.005, study=place(tmp_path))
+    assert found(dying(1), minutes=0.005, study=place(tmp_path)) == made
 
 
 def test_a_trial_of_a_process_elsewhere_is_left_to_it_until_its_heart_stops(
@@ -134,19 +134,19 @@ def test_a_trial_of_a_process_elsewhere_is_left_to_it_until_its_heart_stops(
     with monkeypatch.context() as patched:
         patched.setattr(studies, "identity", lambda: ELSEWHERE)
         with pytest.raises(SystemExit):
-            found(dying(4), place=where)
+            found(dying(4), study=where)
     lost = running(where)
-    assert [row["trial"] for row in found(trials=5, place=where).trials] == [0, 1, 2, 4, 5]
+    assert [row["trial"] for row in found(trials=5, study=where).trials] == [0, 1, 2, 4, 5]
     assert running(where) == lost
     time.sleep(2.1)  # the database tells whole seconds
-    made = found(trials=6, place=where)
+    made = found(trials=6, study=where)
     assert not running(where)
     again = next(row for row in made.trials if row["trial"] == 6)
     assert made.trials[3]["state"] == "failed"
     assert {name: again[name] for name in lost} == lost
 
 
-def running(where: Place) -> dict[str, float]:
+def running(where: StudyLocation) -> dict[str, float]:
     """The hyper-parameters of the trial that runs, if any."""
     with open_study(where, SeededTPE([], 1, shared=False)) as study:
         trials = study.get_trials(states=(TrialState.RUNNING,))
@@ -162,7 +162,7 @@ def test_a_trial_that_others_took_for_dead_is_not_counted_and_the_search_goes_on
                 study.tell(1, state=TrialState.FAIL)
         return bowl(growth, stop)
 
-    made = found(robbed, place=where)
+    made = found(robbed, study=where)
     assert [row["state"] for row in made.trials].count("failed") == 1
     assert what(made) == what(found())
 
@@ -177,7 +177,7 @@ def test_a_database_that_fails_once_loses_no_finished_trial(tmp_path: Path, monk
         return real(self, trial_id, state, values)
 
     monkeypatch.setattr(RDBStorage, "set_trial_state_values", hiccup)
-    assert what(found(place=place(tmp_path))) == what(found())
+    assert what(found(study=place(tmp_path))) == what(found())
 
 
 def test_a_heart_goes_on_beating_after_a_beat_that_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -195,13 +195,13 @@ def test_a_heart_goes_on_beating_after_a_beat_that_failed(tmp_path: Path, monkey
         return bowl(growth, stop)
 
     monkeypatch.setattr(RDBStorage, "record_heartbeat", beat)
-    assert found(slow, trials=1, place=place(tmp_path, beat_seconds=1)).trials[0]["state"] == "complete"
+    assert found(slow, trials=1, study=place(tmp_path, beat_seconds=1)).trials[0]["state"] == "complete"
     assert beats == [False, True, False]
 
 
 def test_every_finished_trial_is_told() -> None:
     told: list[tuple[int, float | None]] = []
-    made = found(told=lambda number, loss: told.append((number, loss)))
+    made = found(on_trial=lambda number, loss: told.append((number, loss)))
     assert told == [(row["trial"], row["loss"]) for row in made.trials]
 
 
@@ -217,11 +217,11 @@ def test_a_trial_has_a_name_and_a_beat_from_its_first_moment(tmp_path: Path) -> 
 
 @pytest.mark.postgres
 def test_a_study_on_postgres_is_that_of_memory_and_can_be_cut_too(postgres_url: str, tmp_path: Path) -> None:
-    where = Place(postgres_url, f"test.{tmp_path}")
+    where = StudyLocation(postgres_url, f"test.{tmp_path}")
     try:
         with pytest.raises(SystemExit):
-            found(dying(4), place=where)
-        made = found(place=where)
+            found(dying(4), study=where)
+        made = found(study=where)
     finally:
         drop_study(where.address, where.name)
     first = [row for row in made.trials if row["trial"] < 3]  # type: ignore[operator]
@@ -235,9 +235,9 @@ def test_a_study_on_postgres_is_that_of_memory_and_can_be_cut_too(postgres_url: 
 
 
 def test_a_database_that_is_not_there_is_told_without_its_password() -> None:
-    where = Place("postgresql+psycopg://me:secret@127.0.0.1:1/none", "shop.churn")
+    where = StudyLocation("postgresql+psycopg://me:secret@127.0.0.1:1/none", "shop.churn")
     with pytest.raises(JourneycastError, match=r"studies at postgresql\+psycopg://…@127.0.0.1:1/none could") as told:
-        found(place=where)
+        found(study=where)
     assert "secret" not in str(told.value)
 
 
