@@ -26,7 +26,8 @@ class SourceFile:
 class Plan:
     """What there is to do: `new` are contents to take, each once; `paths` says what every path gives afterwards.
 
-    `kept` are taken files that stay; `skipped` and `replaced` are paths, for the report.
+    `kept` are taken files that stay; `skipped` and `replaced` are paths, for the report; `outdated` says why every
+    file is read again, if so.
     """
 
     mapping: str
@@ -35,6 +36,7 @@ class Plan:
     kept: tuple[TakenFile, ...]
     skipped: tuple[str, ...]
     replaced: tuple[str, ...]
+    outdated: str | None = None
 
     def leaves(self, before: Manifest) -> bool:
         """Whether nothing is to be done."""
@@ -60,6 +62,7 @@ def plan_ingest(config: Config, files: Sequence[Path] | None, before: Manifest |
         kept=tuple(file for file in taken if (file.kind, file.digest) in alive),
         skipped=tuple(sorted(skipped)),
         replaced=tuple(sorted(replaced)),
+        outdated=None if before is None or before.mapping == mapping else before.outdated,
     )
 
 
@@ -100,9 +103,7 @@ def _taken_before(config: Config, before: Manifest, present: Sequence[SourceFile
             missing.append(source.path)
     if missing:
         raise LogError(
-            "[log], [profile] or the columns that tasks or features read have changed, so every file must be read "
-            f"again, but these are gone or changed: {', '.join(missing)}; bring them back, or remove "
-            f"{config.workspace_path / STORE} "
-            "to start over"
+            f"{before.outdated}, so every file must be read again, but these are gone or changed: "
+            f"{', '.join(missing)}; bring them back, or remove {config.workspace_path / STORE} to start over"
         )
     return to_read

@@ -30,6 +30,7 @@ class IngestReport:
     statistics: StoreStatistics
     buckets: int
     built: int
+    outdated: str | None = None
 
 
 def report(manifest: Manifest, folder: str, plan: Plan, built: int) -> IngestReport:
@@ -48,6 +49,7 @@ def report(manifest: Manifest, folder: str, plan: Plan, built: int) -> IngestRep
         statistics=manifest.statistics,
         buckets=len(manifest.buckets),
         built=built,
+        outdated=plan.outdated,
     )
 
 
@@ -55,6 +57,7 @@ def render(report: IngestReport) -> str:
     """The report as lines of text."""
     statistics = report.statistics
     lines = [
+        *([f"read again every file: {report.outdated}"] if report.outdated else []),
         f"files      {len(report.taken)} taken, {len(report.skipped)} already known, {len(report.replaced)} replaced",
         f"buckets    {report.built:,} of {report.buckets:,} built anew",
         f"rows       {statistics.rows:,} stored of {report.rows:,}",

@@ -21,6 +21,7 @@ from features.ingest.update import UpdatedBuckets, staged_path, update_buckets
 from features.log.validate import RowCounts, Source, validate_file
 from features.store.manifest import (
     QUARANTINE,
+    RULES,
     STORE,
     TAKEN,
     VERSION,
@@ -158,6 +159,7 @@ def _manifest(
         buckets=files,
         tallies=tallies,
         statistics=updated.statistics,
+        rules=RULES,
         previous=() if before is None else tuple(sorted(before.files - named)),
     )
 

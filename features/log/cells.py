@@ -3,7 +3,8 @@
 `features.log.cells_sql` says the same of whole files, and tests compare the two. An empty text is a null everywhere,
 because CSV knows no other.
 
-- Text: as it stands; a number becomes text the natural way (12346, not 12346.0), a whole one with all its digits.
+- Text: as it stands; a number becomes text the natural way (12346, not 12346.0), a whole one with all its digits. Ids
+  and words that stand for a null: `features.log.ids`.
 - Number: finite; as text in decimal or exponent notation; true is 1 and false 0.
 - Time: a timestamp, a date (its first instant) or ISO 8601 text such as `2011-09-10`, `2011-09-10 08:15` or
   `2011-09-10T08:15:00.5+02:00`. Without offset it is local in `[log] timezone`. A bare number is never a time: whether
@@ -13,12 +14,14 @@ because CSV knows no other.
 import json
 import math
 import re
+from collections.abc import Container
 from datetime import date, datetime
 from datetime import time as clock
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from features.log.ids import BLANK, NULL_LEVELS, NULL_NUMBERS, NULL_WORDS, fold, whole
 from features.timeline import DAY_US, instant
 
 ID_BYTES = 256
@@ -47,12 +50,12 @@ _DIGITS = re.compile(r"e.*|[^0-9]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
-def text(value: Any) -> str | None:
+def text(value: Any, nulls: Container[str] = NULL_WORDS) -> str | None:
     """The value as text; None for a null."""
     if value is None or value == "" or (isinstance(value, float) and math.isnan(value)):
         return None
     if isinstance(value, str):
-        return value
+        return None if value in nulls else value
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, (int, date, clock, UUID)):
@@ -64,9 +67,20 @@ def text(value: Any) -> str | None:
     raise ValueError(NESTED)
 
 
+def level(value: Any) -> str | None:
+    """The value as a level of a category; None for a null."""
+    return text(value, NULL_LEVELS)
+
+
+def key(value: Any) -> str | None:
+    """The value as an id; None for a null."""
+    id_ = text(value)
+    return None if id_ is None else whole(id_)
+
+
 def number(value: Any) -> float | None:
     """The value as a finite float; None for a null."""
-    if value is None or value == "":
+    if is_null(value):
         return None
     if isinstance(value, str):
         lowered = value.lower()
@@ -85,7 +99,7 @@ def number(value: Any) -> float | None:
 
 def time(value: Any, timezone: str) -> int | None:
     """The value as µs UTC; None for a null."""
-    if value is None or value == "":
+    if is_null(value):
         return None
     if isinstance(value, date):
         return instant(value, timezone)
@@ -105,10 +119,15 @@ def time(value: Any, timezone: str) -> int | None:
     return local - _offset_us(value[placed.end(1) :])
 
 
-def customer(value: Any) -> str:
-    """The value as the id of a customer."""
-    customer_id = text(value)
-    if customer_id is None or not customer_id.strip(" "):
+def is_null(value: Any) -> bool:
+    """Whether the value of a number or a time is missing."""
+    return value is None or (isinstance(value, str) and (value == "" or value in NULL_NUMBERS))
+
+
+def customer(value: Any, *, folded: bool = False) -> str:
+    """The value as the id of a customer; `folded` as `[log] fold_ids` says."""
+    customer_id = key(value)
+    if customer_id is None or BLANK.fullmatch(customer_id):
         raise ValueError(EMPTY)
     if isinstance(value, float) and len(_DIGITS.sub("", customer_id).lstrip("0")) > SURE_DIGITS:
         raise ValueError(INEXACT)
@@ -118,6 +137,9 @@ def customer(value: Any) -> str:
         raise ValueError("not valid Unicode") from None
     if length > ID_BYTES:
         raise ValueError(LONG)
+    customer_id = fold(customer_id) if folded else customer_id
+    if not customer_id:
+        raise ValueError(EMPTY)
     if _CONTROL.search(customer_id):
         raise ValueError(CONTROL)
     return customer_id

@@ -1,8 +1,10 @@
 """What a cell of the log may hold, as SQL over one column of a file; `features.log.cells` says the same in Python."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from features.log.cells import EMPTY, ID_BYTES, LOCAL_TIME, LONG, NUMBER_TEXT, PLACED_TIME, SURE_DIGITS
+from features.log.ids import BLANK, NULL_LEVELS, NULL_NUMBERS, NULL_WORDS, SQL_WHOLE, SQL_WHOLE_FLOAT
 from features.log.types import NUMBERS, TIMES, CellKind, kind_of
 from features.system.duck import text as quoted
 
@@ -21,12 +23,12 @@ class Cell:
         return kind_of(self.type)
 
 
-def sql_text(cell: Cell) -> str:
+def sql_text(cell: Cell, nulls: Collection[str] = NULL_WORDS) -> str:
     """The cell as text; NULL for a null and for what is no single value."""
     if cell.json:
         digits = f"regexp_full_match({cell.sql}, '-?[0-9]+')"  # whole, and too large for a BIGINT
         written = f"CASE WHEN {digits} THEN {cell.sql} ELSE {_natural(f'try_cast({cell.sql} AS DOUBLE)')} END"
-        single = f"CASE WHEN NOT {sql_nested(cell)} THEN nullif({cell.sql}, '') END"
+        single = f"CASE WHEN NOT {sql_nested(cell)} THEN {_without_nulls(cell.sql, nulls)} END"
         return f"CASE {cell.json} WHEN 'DOUBLE' THEN {written} ELSE {single} END"
     if cell.kind is CellKind.NOT_SINGLE:
         return "NULL::VARCHAR"
@@ -34,7 +36,29 @@ def sql_text(cell: Cell) -> str:
         return _natural(cell.sql)
     if cell.kind is CellKind.DECIMAL:
         return f"rtrim(rtrim({cell.sql}::VARCHAR, '0'), '.')"
-    return f"nullif({cell.sql}::VARCHAR, '')"
+    if cell.kind is CellKind.TEXT:
+        return _without_nulls(cell.sql if cell.type == "VARCHAR" else f"{cell.sql}::VARCHAR", nulls)
+    return f"{cell.sql}::VARCHAR"
+
+
+def sql_level(cell: Cell) -> str:
+    """The cell as a level of a category."""
+    return sql_text(cell, NULL_LEVELS)
+
+
+def sql_key(cell: Cell) -> str:
+    """The cell as an id."""
+    text = sql_text(cell)
+    if cell.type != "VARCHAR" and cell.kind is not CellKind.FLOAT:
+        return text
+    return f"CASE WHEN {_may_be_whole(text)} THEN {_whole(text)} ELSE {text} END"
+
+
+def sql_respelt(cell: Cell) -> str:
+    """Whether the cell is an id that is written as a whole float."""
+    if cell.type != "VARCHAR":
+        return "false"
+    return f"coalesce({_may_be_whole(cell.sql)} AND {_whole(cell.sql)} <> {cell.sql}, false)"
 
 
 def sql_nested(cell: Cell) -> str:
@@ -73,7 +97,7 @@ def sql_numeric(cell: Cell) -> str:
 
 def sql_is_filled(cell: Cell) -> str:
     """Whether the cell holds anything."""
-    return f"({cell.sql} IS NOT NULL AND {cell.sql} <> '')" if cell.type == "VARCHAR" else f"({cell.sql} IS NOT NULL)"
+    return f"({_without_nulls(cell.sql, NULL_NUMBERS) if cell.type == 'VARCHAR' else cell.sql} IS NOT NULL)"
 
 
 def sql_time(cell: Cell) -> str:
@@ -108,6 +132,11 @@ def sql_bad_customer(alias: str) -> list[tuple[str, str]]:
     return [(f"{alias} IS NULL OR {blank}", EMPTY), (f"strlen({alias}) > {ID_BYTES}", LONG)]
 
 
+def sql_blank(alias: str) -> str:
+    """Whether a text holds nothing but spaces of any width. Costly, like `sql_control`."""
+    return f"regexp_full_match({alias}, {quoted(BLANK.pattern)})"
+
+
 def sql_control(alias: str) -> str:
     """Whether a text holds control characters. Costly: not to be asked of what is printable ASCII."""
     return f"regexp_matches({alias}, '[\\x00-\\x1f\\x{{7f}}-\\x{{9f}}]')"
@@ -139,3 +168,19 @@ def _natural(double: str) -> str:
     is_whole = f"abs({double}) < 1e15 AND {double} = trunc({double})"
     written = f"CASE WHEN {is_whole} THEN ({double})::BIGINT::VARCHAR ELSE ({double})::VARCHAR END"
     return f"CASE WHEN NOT isnan({double}) THEN {written} END"
+
+
+def _without_nulls(sql: str, nulls: Collection[str]) -> str:
+    """Text, where it is neither empty nor a word for nothing; most texts are too long to be one."""
+    words = ", ".join(map(quoted, nulls))
+    return (
+        f"CASE WHEN strlen({sql}) > {max(map(len, nulls))} OR ({sql} <> '' AND {sql} NOT IN ({words})) THEN {sql} END"
+    )
+
+
+def _may_be_whole(sql: str) -> str:
+    return f"contains({sql}, '.0')"  # cheap, and hardly ever true
+
+
+def _whole(sql: str) -> str:
+    return f"regexp_replace({sql}, {quoted(SQL_WHOLE_FLOAT)}, {quoted(SQL_WHOLE)})"

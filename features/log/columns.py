@@ -1,6 +1,6 @@
 """Columns of a source file as SQL: how each is read, what makes it bad, and the query of the taken file they make."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from features.config.sections import Config
@@ -12,6 +12,7 @@ from features.log.cells_sql import (
     sql_is_date,
     sql_is_filled,
     sql_is_local,
+    sql_key,
     sql_nested,
     sql_number,
     sql_text,
@@ -36,15 +37,17 @@ class ColumnReader:
 
 def read_customer(column: str, cell: Cell) -> ColumnReader:
     """The id of a customer, control characters in it apart."""
-    reading = read_text("customer", column, cell)
+    reading = read_text("customer", column, cell, sql=sql_key)
     bad = tuple((condition, f"{column}: {reason}") for condition, reason in sql_bad_customer("customer"))
     return ColumnReader(reading.parsed, reading.checks + bad)
 
 
-def read_text(alias: str, column: str, cell: Cell, *, required: bool = False) -> ColumnReader:
-    """A text, which may be null unless `required`."""
+def read_text(
+    alias: str, column: str, cell: Cell, *, required: bool = False, sql: Callable[[Cell], str] = sql_text
+) -> ColumnReader:
+    """A text, which may be null unless `required`; `sql` may read it as an id or a level."""
     nested, name = sql_nested(cell), duck.name(alias)
-    parsed = {alias: sql_text(cell)} | ({} if nested == "false" else {f"#{alias} nested": nested})
+    parsed = {alias: sql(cell)} | ({} if nested == "false" else {f"#{alias} nested": nested})
     checks = [] if nested == "false" else [(duck.name(f"#{alias} nested"), f"{column}: {NESTED}")]
     if cell.json and alias in ("customer", "order", "id"):
         parsed |= {f"#{alias} inexact": sql_inexact(cell)}

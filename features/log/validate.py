@@ -16,8 +16,17 @@ import pyarrow.compute as pc
 from features.config.sections import Config
 from features.errors import LogError
 from features.log import staging
-from features.log.cells import AHEAD_US, CONTROL
-from features.log.cells_sql import sql_control, sql_is_filled, sql_numeric, sql_time
+from features.log.cells import AHEAD_US, CONTROL, EMPTY
+from features.log.cells_sql import (
+    sql_blank,
+    sql_control,
+    sql_is_filled,
+    sql_key,
+    sql_level,
+    sql_numeric,
+    sql_text,
+    sql_time,
+)
 from features.log.columns import ColumnReader, checked_rows, read_customer, read_number, read_text, read_time
 from features.log.files.open_file import open_file
 from features.log.files.relation import ROW, Relation
@@ -112,12 +121,14 @@ def _log_readings(opened: Relation, config: Config, now_us: int) -> list[ColumnR
     ]
     readings += [read_number("value", log.value, cells[log.value])] if log.value else []
     readings += [
-        read_text(key, column, cells[column])
-        for key, column in (("order", log.order), ("id", log.id), ("text", log.text))
+        read_text(key, column, cells[column], sql=sql)
+        for key, column, sql in (("order", log.order, sql_key), ("id", log.id, sql_key), ("text", log.text, sql_text))
         if column
     ]
     readings += [read_time("known", log.known, cells[log.known], now_us)] if log.known else []
-    readings += [read_text(f"category.{column}", column, cells[column]) for column in config.stored_categories]
+    readings += [
+        read_text(f"category.{column}", column, cells[column], sql=sql_level) for column in config.stored_categories
+    ]
     readings += [read_number(f"number.{column}", column, cells[column]) for column in config.stored_numbers]
     return readings
 
@@ -130,8 +141,10 @@ def _profile_readings(opened: Relation, config: Config, kinds: Mapping[str, str]
         cell = cells[column]
         if kind == "time":
             readings.append(ColumnReader({f"number.{column}": f"({sql_time(cell)}) / {DAY_US}.0"}))
+        elif kind == "number":
+            readings.append(read_number(f"number.{column}", column, cell))
         else:
-            readings.append((read_number if kind == "number" else read_text)(f"{kind}.{column}", column, cell))
+            readings.append(read_text(f"category.{column}", column, cell, sql=sql_level))
     return readings
 
 
@@ -168,7 +181,7 @@ def _set_apart(connection: duck.Connection, checked: str, customer: str, path: P
     cursor = connection.cursor()
     good = bad = 0
     for batch in duck.stream(connection, checked, PIECE_ROWS):
-        piece = _with_control_characters(cursor, batch, customer)
+        piece = _with_odd_characters(cursor, batch, customer)
         reason = piece.column("reason")
         rows = piece.drop_columns(["row", "reason"])
         good, bad = good + reason.null_count, bad + len(piece) - reason.null_count
@@ -193,13 +206,16 @@ def _give_up(connection: duck.Connection, path: Path, good: int, bad: int) -> No
     )
 
 
-def _with_control_characters(connection: duck.Connection, piece: pa.Table, customer: str) -> pa.Table:
-    """The same rows, with a reason for customers that hold control characters: hardly ever do any have to be asked."""
+def _with_odd_characters(connection: duck.Connection, piece: pa.Table, customer: str) -> pa.Table:
+    """The same rows, with a reason for customers of blanks or control characters: hardly any have to be asked."""
     if pc.all(pc.ascii_is_printable(piece.column("customer")), min_count=0).as_py():
         return piece
     connection.register("piece", piece)
-    control = f"CASE WHEN {sql_control('customer')} THEN {duck.text(f'{customer}: {CONTROL}')} END"
-    return duck.table(connection, f"SELECT * REPLACE (coalesce(reason, {control}) AS reason) FROM piece")
+    blank, control = (f"{customer}: {reason}" for reason in (EMPTY, CONTROL))
+    odd = (
+        f"WHEN {sql_blank('customer')} THEN {duck.text(blank)} WHEN {sql_control('customer')} THEN {duck.text(control)}"
+    )
+    return duck.table(connection, f"SELECT * REPLACE (coalesce(reason, CASE {odd} END) AS reason) FROM piece")
 
 
 def _list_broken_lines(connection: duck.Connection, header_lines: int) -> None:

@@ -14,6 +14,7 @@ from features.store.statistics import BucketStatistics, StoreStatistics
 from features.system.files import canonical_json, text_digest, write_text
 
 VERSION = 4
+RULES = 1  # by which cells are read: another number has every file read again
 STORE = "store"
 TAKEN = "taken"
 QUARANTINE = "quarantine"
@@ -59,11 +60,19 @@ class Manifest:
     tallies: tuple[BucketStatistics, ...]
     statistics: StoreStatistics
     previous: tuple[str, ...] = ()
+    rules: int = 0  # `RULES` when it was made
 
     @property
     def files(self) -> set[str]:
         """Names of all bucket files."""
         return {name for bucket in self.buckets for name in bucket.names}
+
+    @property
+    def outdated(self) -> str:
+        """What has changed where its mapping is another: the beginning of a sentence."""
+        if self.rules != RULES:
+            return "the rules by which cells are read (docs/formats.md) have changed"
+        return "[log], [profile] or the columns that tasks or features read have changed"
 
 
 _FORM = TypeAdapter(Manifest)
@@ -73,6 +82,7 @@ def mapping_fingerprint(config: Config) -> str:
     """A digest of everything in the TOML that decides what a source row becomes in the store."""
     parts = {
         "version": VERSION,
+        "rules": RULES,
         "log": config.log.model_dump(mode="json", exclude={"source", "complete_until"}),
         "profile": config.profile.model_dump(mode="json", exclude={"source"}),
         "categories": config.stored_categories,

@@ -84,9 +84,9 @@ def _row(event: Mapping[str, Any], location: str, customer: str, config: Config,
         known=time if known is None else max(known, time),
         event=name,
         value=_number(event, log.value, location),
-        order=_key(_text(event, log.order, location)),
-        identity=_identity(_text(event, log.id, location), text),
-        categories={column: _text(event, column, location) for column in config.stored_categories},
+        order=_key(_text(event, log.order, location, cells.key)),
+        identity=_identity(_text(event, log.id, location, cells.key), text),
+        categories={column: _text(event, column, location, cells.level) for column in config.stored_categories},
         numbers=numbers,
     )
 
@@ -102,8 +102,8 @@ def _refuse_strangers(event: Mapping[str, Any], location: str, customer: str, co
         raise RequestError(f"{location}.{config.log.customer}: expected '{customer}' or nothing, got {owner!r}")
 
 
-def _text(event: Mapping[str, Any], column: str | None, location: str) -> str | None:
-    return None if column is None else _checked(cells.text, event.get(column), f"{location}.{column}")
+def _text(event: Mapping[str, Any], column: str | None, location: str, rule: Any = cells.text) -> str | None:
+    return None if column is None else _checked(rule, event.get(column), f"{location}.{column}")
 
 
 def _number(event: Mapping[str, Any], column: str | None, location: str) -> float:

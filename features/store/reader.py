@@ -41,10 +41,7 @@ class Store:
         if manifest.version != VERSION:
             raise StoreError(f"expected a store of version {VERSION}, found {manifest.version}; run `ingest` again")
         if config is not None and manifest.mapping != mapping_fingerprint(config):
-            raise StoreError(
-                "[log], [profile] or the columns that tasks or features read have changed since the store was made; "
-                "run `ingest` again"
-            )
+            raise StoreError(f"{manifest.outdated} since the store was made; run `ingest` again")
         return Store(workspace / STORE, manifest)
 
     def __len__(self) -> int:
