@@ -10,7 +10,7 @@ from models.grades import EDGES, MIN_CUSTOMERS, MIN_MINORITY
 def grade(skill_low: float | None, *, customers: int, minority: int, at_most: str = "A") -> str:
     """A, B, C or D; `at_most` caps it.
 
-    >>> grade(0.2, customers=500, rarer=90), grade(0.2, customers=500, rarer=90, at_most="C")
+    >>> grade(0.2, customers=500, minority=90), grade(0.2, customers=500, minority=90, at_most="C")
     ('A', 'C')
     """
     if skill_low is None or customers < MIN_CUSTOMERS or minority < MIN_MINORITY:

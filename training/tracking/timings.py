@@ -26,7 +26,7 @@ class Phases:
         >>> ticks = iter([0, 2_000_000, 5_000_000, 5_500_000])
         >>> phases = Phases(lambda: next(ticks))
         >>> for phase in (Phase.PANEL, Phase.AUDIT, Phase.PANEL):
-        ...     phases.tell(phase, f"churn: {phase}")
+        ...     phases.on_progress(phase, f"churn: {phase}")
         >>> phases.seconds()
         {'panel': 2.5, 'audit': 3.0}
         """
