@@ -54,13 +54,6 @@ def sql_key(cell: Cell) -> str:
     return f"CASE WHEN {_may_be_whole(text)} THEN {_whole(text)} ELSE {text} END"
 
 
-def sql_respelt(cell: Cell) -> str:
-    """Whether the cell is an id that is written as a whole float."""
-    if cell.type != "VARCHAR":
-        return "false"
-    return f"coalesce({_may_be_whole(cell.sql)} AND {_whole(cell.sql)} <> {cell.sql}, false)"
-
-
 def sql_nested(cell: Cell) -> str:
     """Whether the cell holds a list or an object."""
     if cell.json:

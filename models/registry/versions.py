@@ -8,7 +8,7 @@ wants to.
 
 import logging
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -129,20 +129,19 @@ class Registry:
         self,
         task_name: str,
         run: Run,
-        bundle_folder: Path,
         digest: str,
+        log_artifact: Callable[[], str],
         tags: Mapping[str, str] | None = None,
-        bundle: Bundle | None = None,
     ) -> Version:
-        """The bundle, logged into the run and registered as the challenger; a known digest keeps its version.
+        """A bundle registered as the challenger; a known digest keeps its version.
 
-        With `bundle`, which lies in the folder, the version is an MLflow model (`models.registry.pyfunc`).
+        `log_artifact` logs the bundle into the run, where it is new, and gives the name of the artifact.
         """
         name = self._name(task_name)
         self._ensure_model(name)
         version = next((version for version in self.versions(task_name) if version.digest == digest), None)
         if version is None:
-            source = self._log(run, bundle_folder, bundle)
+            source = log_artifact()
             model_version = self.client.create_model_version(
                 name, f"{run.artifacts}/{source}", run.id, tags={**(tags or {}), DIGEST: digest}
             )
@@ -150,11 +149,8 @@ class Registry:
         self.client.set_registered_model_alias(name, CHALLENGER, str(version.version))
         return self.version(task_name, version.version)
 
-    def _log(self, run: Run, bundle_folder: Path, bundle: Bundle | None) -> str:
-        """The artifact that the version is made of."""
-        if bundle is None:
-            run.log_folder(pyfunc.BUNDLE, bundle_folder)
-            return pyfunc.BUNDLE
+    def log_model(self, run: Run, bundle: Bundle, bundle_folder: Path) -> str:
+        """The bundle that lies in the folder, logged into the run as an MLflow model; gives the artifact's name."""
         with pyfunc.packed(bundle, bundle_folder, self.config, run.id) as model:
             run.log_folder(pyfunc.FOLDER, model)
         return pyfunc.FOLDER

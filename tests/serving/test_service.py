@@ -34,6 +34,7 @@ from serving.service.app import LARGEST_BODY, create_app
 from serving.service.bento import serve
 from tests.support.ingested_shop import AS_OF, BUNDLES, EMOJI, base, options, rows, without_nulls
 from tests.support.log_files import event
+from tests.support.registered_shop import register_folder
 
 FRESH = {"at": "2025-04-28T12:00:00", "what": "purchase", "money": 99.5, "channel": "web"}
 
@@ -300,9 +301,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     online = base(folder, rows())
     registry, bundle = Registry.open(online.config), online.served[0].bundle
     with registry.run("churn", "made by hand") as run:
-        version = registry.register(
-            "churn", run, online.config.workspace_path / "bundles" / bundle.digest, bundle.digest
-        )
+        version = register_folder(registry, "churn", run, online.config.workspace_path / "bundles" / bundle.digest)
     registry.set_champion("churn", version)
     write_text(folder / "journeycast.toml", TOML)
     return folder / "journeycast.toml"

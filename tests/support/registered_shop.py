@@ -1,6 +1,7 @@
 """Small shops with registered versions that can be promoted: real bundles, which take milliseconds to make and load."""
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 from features.config.load import parse
@@ -9,6 +10,7 @@ from features.timeline import instant
 from models.actor import Actor
 from models.bundle import save
 from models.promotion import Promotion
+from models.registry.runs import Run
 from models.registry.version import Version
 from models.registry.versions import Registry
 from tests.support.bundles import offer
@@ -41,7 +43,19 @@ def register(config: Config, registry: Registry, seed: int) -> Version:
     """A version of its own for each seed, as a training registers it."""
     folder = save(offer(seed=seed), config.workspace_path / "bundles")
     with registry.run(TASK, f"training {seed}") as run:
-        return registry.register(TASK, run, folder, folder.name)
+        return register_folder(registry, TASK, run, folder)
+
+
+def register_folder(
+    registry: Registry, task_name: str, run: Run, folder: Path, tags: Mapping[str, str] | None = None
+) -> Version:
+    """A version made of the plain folder of a bundle, as versions were before they were MLflow models."""
+
+    def log_artifact() -> str:
+        run.log_folder("bundle", folder)
+        return "bundle"
+
+    return registry.register(task_name, run, folder.name, log_artifact, tags)
 
 
 def hand(minute: int = 0, who: str = "anna") -> Actor:

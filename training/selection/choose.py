@@ -64,7 +64,7 @@ class Choice:
 
 @dataclass(frozen=True, eq=False)
 class _Validation:
-    """Predictions of each recipe for the later rows of all periods, (n_recipes, n_rows), their losses, whose and when."""
+    """Predictions of each recipe for later rows of all periods, (n_recipes, n_rows), their losses, whose and when."""
 
     recipes: list[Recipe]
     predicted: Floats

@@ -67,7 +67,7 @@ def track(registry: Registry, run: Run, evidence: Evidence, verdict: Verdict, *,
         "grade": ", ".join(predictor.grade for predictor in evidence.predictors),
         "rung": ", ".join(map(rung_name, evidence.predictors)),
     }
-    version = registry.register(task.name, run, evidence.folder, digest, tags, bundle)
+    version = registry.register(task.name, run, digest, lambda: registry.log_model(run, bundle, evidence.folder), tags)
     outcome = {"verdict": "passed" if verdict.passed else "refused", "bundle_digest": digest}
     horizons = {HORIZONS: record.horizons(evidence)}
     run.log_tags({**tags, **outcome, **horizons, "version": str(version.version)})

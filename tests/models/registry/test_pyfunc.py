@@ -60,7 +60,9 @@ def champion(config: Config, bundle: Bundle) -> Version:
     folder = save(bundle, config.workspace_path / "bundles")
     registry = Registry.open(config)
     with registry.run(bundle.task.name, "made by hand") as run:
-        version = registry.register(bundle.task.name, run, folder, folder.name, {}, bundle)
+        version = registry.register(
+            bundle.task.name, run, folder.name, lambda: registry.log_model(run, bundle, folder), {}
+        )
     registry.set_champion(bundle.task.name, version)
     return version
 

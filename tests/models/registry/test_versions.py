@@ -29,6 +29,7 @@ from models.registry.download import download as download_files
 from models.registry.runs import PROCESS
 from models.registry.version import Version
 from models.registry.versions import Registry, Standing
+from tests.support.registered_shop import register_folder
 from tests.torture.support.killed import ended, forked
 
 SHOPS = count()
@@ -61,9 +62,9 @@ def bundle(folder: Path, text: str = "{}") -> tuple[Path, str]:
 
 
 def registered(registry: Registry, folder: Path, text: str = "{}") -> Version:
-    made, digest = bundle(folder, text)
+    made, _ = bundle(folder, text)
     with registry.run("churn", "a run") as run:
-        return registry.register("churn", run, made, digest, {"grade": "B"})
+        return register_folder(registry, "churn", run, made, {"grade": "B"})
 
 
 def status(registry: Registry, run_id: str) -> str:

@@ -17,6 +17,7 @@ from serving.scoring.served_model import ServedBundle
 from tests.features.sets.test_user_module import SOURCE
 from tests.support import bundles
 from tests.support.ingested_shop import EMOJI, FACTS, base, rows
+from tests.support.registered_shop import register_folder
 
 LAST = "2025-04-30T12:00:00"
 FRESH = {"at": LAST, "what": "purchase", "money": 40.0, "channel": "web"}
@@ -35,7 +36,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Config:
     path = save(bundle, config.workspace_path / "bundles")
     registry = Registry.open(config)
     with registry.run("churn", "made by hand") as run:
-        version = registry.register("churn", run, path, path.name)
+        version = register_folder(registry, "churn", run, path)
     registry.set_champion("churn", version)
     return config
 

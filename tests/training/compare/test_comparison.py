@@ -35,6 +35,7 @@ from models.predictor.predictor import Predictor
 from models.promotion import Promotion
 from models.registry.version import Version
 from tests.support.bundles import OFFER
+from tests.support.registered_shop import register_folder
 from training.compare import pictures as light
 from training.compare.comparison import Comparison, compare
 from training.compare.figure_kinds import KNOWN
@@ -140,7 +141,7 @@ def trained(
         run.log_data("store", str(seed) * 36, {})
         for name, data in (files or {}).items():
             run.log_bytes(name, data)
-        version = succession.registry.register(task, run, folder, folder.name, {})
+        version = register_folder(succession.registry, task, run, folder)
     succession.register(task, version, hand(seed), why=f"trained as of day {seed}", evidence={})
     return version
 

@@ -27,6 +27,7 @@ from models.registry.version import Version
 from models.registry.versions import Registry
 from tests.support import bundles
 from tests.support.log_files import Row, event, opened, run, write
+from tests.support.registered_shop import register_folder
 from tests.support.training_shop import FIRST, config, crowd
 from training.audit.audit import accepted
 from training.audit.case import Finding
@@ -471,8 +472,7 @@ def test_what_is_recorded_is_plain_json_with_every_figure(champion: Bundle, late
 
 def serve(registry: Registry, shop: Config, bundle: Bundle) -> Version:
     with registry.run("churn", "a run") as run:
-        folder = shop.workspace_path / "bundles" / bundle.digest
-        version = registry.register("churn", run, folder, bundle.digest, {})
+        version = register_folder(registry, "churn", run, shop.workspace_path / "bundles" / bundle.digest)
     registry.set_champion("churn", version)
     return version
 

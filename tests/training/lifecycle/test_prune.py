@@ -24,6 +24,7 @@ from models.registry.removal import past_runs
 from models.registry.version import Version
 from tests.support import bundles as fitted
 from tests.support import log_files
+from tests.support.registered_shop import register_folder
 from training.lifecycle import prune as verb
 from training.lifecycle.prune import Pruned, prune, total
 from training.tuning.budget import study_address
@@ -58,7 +59,7 @@ class Shop:
         with registry.run(TASK, f"seed {seed}") as run:
             with registry.run(TASK, "a trial", {"mlflow.parentRunId": run.id}) as child:
                 child.log_text("more.txt", "x" * 100)
-            version = registry.register(TASK, run, folder, folder.name)
+            version = register_folder(registry, TASK, run, folder)
         note = self.succession.refuse if refused else self.succession.register
         note(TASK, version, hand(0), why="a test", evidence={})
         return version
@@ -160,7 +161,7 @@ def test_what_the_ledger_does_not_know_stays(shop: Shop) -> None:
     for seed in (1, 2):
         folder = save(fitted.offer(seed=seed), shop.config.workspace_path / "bundles")
         with registry.run(TASK, f"seed {seed}") as run:
-            registry.register(TASK, run, folder, folder.name)
+            register_folder(registry, TASK, run, folder)
     assert shop.prune() == []
 
 
