@@ -89,6 +89,7 @@ def validate_file(
         good = _set_apart(connection, checked_rows(opened, readings, source.arrival, config), column, source.path)
         rows = staging.write(staged, good)
     _list_broken_lines(connection, opened.header_lines)
+    opened.refuse_lost_lines(connection)
     counts = _counts(connection, rows)
     if counts.quarantined:
         with duck.reading(str(source.path)), atomic_write(quarantine) as temporary:
@@ -222,7 +223,8 @@ def _list_broken_lines(connection: duck.Connection, header_lines: int) -> None:
     """A table of the lines that are no rows at all, `row` counted as if they were."""
     connection.execute(
         """CREATE OR REPLACE TEMP TABLE broken_lines (row BIGINT, reason VARCHAR, raw VARCHAR, before BIGINT);
-        CREATE TABLE IF NOT EXISTS reject_errors (line BIGINT, error_type VARCHAR, csv_line VARCHAR, scan_id BIGINT);"""
+        CREATE TABLE IF NOT EXISTS reject_errors (line BIGINT, line_byte_position BIGINT, error_type VARCHAR,
+        csv_line VARCHAR, scan_id BIGINT);"""
     )
     connection.execute(
         f"""INSERT INTO broken_lines SELECT row, reason, raw, row - row_number() OVER (ORDER BY row) FROM (

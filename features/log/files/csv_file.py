@@ -5,12 +5,13 @@ Every value is read as text, and nothing is sniffed but the delimiter, which the
 
 import csv
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 from features.errors import LogError
 from features.log.cells_sql import Cell
 from features.log.files.relation import KEEP_BROKEN, MAX_LINE, ROW, Relation, json_object, path_literal
-from features.log.files.text_bytes import PIECE, text_bytes
+from features.log.files.text_bytes import PIECE, compression, text_bytes
 from features.system import duck
 
 MANY_LINES = 10_000
@@ -23,11 +24,12 @@ def csv_relation(path: Path, required: list[str]) -> Relation:
     columns = ", ".join(f"'c{number}': 'VARCHAR'" for number in range(len(header)))
     source = (
         f"read_csv({path_literal(path)}, auto_detect=false, header=true, delim={duck.text(delimiter)}, quote='\"', "
-        f"escape='\"', max_line_size={MAX_LINE}, columns={{{columns}}}{KEEP_BROKEN})"
+        f"escape='\"', max_line_size={MAX_LINE}, columns={{{columns}}}{compression(path)}{KEEP_BROKEN})"
     )
     cells = {name: Cell(f"c{number}", "VARCHAR") for number, name in enumerate(header)}
     query = f"SELECT row_number() OVER () AS {ROW}, * FROM {source}"
-    return Relation(query, cells, json_object({name: cell.sql for name, cell in cells.items()}), header_lines=1)
+    raw = json_object({name: cell.sql for name, cell in cells.items()})
+    return Relation(query, cells, raw, header_lines=1, refuse_lost_lines=partial(_refuse_open_quote, path))
 
 
 def _header(path: Path, required: list[str]) -> tuple[list[str], str]:
@@ -61,3 +63,25 @@ def _refuse_other_lines(path: Path, fields: int, delimiter: str) -> None:
             f"{path}: expected lines of {fields} fields as in its header, found fewer in {mismatches:,} of the first "
             f"{len(lines):,}; mend the file or take it out of the source"
         )
+
+
+def _refuse_open_quote(path: Path, connection: duck.Connection) -> None:
+    """Raise LogError for a quote that opens in one line and does not close as it should: the lines up to there are one.
+
+    DuckDB keeps no more than the beginning of such a line, so it cannot be quarantined whole.
+    """
+    ((position,),) = duck.rows(
+        connection,
+        """SELECT min(line_byte_position) FROM reject_errors
+        WHERE error_type = 'UNQUOTED VALUE' AND contains(trim(csv_line, chr(13) || chr(10)), chr(10))""",
+    )
+    if position is None:
+        return
+    line, left = 1, int(str(position))
+    with text_bytes(path) as file:
+        while left > 0 and (piece := file.read(min(left, PIECE))):
+            line, left = line + piece.count(b"\n"), left - len(piece)
+    raise LogError(
+        f'{path}: line {line:,} opens a quote (") that does not close before a delimiter or the end of a line, so the '
+        "lines after it cannot be told apart; remove that quote or double it, and ingest again"
+    )

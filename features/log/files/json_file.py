@@ -1,17 +1,25 @@
 """Files of JSON Lines as relations: one object a line, the keys of all objects as columns."""
 
+import shlex
 from pathlib import Path
 
+from features.errors import LogError
 from features.log.cells_sql import Cell
 from features.log.files.relation import KEEP_BROKEN, MAX_LINE, ROW, Relation, path_literal
+from features.log.files.text_bytes import compression, first_character
 from features.system import duck
 
 
 def json_relation(connection: duck.Connection, path: Path, required: list[str], section: str) -> Relation:
-    """A file of JSON Lines as a relation."""
+    """A file of JSON Lines as a relation; raises LogError for one JSON array."""
+    if first_character(path) == b"[":
+        raise LogError(
+            f"{path} holds one JSON array, expected one object a line; write it so, e.g. with "
+            f"jq -c '.[]' {shlex.quote(path.name)} > {shlex.quote(path.stem + '.jsonl')}"
+        )
     source = (
         f"read_csv({path_literal(path)}, auto_detect=false, header=false, delim='\x01', quote='', escape='', "
-        f"strict_mode=false, max_line_size={MAX_LINE}, columns={{'line': 'VARCHAR'}}{KEEP_BROKEN})"
+        f"strict_mode=false, max_line_size={MAX_LINE}, columns={{'line': 'VARCHAR'}}{compression(path)}{KEEP_BROKEN})"
     )
     lines = f"SELECT row_number() OVER () AS {ROW}, line FROM {source}"
     keys = _keys(connection, lines, required, section)

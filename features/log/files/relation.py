@@ -1,6 +1,6 @@
 """A source file as SQL, whatever its format."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,8 @@ class Relation:
     """A source file as SQL: `query` gives `ROW` and what `cells`, by source column, read; `raw` is a row as JSON text.
 
     At every reading the rows and their numbers are the same. `checks` pairs conditions on a whole row with reasons;
-    `header_lines` come before the first row.
+    `header_lines` come before the first row. `refuse_lost_lines` raises LogError, once all is read, for lines that are
+    neither rows nor broken lines.
     """
 
     query: str
@@ -25,6 +26,7 @@ class Relation:
     raw: str
     checks: tuple[tuple[str, str], ...] = ()
     header_lines: int = 0
+    refuse_lost_lines: Callable[[duck.Connection], None] = lambda _connection: None
 
 
 def json_object(values: Mapping[str, str]) -> str:
